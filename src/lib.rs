@@ -1,0 +1,5 @@
+//! netsplit: one agent per node that names who is cut off from whom.
+
+pub mod detector;
+pub mod identity;
+pub mod wire;

@@ -1,0 +1,203 @@
+//! What one datagram says, as data. `wire::codec` turns it into bytes and back, `wire::seal` vouches for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::detector::row::Cells;
+use crate::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
+
+/// The largest datagram that leaves an agent, in bytes of UDP payload.
+pub const MAX_DATAGRAM: usize = 1200;
+
+/// The size to which every hello is padded, so that no answer is larger than its question.
+pub const HELLO_SIZE: usize = 576;
+
+/// One datagram without what the shell adds when it seals it: keys, the hybrid logical clock and the tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// What it is for.
+    pub kind: Kind,
+    /// What it asks and says beside its numbers.
+    pub flags: Flags,
+    /// Who sends it.
+    pub sender: NodeId,
+    /// For whom it is; [`NodeId::ANYONE`] only in a hello.
+    pub receiver: NodeId,
+    /// The run of the sender.
+    pub incarnation: Incarnation,
+    /// Its number among the datagrams of this incarnation to this receiver.
+    pub sequence: Sequence,
+    /// How long until the next heartbeat at the latest.
+    pub pace: Duration,
+    /// The last sequence number that came from the receiver, and how long ago.
+    pub echo: Echo,
+    /// The version of the sender's row.
+    pub row_version: RowVersion,
+    /// The digest of the sender's row.
+    pub row_digest: Digest,
+    /// The digest of the receiver's row as the sender holds it.
+    pub held_digest: Digest,
+    /// The digest of the sender's roster.
+    pub roster_digest: Digest,
+    /// The digest of the sender's electorate.
+    pub electorate_digest: Digest,
+    /// The highest epoch that the sender knows.
+    pub epoch: Epoch,
+    /// What not every datagram carries. Empty in a healthy heartbeat.
+    pub blocks: Vec<Block>,
+}
+
+/// What a datagram is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A heartbeat to a peer that is known.
+    #[default]
+    Heartbeat,
+    /// A heartbeat that introduces its sender; padded.
+    Hello,
+}
+
+/// How the sender hears the receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hearing {
+    /// Not known: never heard, or not yet verified.
+    #[default]
+    Unknown,
+    /// Heard.
+    Heard,
+    /// Not heard: suspect or down.
+    Silent,
+}
+
+/// Why an agent says goodbye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GoodbyeReason {
+    /// It was told to stop (SIGTERM, SIGINT).
+    Stopped,
+    /// It stops to start anew.
+    Restarting,
+}
+
+/// The bits beside the numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// Answer at once.
+    pub poll: bool,
+    /// This is such an answer; it is not answered.
+    pub last: bool,
+    /// The sender leaves.
+    pub goodbye: Option<GoodbyeReason>,
+    /// The sender distrusts its own row: it stalled, or lost datagrams that had arrived.
+    pub impaired: bool,
+    /// How the sender hears the receiver.
+    pub hearing: Hearing,
+}
+
+/// An answer to the last datagram: what round trip time is measured with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Echo {
+    /// The receiver's last sequence number.
+    pub sequence: Sequence,
+    /// How long before this datagram left it came.
+    pub delay: Duration,
+}
+
+/// The random part of a challenge; whoever sends it back was there after it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nonce(pub [u8; 16]);
+
+/// What only some datagrams carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// The sender's row.
+    Row(Arc<RowBlock>),
+    /// Another's row, passed on.
+    Relay(Arc<RelayBlock>),
+    /// Send this back, so that I know that this incarnation of yours is alive now.
+    Challenge(Nonce),
+    /// What you asked me to send back.
+    Answer(Nonce),
+    /// The newest incarnation of yours that I know, which is not this one.
+    NewestIncarnation(Incarnation),
+    /// I slept this long, and woke that long ago.
+    Slept(Slept),
+    /// Who I am.
+    Hello(Box<Hello>),
+    /// Send me the roster of this digest, from this index on.
+    RosterWanted(RosterWanted),
+    /// A part of a roster.
+    Roster(Arc<RosterPart>),
+}
+
+/// A row as its owner sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowBlock {
+    /// Its version within the owner's incarnation.
+    pub version: RowVersion,
+    /// The roster that its cells are about.
+    pub roster: Digest,
+    /// One cell for each node of that roster, in order of id.
+    pub cells: Cells,
+}
+
+/// A row passed on by somebody who hears its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayBlock {
+    /// Whose row it is.
+    pub owner: NodeId,
+    /// Which run of the owner wrote it.
+    pub incarnation: Incarnation,
+    /// The last sequence number that the relay heard from the owner: proof of age.
+    pub heard: Sequence,
+    /// How long ago the relay heard the owner.
+    pub age: Duration,
+    /// Whether the owner distrusted its row.
+    pub impaired: bool,
+    /// The row itself.
+    pub row: RowBlock,
+}
+
+/// How long the sender did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slept {
+    /// For how long.
+    pub length: Duration,
+    /// How long ago it woke.
+    pub ago: Duration,
+}
+
+/// How a starting agent introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The node's name: its id must be the sender's.
+    pub name: String,
+    /// Its zone, or empty.
+    pub zone: String,
+    /// Where the agent listens; the port counts, and the address where it is not the unspecified one.
+    pub address: SocketAddr,
+    /// The agent's software version, for people.
+    pub version: String,
+}
+
+/// A request for a roster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RosterWanted {
+    /// Which one.
+    pub digest: Digest,
+    /// From which index on.
+    pub from: u16,
+}
+
+/// Some of the ids of a roster, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RosterPart {
+    /// The digest of the whole.
+    pub digest: Digest,
+    /// How many ids the whole has.
+    pub total: u16,
+    /// The index of the first id here.
+    pub from: u16,
+    /// The ids.
+    pub ids: Vec<NodeId>,
+}
