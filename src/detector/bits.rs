@@ -124,6 +124,14 @@ impl Bits {
         self.words.iter().zip(&other.words).all(|(mine, theirs)| theirs & !mine == 0)
     }
 
+    /// The same set over another roster: `places` says for each new place where it was before.
+    #[must_use]
+    pub fn reshaped(&self, places: &[Option<usize>]) -> Self {
+        let mut bits = Self::none(places.len());
+        bits.extend((0..places.len()).filter(|&place| places[place].is_some_and(|before| self.has(before))));
+        bits
+    }
+
     fn combine(&mut self, other: &Self, with: impl Fn(u64, u64) -> u64) {
         debug_assert_eq!(self.len, other.len, "sets over different rosters");
         for (mine, theirs) in self.words.iter_mut().zip(&other.words) {

@@ -147,7 +147,7 @@ impl Cells {
 }
 
 impl fmt::Debug for Cells {
-    /// One letter a cell: `.` absent, `?` unknown, `u` up, `l` late, `d` down, `a` down_agent.
+    /// One letter a cell: `.` absent, `?` unknown, `u` up, `l` late, `d` down, `a` down, but its host answered.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().try_for_each(|cell| {
             f.write_str(match cell {

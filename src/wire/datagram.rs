@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::detector::row::Cells;
 use crate::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 
@@ -71,7 +73,8 @@ pub enum Hearing {
 }
 
 /// Why an agent says goodbye.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GoodbyeReason {
     /// It was told to stop (SIGTERM, SIGINT).
     Stopped,

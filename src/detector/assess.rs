@@ -1,0 +1,158 @@
+//! What the matrix means now for this agent: candidates for a publication, and no decision yet.
+
+use std::time::Duration;
+
+use super::Detector;
+use super::bits::Bits;
+use super::peer::Peer;
+use super::time::Now;
+use super::verdict::{self, RowBits, Verdict};
+
+/// A complete cut: my side, and everybody whom it does not reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub(super) mine: Bits,
+    pub(super) others: Bits,
+}
+
+impl Cut {
+    pub(super) fn reshaped(&self, places: &[Option<usize>]) -> Self {
+        Self { mine: self.mine.reshaped(places), others: self.others.reshaped(places) }
+    }
+}
+
+/// Who could be published as what.
+#[derive(Clone, Debug)]
+pub(super) struct Candidates {
+    pub(super) cut: Option<Cut>,
+    /// Whether the cut rests on broken pairs alone; otherwise unknown pairs might still join its sides.
+    pub(super) certain: bool,
+    /// Nodes that nobody of my side hears and that nothing shows alive, lost long enough ago to be told of.
+    pub(super) unheard: Bits,
+    /// When the next silent node may be told of.
+    pub(super) next_unheard: Option<Now>,
+    /// Who is joined to me on my side.
+    pub(super) side: Bits,
+}
+
+/// Since when each node has been seen by nobody of my side.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lost {
+    seen: Bits,
+    since: Vec<Option<Now>>,
+}
+
+impl Lost {
+    fn update(&mut self, seen: &Bits, now: Now) {
+        self.since.resize(seen.len(), None);
+        for place in self.seen.without(seen).iter() {
+            self.since[place] = Some(now);
+        }
+        self.seen = seen.clone();
+    }
+
+    pub(super) fn reshape(&mut self, places: &[Option<usize>]) {
+        self.seen = self.seen.reshaped(places);
+        self.since = places.iter().map(|&before| before.and_then(|before| self.since.get(before).copied()?)).collect();
+    }
+}
+
+impl Detector {
+    /// Judges the matrix.
+    pub(super) fn candidates(&mut self, now: Now) -> (Candidates, Verdict) {
+        let verdict = self.judge(now);
+        self.publication.lost.update(&verdict.seen, now);
+        let certain_ones = verdict.outside();
+        let certain = !certain_ones.is_empty();
+        let outside = if certain { certain_ones } else { verdict.not_joined() };
+        let silent = self.silent_ones(&outside, &verdict);
+        let others = outside.without(&silent);
+        let cut = (!others.is_empty()).then(|| Cut { mine: verdict.judged.without(&outside), others });
+        let cut = self.keep_what_only_unknown_would_change(cut, &silent, &verdict);
+        let mut side = verdict.joined.clone();
+        if let Some(cut) = &cut {
+            side.keep(&cut.mine);
+        }
+        let (unheard, next_unheard) =
+            if certain { self.tellable(&silent, now) } else { (Bits::none(silent.len()), None) };
+        (Candidates { cut, certain, unheard, next_unheard, side }, verdict)
+    }
+
+    fn judge(&self, now: Now) -> Verdict {
+        let impaired = self.health.is_impaired(now);
+        let rows: Vec<Option<RowBits<'_>>> = (0..self.peers.len()).map(|place| self.row_of(place, impaired)).collect();
+        let mut left = Bits::none(self.peers.len());
+        left.extend((0..self.peers.len()).filter(|&place| self.peers[place].has_left()));
+        verdict::judge(&rows, self.me, &left)
+    }
+
+    fn row_of(&self, place: usize, impaired: bool) -> Option<RowBits<'_>> {
+        let (row, impaired) = if place == self.me {
+            (&self.row.held, impaired)
+        } else {
+            let peer = &self.peers[place];
+            (peer.valid_row()?, peer.impaired)
+        };
+        Some(RowBits { ok: &row.ok, broken: (!impaired).then_some(&row.broken), absent: &row.absent })
+    }
+
+    /// Nodes outside that may simply be dead: alone in their silence, and without a sign of life. A lone agent never
+    /// takes everybody else for dead.
+    fn silent_ones(&self, outside: &Bits, verdict: &Verdict) -> Bits {
+        let mut silent = Bits::none(outside.len());
+        if verdict.judged.without(outside).count() > 1 {
+            silent.extend(outside.iter().filter(|&node| !verdict.seen.has(node) && self.is_lost_alone(node, outside)));
+        }
+        silent
+    }
+
+    /// Whether every other node outside was lost more than one bound apart from this one.
+    fn is_lost_alone(&self, node: usize, outside: &Bits) -> bool {
+        let bound = self.settings.timing.detection_bound();
+        let lost = self.lost_at(node);
+        outside.iter().filter(|&other| other != node).all(|other| apart(lost, self.lost_at(other)) > bound)
+    }
+
+    fn lost_at(&self, node: usize) -> Now {
+        self.publication.lost.since.get(node).copied().flatten().unwrap_or(self.started)
+    }
+
+    /// A silent node is told of one bound after it was lost: until then another may turn out to be lost with it.
+    fn tellable(&self, silent: &Bits, now: Now) -> (Bits, Option<Now>) {
+        let bound = self.settings.timing.detection_bound();
+        let mut tellable = Bits::none(silent.len());
+        tellable.extend(silent.iter().filter(|&node| self.lost_at(node) + bound <= now));
+        let next = silent.without(&tellable).iter().map(|node| self.lost_at(node) + bound).min();
+        (tellable, next)
+    }
+
+    /// Across a published cut only what is *seen* joined counts: a node that is merely no longer known to be cut off
+    /// stays where it was, and a cut closes only when a pair across it is seen joined.
+    fn keep_what_only_unknown_would_change(&self, cut: Option<Cut>, silent: &Bits, verdict: &Verdict) -> Option<Cut> {
+        let Some(published) = self.publication.cut.published() else { return cut };
+        let mut still_judged = published.others.clone();
+        still_judged.keep(&verdict.judged);
+        match cut {
+            None if still_judged.without(silent).is_empty() || verdict.joined.meets(&published.others) => None,
+            None => Some(published.clone()),
+            Some(mut cut) => {
+                let mut merely_unknown = cut.mine.clone();
+                merely_unknown.keep(&published.others);
+                merely_unknown.remove(&verdict.joined);
+                cut.mine.remove(&merely_unknown);
+                cut.others.add(&merely_unknown);
+                Some(cut)
+            }
+        }
+    }
+}
+
+fn apart(one: Now, other: Now) -> Duration {
+    one.since(other).max(other.since(one))
+}
+
+impl Peer {
+    fn has_left(&self) -> bool {
+        matches!(self.link.state(), super::link::LinkState::Left(_))
+    }
+}

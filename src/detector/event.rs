@@ -1,0 +1,172 @@
+//! Event: the only way a decision leaves the detector, beside the view.
+//!
+//! An event names nodes by name, never by address, and causes from closed sets.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::mode::Mode;
+use super::partition::Partition;
+use crate::identity::Incarnation;
+use crate::wire::GoodbyeReason;
+
+/// A thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// This agent began.
+    AgentStarted {
+        /// How many nodes its roster has, itself included.
+        roster: usize,
+    },
+    /// This agent said goodbye.
+    AgentStopped {
+        /// Why.
+        reason: GoodbyeReason,
+    },
+    /// A node that is not in the discovery's list proved that it belongs to the cluster.
+    PeerJoined {
+        /// Its name.
+        peer: String,
+    },
+    /// A peer said goodbye.
+    PeerLeft {
+        /// Its name.
+        peer: String,
+        /// Why it left.
+        reason: GoodbyeReason,
+    },
+    /// A new run of a known peer answered a challenge.
+    PeerRestarted {
+        /// Its name.
+        peer: String,
+    },
+    /// One node that nobody hears, without any sign of life. No partition.
+    NodeUnheard {
+        /// Its name.
+        node: String,
+    },
+    /// Such a node is heard again.
+    NodeHeard {
+        /// Its name.
+        node: String,
+        /// What its silence was.
+        cause: CloseCause,
+        /// Whether it lived through its silence; absent if it cannot be told.
+        confirmed: Option<bool>,
+    },
+    /// Links that were declared down within one settle time.
+    LinkDown {
+        /// The links to this node, by the name of the peer.
+        links: Vec<LinkRecord>,
+    },
+    /// Links that came up, for the first time or again, within one settle time.
+    LinkUp {
+        /// The links to this node, by the name of the peer.
+        links: Vec<LinkRecord>,
+    },
+    /// A link loses at least 10 % of its datagrams.
+    LinkDegraded {
+        /// The peer whose datagrams are lost.
+        peer: String,
+    },
+    /// It loses no more than 3 % again.
+    LinkRecovered {
+        /// The peer.
+        peer: String,
+    },
+    /// A verdict with a cut held through the settle time.
+    PartitionOpened(Partition),
+    /// The same partition, with other sides or another kind.
+    PartitionChanged(Partition),
+    /// A pair across the cut is seen joined again.
+    PartitionClosed {
+        /// The partition as it was published last.
+        #[serde(flatten)]
+        partition: Partition,
+        /// What ended it.
+        cause: CloseCause,
+        /// For how long it was open.
+        #[serde(rename = "duration_seconds", serialize_with = "seconds")]
+        duration: Duration,
+        /// Whether nodes across the cut lived through it; absent if it cannot be told.
+        confirmed: Option<bool>,
+    },
+    /// What this side may do changed.
+    ModeChanged {
+        /// The mode before.
+        from: Mode,
+        /// The mode now.
+        to: Mode,
+        /// The members of the electorate joined to this node, itself included.
+        members: usize,
+        /// The size of the electorate.
+        electorate: usize,
+    },
+    /// This agent did not run, and blames nobody for what it missed.
+    Stalled {
+        /// For how long.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        length: Duration,
+    },
+    /// Datagrams that had arrived were dropped here for more than ten seconds: this agent cannot judge.
+    Blind {
+        /// Why.
+        cause: BlindCause,
+    },
+    /// A peer knew a later run of this node than this one: the clock was set back. The run was renumbered.
+    IncarnationAdopted {
+        /// The number from now on.
+        incarnation: Incarnation,
+    },
+}
+
+/// One link in a record of several.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LinkRecord {
+    /// The peer whose datagrams arrive, or do not.
+    pub peer: String,
+    /// Down: the time from the last datagram that arrived to the declaration. Absent if none ever arrived.
+    #[serde(rename = "silent_seconds", serialize_with = "maybe_seconds", skip_serializing_if = "Option::is_none")]
+    pub silent_for: Option<Duration>,
+}
+
+/// What ended a partition, or the silence of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseCause {
+    /// The network works again.
+    Healed,
+    /// The other side did not run meanwhile, and said so on its return.
+    Stalled,
+    /// The other side's agents are new runs: they were down.
+    Restarted,
+    /// The other side said goodbye.
+    Left,
+}
+
+/// Why an agent cannot judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlindCause {
+    /// Its own socket drops what arrives.
+    Drops,
+    /// Nobody was ever heard.
+    NeverHeard,
+}
+
+/// A duration as seconds, the unit of every number that leaves the agent.
+pub(super) fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(rounded(*duration))
+}
+
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn maybe_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration.map(rounded).serialize(serializer)
+}
+
+/// Whole milliseconds: what lies below is noise of the timer.
+fn rounded(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}

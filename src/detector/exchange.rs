@@ -1,0 +1,147 @@
+//! How rows travel: on whatever datagram goes to a peer, again every d/2 until it says that it holds them.
+
+use std::sync::Arc;
+
+use super::peer::HeldRow;
+use super::row::{Cell, Cells};
+use super::time::Now;
+use super::{Detector, roster};
+use crate::identity::{Digest, NodeId};
+use crate::wire::{Block, Datagram, Flags, RosterPart, RosterWanted, RowBlock};
+
+impl Detector {
+    /// Puts our row on a datagram if it is due to that peer. A datagram with a row is a poll: the answer acknowledges.
+    pub(super) fn attach_row(&mut self, place: usize, flags: Flags, blocks: &mut Vec<Block>, now: Now) -> Flags {
+        let (digest, changed) = (self.row.held.digest, self.row.changed);
+        let peer = &mut self.peers[place];
+        let due = peer.row_due(digest, changed, now, &self.settings.timing);
+        if due.is_none_or(|due| now < due) || flags.goodbye.is_some() {
+            return flags;
+        }
+        peer.row_sent = Some(now);
+        blocks.push(Block::Row(Arc::clone(&self.row.block)));
+        Flags { poll: true, ..flags }
+    }
+
+    /// Sends our row to everybody whom it is due to, and notes when it is due to the next.
+    pub(super) fn send_due_rows(&mut self, now: Now) {
+        if self.rows_due.is_none_or(|due| now < due) || self.leaving.is_some() {
+            return;
+        }
+        let (digest, changed) = (self.row.held.digest, self.row.changed);
+        for place in 0..self.peers.len() {
+            let due = self.peers[place].row_due(digest, changed, now, &self.settings.timing);
+            if place != self.me && due.is_some_and(|due| due <= now) {
+                self.send_out_of_turn(place, Flags::default(), Vec::new(), now);
+            }
+        }
+        let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
+        self.rows_due = others.filter_map(|(_, peer)| peer.row_due(digest, changed, now, &self.settings.timing)).min();
+    }
+
+    /// A peer sent its row: it is held if it is newer and its roster is known.
+    pub(super) fn receive_row(&mut self, place: usize, datagram: &Datagram, block: &RowBlock, now: Now) {
+        let peer = &self.peers[place];
+        let newer = peer
+            .row
+            .as_ref()
+            .is_none_or(|held| (held.incarnation, held.version) < (datagram.incarnation, block.version));
+        if !newer {
+            return;
+        }
+        let Some(cells) = self.translate(block) else {
+            self.peers[place].roster_wanted = Some(block.roster);
+            return;
+        };
+        let digest = block.cells.digest(datagram.sender, datagram.incarnation, block.version, block.roster);
+        let row = HeldRow::new(datagram.incarnation, block.version, digest, cells);
+        let before = self.peers[place].row.replace(Arc::new(row));
+        self.peers[place].roster_wanted = None;
+        self.publication.touch();
+        self.learn_from_row(place, before.as_deref(), now);
+    }
+
+    /// What a new row makes this agent do: try the links that it shows in trouble, and know whom it has heard.
+    fn learn_from_row(&mut self, place: usize, before: Option<&HeldRow>, now: Now) {
+        let Some(row) = self.peers[place].row.clone() else { return };
+        let mut troubled = row.late.clone();
+        troubled.add(&row.broken);
+        if let Some(before) = before {
+            troubled.remove(&before.late);
+            troubled.remove(&before.broken);
+        }
+        for peer in troubled.iter() {
+            self.check(peer, now);
+        }
+        let timing = self.settings.timing;
+        let mut heard = row.ok.clone();
+        heard.add(&row.broken);
+        for other in heard.iter() {
+            self.peers[other].link.learn_known(now, &timing);
+        }
+    }
+
+    /// The cells of a row in the order of our own roster; none if the roster of its owner is not known.
+    fn translate(&self, block: &RowBlock) -> Option<Cells> {
+        if block.roster == self.roster_digest {
+            return (block.cells.len() == self.peers.len()).then(|| block.cells.clone());
+        }
+        let ids = self.rosters.get(&block.roster)?.complete()?;
+        if ids.len() != block.cells.len() {
+            return None;
+        }
+        let mut cells = Cells::absent(self.peers.len());
+        for (place, peer) in self.peers.iter().enumerate() {
+            let cell = ids.binary_search(&peer.id).map_or(Cell::Unknown, |index| block.cells.get(index));
+            cells.set(place, cell);
+        }
+        Some(cells)
+    }
+
+    /// Asks for the roster that a peer's row is about, or for the next part of it.
+    pub(super) fn ask_for_roster(&mut self, place: usize, now: Now) {
+        let Some(digest) = self.peers[place].roster_wanted else { return };
+        let from = self.rosters.get(&digest).map_or(0, roster::Foreign::received);
+        let wanted = vec![Block::RosterWanted(RosterWanted { digest, from })];
+        self.send_out_of_turn(place, Flags { poll: true, ..Flags::default() }, wanted, now);
+    }
+
+    /// A peer asked for our roster.
+    pub(super) fn send_roster(&mut self, place: usize, wanted: RosterWanted, now: Now) {
+        if wanted.digest != self.roster_digest {
+            return;
+        }
+        let ids: Vec<NodeId> = self.peers.iter().map(|peer| peer.id).collect();
+        let rest = ids.get(usize::from(wanted.from)..).unwrap_or_default();
+        let part = RosterPart {
+            digest: wanted.digest,
+            total: u16::try_from(ids.len()).unwrap_or(u16::MAX),
+            from: wanted.from,
+            ids: rest.iter().take(roster::IDS_IN_A_PART).copied().collect(),
+        };
+        self.send_out_of_turn(place, Flags::default(), vec![Block::Roster(Arc::new(part))], now);
+    }
+
+    /// A part of a roster arrived.
+    pub(super) fn receive_roster(&mut self, place: usize, part: &RosterPart, now: Now) {
+        if self.peers[place].roster_wanted != Some(part.digest) {
+            return;
+        }
+        self.forget_unused_rosters();
+        let foreign = self.rosters.entry(part.digest).or_default();
+        foreign.add(part);
+        if foreign.complete().is_some() {
+            // The row comes again by itself: it was not acknowledged.
+            self.peers[place].roster_wanted = None;
+        } else {
+            self.ask_for_roster(place, now);
+        }
+    }
+
+    /// Keeps only rosters that some peer uses now.
+    fn forget_unused_rosters(&mut self) {
+        let wanted: Vec<Digest> = self.peers.iter().filter_map(|peer| peer.roster_wanted).collect();
+        let room = self.rosters.len() < roster::MOST_FOREIGN;
+        self.rosters.retain(|digest, _| room || wanted.contains(digest));
+    }
+}

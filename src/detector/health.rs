@@ -1,0 +1,109 @@
+//! The agent distrusts itself first: stalls, drops, and what follows for its own row and mode.
+
+use std::time::Duration;
+
+use super::time::Now;
+use crate::wire::Slept;
+
+/// Drops that go on for longer than this make the agent blind.
+const DROPS_TOLERATED: Duration = Duration::from_secs(10);
+
+/// What this agent knows against itself.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    impaired_until: Option<Now>,
+    stalled: Option<(Now, Duration)>,
+    drops: Option<Drops>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Drops {
+    since: Now,
+    last: Now,
+}
+
+impl Health {
+    /// The agent did not run for `length`, until now.
+    pub fn stall(&mut self, now: Now, length: Duration, bound: Duration) {
+        self.impaired_until = Some(now + bound);
+        self.stalled = Some((now, length));
+    }
+
+    /// The socket dropped datagrams. True if they have been dropped for so long that the agent is blind from now on.
+    pub fn drop(&mut self, now: Now, bound: Duration) -> bool {
+        self.impaired_until = Some(now + bound);
+        let before = self.drops.filter(|drops| now.since(drops.last) < bound);
+        let was_blind = before.is_some_and(Drops::blinds);
+        let drops = Drops { since: before.map_or(now, |drops| drops.since), last: now };
+        self.drops = Some(drops);
+        !was_blind && drops.blinds()
+    }
+
+    /// Whether others should not believe that what it calls down is down.
+    pub fn is_impaired(&self, now: Now) -> bool {
+        self.impaired_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether a stall ended less than one bound ago.
+    pub fn is_waking(&self, now: Now, bound: Duration) -> bool {
+        self.stalled.is_some_and(|(woke, _)| now < woke + bound)
+    }
+
+    /// Whether its socket has been dropping for so long that it cannot judge.
+    pub fn is_blind(&self, now: Now, bound: Duration) -> bool {
+        self.drops.is_some_and(|drops| drops.blinds() && now.since(drops.last) < bound)
+    }
+
+    /// When the next of these ends.
+    pub fn next_end(&self, now: Now, bound: Duration) -> Option<Now> {
+        let waking = self.stalled.map(|(woke, _)| woke + bound);
+        let dropping = self.drops.map(|drops| drops.last + bound);
+        [self.impaired_until, waking, dropping].into_iter().flatten().filter(|&end| end > now).min()
+    }
+
+    /// What to tell the peers for one bound after a stall.
+    pub fn slept(&self, now: Now, bound: Duration) -> Option<Slept> {
+        let (woke, length) = self.stalled.filter(|&(woke, _)| now < woke + bound)?;
+        Some(Slept { length, ago: now.since(woke) })
+    }
+}
+
+impl Drops {
+    fn blinds(self) -> bool {
+        self.last.since(self.since) > DROPS_TOLERATED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: Duration = Duration::from_millis(2500);
+
+    fn at(seconds: u64) -> Now {
+        Now::at(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_stall_impairs_for_one_bound() {
+        let mut health = Health::default();
+        health.stall(at(10), Duration::from_secs(7), BOUND);
+        assert!(health.is_impaired(at(12)) && health.is_waking(at(12), BOUND));
+        assert!(!health.is_impaired(at(13)) && !health.is_waking(at(13), BOUND));
+    }
+
+    #[test]
+    fn drops_that_go_on_for_more_than_ten_seconds_blind_and_say_so_once() {
+        let mut health = Health::default();
+        let said: Vec<bool> = (0..14).map(|second| health.drop(at(second), BOUND)).collect();
+        assert_eq!(said.iter().filter(|&&blind| blind).count(), 1);
+        assert!(said[11], "after more than ten seconds");
+        assert!(health.is_blind(at(13), BOUND) && !health.is_blind(at(16), BOUND));
+    }
+
+    #[test]
+    fn drops_with_a_pause_between_them_begin_anew() {
+        let mut health = Health::default();
+        assert!(!(0..10).any(|turn| health.drop(at(turn * 3), BOUND)));
+    }
+}

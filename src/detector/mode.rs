@@ -1,0 +1,172 @@
+//! The mode: what this agent's own side may do, given the published verdict and the electorate.
+//!
+//! It is advice that is right as long as the sides held the same electorate when they parted. It is no lock.
+
+use serde::Serialize;
+
+use super::settings::{ModePolicy, Policy, Tie, WriteQuorum};
+
+/// What this side may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Too early to tell: less than one bound since the start or a stall, or blind.
+    #[default]
+    Starting,
+    /// Everybody is heard.
+    Normal,
+    /// A majority without a cut, but not everybody is heard, or a link loses too much.
+    Degraded,
+    /// The cluster is cut and this side has the majority.
+    Majority,
+    /// This side has no majority.
+    Minority,
+    /// This node is alone.
+    Isolated,
+}
+
+/// What an application may expect of this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceLevel {
+    /// Nobody can tell.
+    Unknown,
+    /// Everything.
+    Full,
+    /// What this node remembers.
+    Cached,
+    /// Reads.
+    ReadOnly,
+}
+
+impl Mode {
+    /// Every mode, in the order of the enum.
+    pub const ALL: [Self; 6] =
+        [Self::Starting, Self::Normal, Self::Degraded, Self::Majority, Self::Minority, Self::Isolated];
+
+    /// Whether this side may write.
+    pub fn may_write(self, policy: Policy) -> bool {
+        match self {
+            Self::Starting => false,
+            Self::Normal | Self::Degraded | Self::Majority => true,
+            Self::Minority | Self::Isolated => policy == Policy::Ap,
+        }
+    }
+
+    /// What an application may expect.
+    pub fn service_level(self) -> ServiceLevel {
+        match self {
+            Self::Starting => ServiceLevel::Unknown,
+            Self::Normal | Self::Degraded | Self::Majority => ServiceLevel::Full,
+            Self::Minority => ServiceLevel::ReadOnly,
+            Self::Isolated => ServiceLevel::Cached,
+        }
+    }
+
+    /// The name of the mode in metrics and in text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Normal => "normal",
+            Self::Degraded => "degraded",
+            Self::Majority => "majority",
+            Self::Minority => "minority",
+            Self::Isolated => "isolated",
+        }
+    }
+}
+
+/// What the mode is computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Less than one bound since start or stall, or blind.
+    pub starting: bool,
+    /// Members of the electorate joined to this node on its side, itself included (k).
+    pub members: usize,
+    /// Size of the electorate (n).
+    pub electorate: usize,
+    /// A complete cut is published.
+    pub cut: bool,
+    /// Any other partition is published.
+    pub partition: bool,
+    /// Some link is in the loss class.
+    pub lossy: bool,
+    /// This side has the lowest name of the electorate.
+    pub has_lowest: bool,
+}
+
+impl Standing {
+    /// The mode: the first row of the table that matches.
+    pub fn mode(&self, policy: &ModePolicy) -> Mode {
+        let quorate = self.is_quorate(policy.write_quorum);
+        if self.starting || self.electorate == 0 {
+            Mode::Starting
+        } else if !self.cut && quorate {
+            let whole = self.members == self.electorate && !self.partition && !self.lossy;
+            if whole { Mode::Normal } else { Mode::Degraded }
+        } else if self.cut && (quorate || self.wins_tie(policy)) {
+            Mode::Majority
+        } else if self.members <= 1 && self.electorate >= 2 {
+            Mode::Isolated
+        } else {
+            Mode::Minority
+        }
+    }
+
+    fn is_quorate(&self, quorum: WriteQuorum) -> bool {
+        let asked = match quorum {
+            WriteQuorum::Majority => 0,
+            WriteQuorum::AtLeast(members) => usize::from(members),
+        };
+        self.members >= asked.max(self.electorate / 2 + 1)
+    }
+
+    /// An exact half wins only under `tie: lowest`, and only where no larger quorum is asked for.
+    fn wins_tie(&self, policy: &ModePolicy) -> bool {
+        policy.tie == Tie::Lowest
+            && policy.write_quorum == WriteQuorum::Majority
+            && self.members * 2 == self.electorate
+            && self.has_lowest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(members: usize, electorate: usize, cut: bool) -> Standing {
+        Standing { starting: false, members, electorate, cut, partition: false, lossy: false, has_lowest: true }
+    }
+
+    #[test]
+    fn the_table_matches_from_the_top() {
+        let policy = ModePolicy::default();
+        for (members, electorate, cut, expected) in [
+            (5, 5, false, Mode::Normal),
+            (4, 5, false, Mode::Degraded),
+            (3, 5, true, Mode::Majority),
+            (2, 5, true, Mode::Minority),
+            (2, 5, false, Mode::Minority),
+            (1, 5, true, Mode::Isolated),
+            (2, 4, true, Mode::Minority),
+            (1, 1, false, Mode::Normal),
+        ] {
+            assert_eq!(standing(members, electorate, cut).mode(&policy), expected, "{members} of {electorate}");
+        }
+    }
+
+    #[test]
+    fn a_tie_is_won_by_nobody_unless_the_operator_chose_so() {
+        let lowest = ModePolicy { tie: Tie::Lowest, ..ModePolicy::default() };
+        assert_eq!(standing(2, 4, true).mode(&lowest), Mode::Majority);
+        let without = Standing { has_lowest: false, ..standing(2, 4, true) };
+        assert_eq!(without.mode(&lowest), Mode::Minority);
+    }
+
+    #[test]
+    fn a_write_quorum_only_raises_the_majority() {
+        let of = |members| ModePolicy { write_quorum: WriteQuorum::AtLeast(members), ..ModePolicy::default() };
+        assert_eq!(standing(3, 5, true).mode(&of(4)), Mode::Minority);
+        assert_eq!(standing(2, 5, true).mode(&of(1)), Mode::Minority);
+    }
+}

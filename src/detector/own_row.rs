@@ -1,0 +1,71 @@
+//! This agent's own row: written from its links, versioned, and ready to send.
+
+use std::sync::Arc;
+
+use super::row::{Cell, Cells};
+use super::settings::Timing;
+use super::time::Now;
+use super::{Detector, peer::HeldRow};
+use crate::identity::{Digest, RowVersion};
+use crate::wire::RowBlock;
+
+/// The own row, as published to the peers.
+pub(super) struct OwnRow {
+    pub(super) held: Arc<HeldRow>,
+    pub(super) block: Arc<RowBlock>,
+    /// When it changed last.
+    pub(super) changed: Now,
+    stale: bool,
+}
+
+impl OwnRow {
+    pub(super) fn new(now: Now) -> Self {
+        let cells = Cells::absent(0);
+        let block = RowBlock { version: RowVersion(0), roster: Digest::NONE, cells: cells.clone() };
+        let held = HeldRow::new(crate::identity::Incarnation(0), RowVersion(0), Digest::NONE, cells);
+        Self { held: Arc::new(held), block: Arc::new(block), changed: now, stale: true }
+    }
+
+    /// Some link may have changed.
+    pub(super) fn touch(&mut self) {
+        self.stale = true;
+    }
+
+    /// When the row may be written again: at most every d/8, so that a hundred links that fall one after another
+    /// are a few versions and not a hundred.
+    pub(super) fn next_update(&self, timing: &Timing) -> Option<Now> {
+        self.stale.then(|| self.changed + timing.confirm_period / 8)
+    }
+}
+
+impl Detector {
+    /// Writes the own row anew if a cell changed.
+    pub(super) fn update_row(&mut self, now: Now) {
+        let first = self.row.held.version == RowVersion(0);
+        let due = self.row.next_update(&self.settings.timing);
+        if due.is_none_or(|due| now < due && !first) {
+            return;
+        }
+        self.row.stale = false;
+        let cells = self.own_cells();
+        let same = *self.row.held.cells == cells && self.row.held.incarnation == self.incarnation;
+        if same && self.row.block.roster == self.roster_digest {
+            return;
+        }
+        let version = RowVersion(self.row.held.version.0 + 1);
+        let digest = cells.digest(self.id, self.incarnation, version, self.roster_digest);
+        self.row.block = Arc::new(RowBlock { version, roster: self.roster_digest, cells: cells.clone() });
+        self.row.held = Arc::new(HeldRow::new(self.incarnation, version, digest, cells));
+        self.row.changed = now;
+        self.rows_due = Some(now);
+        self.publication.touch();
+    }
+
+    fn own_cells(&self) -> Cells {
+        let mut cells = Cells::absent(self.peers.len());
+        for (place, peer) in self.peers.iter().enumerate() {
+            cells.set(place, if place == self.me { Cell::Up } else { peer.link.cell() });
+        }
+        cells
+    }
+}

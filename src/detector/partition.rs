@@ -1,0 +1,114 @@
+//! A partition: a cut that held through the settle time, with its identity.
+//!
+//! The types hold every kind of cut; the verdict so far finds complete cuts and isolations.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::event::seconds;
+use crate::identity::{Epoch, Hash};
+
+/// How many names a side lists; the rest is counted.
+const NAMED: usize = 100;
+
+/// What both sides of a split call it, though they cannot talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionId(pub u64);
+
+impl PartitionId {
+    /// The id of a complete cut that opened in `epoch`: the same on all its sides.
+    pub fn complete(cluster: &str, epoch: Epoch) -> Self {
+        let hash = Hash::new().field(cluster.as_bytes()).field(&epoch.0.to_be_bytes()).field(b"complete");
+        Self(u64::from_be_bytes(hash.first()))
+    }
+}
+
+impl fmt::Display for PartitionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for PartitionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What kind of cut it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionKind {
+    /// No node of one side reaches any of the other.
+    Complete,
+    /// Others reach both sides.
+    Partial,
+    /// Cut in one direction.
+    Simplex,
+    /// One node on a side.
+    Isolation,
+    /// The overlay is cut, the hosts are not.
+    Overlay,
+    /// An endpoint that the cluster must not lose.
+    Service,
+}
+
+/// Which way a one-way cut lets nothing through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// What the first side sends does not arrive.
+    FromFirst,
+    /// What the first side should hear does not arrive.
+    ToFirst,
+}
+
+/// A set of nodes that can reach each other, as far as it can be seen from here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// The names, sorted; at most 100.
+    pub nodes: Vec<String>,
+    /// How many nodes there are.
+    pub count: usize,
+    /// Whether this agent sees that they reach each other; otherwise they are only "not reachable from here".
+    pub seen: bool,
+}
+
+impl Side {
+    /// A side of these nodes, in order of name.
+    pub fn new(mut nodes: Vec<String>, seen: bool) -> Self {
+        nodes.sort();
+        let count = nodes.len();
+        nodes.truncate(NAMED);
+        Self { nodes, count, seen }
+    }
+}
+
+/// A partition as this agent publishes it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Partition {
+    /// The same on all sides; new for a cut that comes back.
+    pub id: PartitionId,
+    /// What kind of cut it is now.
+    pub kind: PartitionKind,
+    /// Whether no unknown link could join the sides.
+    pub certain: bool,
+    /// The sides: this agent's own first.
+    pub sides: Vec<Side>,
+    /// Who reaches both sides of a partial cut.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bridges: Vec<String>,
+    /// Pairs across a partial cut that are joined.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<(String, String)>,
+    /// Which way a one-way cut is cut, once that is certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// From the last datagram that arrived over the links that were cut to the decision.
+    #[serde(rename = "detection_seconds", serialize_with = "seconds")]
+    pub detection: Duration,
+    /// The epoch in which it opened.
+    pub epoch: Epoch,
+}

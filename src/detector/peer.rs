@@ -1,0 +1,212 @@
+//! All that the detector keeps about one peer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bits::Bits;
+use super::link::{Link, LinkState};
+use super::quality::Quality;
+use super::row::{Cell, Cells};
+use super::schedule::{Pace, Schedule};
+use super::session::Session;
+use super::settings::{Member, Timing};
+use super::time::Now;
+use crate::identity::{Digest, Incarnation, NodeId, RowVersion, Sequence};
+use crate::wire::{Echo, Hearing};
+
+/// After this time of silence, or of hearing a peer that does not hear us, polls become rare.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One node of the roster and what this agent shares with its agent.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its id.
+    pub id: NodeId,
+    /// Its name, zone and address.
+    pub member: Arc<Member>,
+    /// What arrives from it.
+    pub link: Link,
+    /// When it gets its next heartbeat.
+    pub schedule: Schedule,
+    /// Which of its runs speaks.
+    pub session: Session,
+    /// How good the link is.
+    pub quality: Quality,
+    /// How it hears us, as it said last.
+    pub hearing: Hearing,
+    /// The number of the last datagram to it.
+    pub sequence: Sequence,
+    /// The number of its newest datagram, and when it came.
+    pub newest: (Sequence, Now),
+    /// Its row, while it can be read.
+    pub row: Option<Arc<HeldRow>>,
+    /// The digest of its row as it announced it last.
+    pub announced: Digest,
+    /// The digest of our row as it holds it.
+    pub acknowledged: Digest,
+    /// When it was last sent our row.
+    pub row_sent: Option<Now>,
+    /// A roster that it uses and we lack.
+    pub roster_wanted: Option<Digest>,
+    /// It distrusts its own row.
+    pub impaired: bool,
+    /// When it woke from a stall, as it said, on our clock.
+    pub woke: Option<Now>,
+    /// Since when it is silent, or does not hear us.
+    pub trouble_since: Option<Now>,
+    /// The earliest entry of this peer in the timer heap.
+    pub wake: Now,
+}
+
+/// A row of a peer, in the order of our own roster.
+#[derive(Clone, Debug)]
+pub struct HeldRow {
+    /// The run of its owner.
+    pub incarnation: Incarnation,
+    /// Its version.
+    pub version: RowVersion,
+    /// Its digest as its owner computes it.
+    pub digest: Digest,
+    /// The cells.
+    pub cells: Arc<Cells>,
+    /// Where it is up or late.
+    pub ok: Bits,
+    /// Where it is down.
+    pub broken: Bits,
+    /// Where it is late.
+    pub late: Bits,
+    /// Where it is absent.
+    pub absent: Bits,
+}
+
+impl HeldRow {
+    /// A row of these cells.
+    pub fn new(incarnation: Incarnation, version: RowVersion, digest: Digest, cells: Cells) -> Self {
+        let (ok, broken, late, absent) = (cells.ok(), cells.broken(), cells.late(), cells.absent_ones());
+        Self { incarnation, version, digest, cells: Arc::new(cells), ok, broken, late, absent }
+    }
+}
+
+impl HeldRow {
+    /// The same row over another roster: `places` says for each new place where it was before.
+    pub fn reshaped(&self, places: &[Option<usize>]) -> Self {
+        let mut cells = Cells::absent(places.len());
+        for (place, &before) in places.iter().enumerate() {
+            cells.set(place, before.map_or(Cell::Unknown, |before| self.cells.get(before)));
+        }
+        Self::new(self.incarnation, self.version, self.digest, cells)
+    }
+}
+
+impl Peer {
+    /// A peer of which nothing is known but that it belongs. `known`: somebody is known to have heard it.
+    pub fn new(id: NodeId, member: Arc<Member>, known: bool, schedule: Schedule, now: Now, timing: &Timing) -> Self {
+        Self {
+            id,
+            member,
+            link: Link::new(known, now, timing),
+            schedule,
+            session: Session::default(),
+            quality: Quality::default(),
+            hearing: Hearing::Unknown,
+            sequence: Sequence::default(),
+            newest: (Sequence::default(), now),
+            row: None,
+            announced: Digest::NONE,
+            acknowledged: Digest::NONE,
+            row_sent: None,
+            roster_wanted: None,
+            impaired: false,
+            woke: None,
+            trouble_since: None,
+            wake: now,
+        }
+    }
+
+    /// Whether both have answered the other's challenge: until then every heartbeat is a hello.
+    pub fn is_acquainted(&self) -> bool {
+        self.session.verified().is_some() && self.hearing != Hearing::Unknown
+    }
+
+    /// The pace of a peer that does not hear us: it cannot answer polls, so its own heartbeats must be waited for.
+    pub fn deaf_pace(&self) -> Option<Duration> {
+        (self.hearing == Hearing::Silent).then(|| self.link.pace())
+    }
+
+    /// How we hear it, as every datagram to it says. The first failure is nobody's business yet.
+    pub fn our_hearing(&self) -> Hearing {
+        match self.link.state() {
+            LinkState::Up if self.link.failures() >= 2 => Hearing::Silent,
+            LinkState::Up => Hearing::Heard,
+            LinkState::Down if self.session.verified().is_some() => Hearing::Silent,
+            _ => Hearing::Unknown,
+        }
+    }
+
+    /// Whether a datagram to it now asks for an answer.
+    pub fn is_polled(&self, timing: &Timing) -> bool {
+        timing.polls_per_window > 0 && (self.link.is_confirming() || self.link.state() == LinkState::Down)
+    }
+
+    /// Updates the pace towards it to what its state asks for.
+    pub fn update_pace(&mut self, now: Now, timing: &Timing) {
+        let pace = self.wanted_pace(now, timing);
+        self.schedule.want(pace, now);
+    }
+
+    fn wanted_pace(&mut self, now: Now, timing: &Timing) -> Pace {
+        let fallback = Pace::Every(timing.fallback_pace());
+        if matches!(self.link.state(), LinkState::Left(_)) {
+            return Pace::Regular;
+        }
+        if !self.is_acquainted() {
+            return fallback;
+        }
+        if !self.is_polled(timing) && self.hearing != Hearing::Silent {
+            self.trouble_since = None;
+            return Pace::Regular;
+        }
+        let since = *self.trouble_since.get_or_insert(now);
+        if now.since(since) >= PATIENCE || timing.polls_per_window == 0 {
+            return fallback;
+        }
+        Pace::Every(timing.poll_pace())
+    }
+
+    /// What is echoed to it: its newest number and how long ago that came.
+    pub fn echo(&self, now: Now) -> Echo {
+        let (sequence, came) = self.newest;
+        Echo { sequence, delay: now.since(came) }
+    }
+
+    /// The digest of its row that we hold.
+    pub fn held_digest(&self) -> Digest {
+        self.row.as_ref().map_or(Digest::NONE, |row| row.digest)
+    }
+
+    /// Its row, if it may be judged by: void once the link from its owner is down.
+    pub fn valid_row(&self) -> Option<&Arc<HeldRow>> {
+        self.row.as_ref().filter(|_| self.link.is_up())
+    }
+
+    /// Whether it is heard and has announced a row that we do not hold yet.
+    pub fn owes_a_row(&self) -> bool {
+        self.link.is_up() && self.announced != self.held_digest()
+    }
+
+    /// When our row is due to it, if it is: every d/2 until acknowledged to a peer that is heard, and for one bound to
+    /// one that is not heard, for it may hear; then every P.
+    pub fn row_due(&self, row: Digest, changed: Now, now: Now, timing: &Timing) -> Option<Now> {
+        if self.acknowledged == row || !self.is_acquainted() || matches!(self.link.state(), LinkState::Left(_)) {
+            return None;
+        }
+        let eager = self.link.is_up() || now < changed + timing.detection_bound();
+        let pause = if eager { timing.confirm_period / 2 } else { timing.period };
+        Some(self.row_sent.map_or(now, |sent| sent + pause))
+    }
+
+    /// When this peer needs a turn next.
+    pub fn next_turn(&self) -> Now {
+        self.link.next_deadline().map_or(self.schedule.next(), |deadline| deadline.min(self.schedule.next()))
+    }
+}

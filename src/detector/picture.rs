@@ -1,0 +1,56 @@
+//! The view, drawn from what the detector holds.
+
+use std::sync::Arc;
+
+use super::Detector;
+use super::peer::Peer;
+use super::time::Now;
+use super::view::{NodeView, RowView, View};
+
+impl Detector {
+    pub(super) fn picture(&self, now: Now) -> View {
+        View {
+            at: now,
+            cluster: self.settings.cluster.clone(),
+            incarnation: self.incarnation,
+            me: self.me,
+            nodes: self.peers.iter().enumerate().map(|(place, peer)| self.node_view(place, peer, now)).collect(),
+            mode: self.mode,
+            members: self.electors_among(self.publication.side.published()),
+            electorate: self.electorate.ids.len(),
+            electorate_digest: self.electorate.digest,
+            partitions: self.publication.partition().cloned().into_iter().collect(),
+            epoch: self.epoch,
+            impaired: self.health.is_impaired(now),
+            blind: self.is_blind(now),
+            detection_bound: self.settings.timing.detection_bound(),
+            counters: self.counters.clone(),
+        }
+    }
+
+    fn node_view(&self, place: usize, peer: &Peer, now: Now) -> NodeView {
+        let me = place == self.me;
+        NodeView {
+            id: peer.id,
+            member: Arc::clone(&peer.member),
+            link: (!me).then(|| peer.link.state()),
+            failures: peer.link.failures(),
+            silent_for: peer.link.last_heard().map(|heard| now.since(heard)),
+            rtt: peer.quality.rtt(),
+            loss: peer.quality.loss(),
+            incarnation: if me { Some(self.incarnation) } else { peer.session.verified() },
+            unheard: self.publication.unheard.published().has(place),
+            row: self.row_view(place, peer, now),
+        }
+    }
+
+    fn row_view(&self, place: usize, peer: &Peer, now: Now) -> Option<RowView> {
+        if place == self.me {
+            let cells = Arc::clone(&self.row.held.cells);
+            return Some(RowView { cells, age: std::time::Duration::ZERO, impaired: self.health.is_impaired(now) });
+        }
+        let row = peer.valid_row()?;
+        let age = peer.link.last_heard().map_or_else(Default::default, |heard| now.since(heard));
+        Some(RowView { cells: Arc::clone(&row.cells), age, impaired: peer.impaired })
+    }
+}

@@ -1,0 +1,381 @@
+//! What is published, and the events that say so: the cut, this node's side, who is unheard, the mode.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::assess::{Candidates, Cut, Lost};
+use super::bits::Bits;
+use super::event::{BlindCause, CloseCause, Event};
+use super::link_records::LinkRecords;
+use super::mode::Standing;
+use super::partition::{Partition, PartitionId, PartitionKind, Side};
+use super::settle::{Rule, Settling};
+use super::time::Now;
+use super::{Detector, Output};
+use crate::identity::{Epoch, Incarnation};
+
+/// A cut that comes back within this time makes the next closing wait longer.
+const FLAPPING: Duration = Duration::from_secs(600);
+/// The longest wait before a closing.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
+
+/// What stands published, and what waits to be.
+pub(super) struct Publication {
+    /// The matrix changed since it was last judged.
+    dirty: bool,
+    last_judged: Option<Now>,
+    pub(super) cut: Settling<Option<Cut>>,
+    certain: bool,
+    pub(super) side: Settling<Bits>,
+    pub(super) unheard: Settling<Bits>,
+    next_unheard: Option<Now>,
+    joined: Bits,
+    pub(super) lost: Lost,
+    open: Option<Open>,
+    openings: VecDeque<Now>,
+    silences: Vec<Option<Memory>>,
+    pub(super) links: LinkRecords,
+    said_blind: bool,
+}
+
+/// The open partition, and what was true of each node when it opened.
+struct Open {
+    partition: Partition,
+    since: Now,
+    memories: Vec<Memory>,
+}
+
+/// What a node was before it was lost: by this is told what its silence was.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    lost: Now,
+    incarnation: Option<Incarnation>,
+}
+
+impl Publication {
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            dirty: true,
+            last_judged: None,
+            cut: Settling::new(None, now),
+            certain: true,
+            side: Settling::new(Bits::default(), now),
+            unheard: Settling::new(Bits::default(), now),
+            next_unheard: None,
+            joined: Bits::default(),
+            lost: Lost::default(),
+            open: None,
+            openings: VecDeque::new(),
+            silences: Vec::new(),
+            links: LinkRecords::default(),
+            said_blind: false,
+        }
+    }
+
+    /// The matrix changed.
+    pub(super) fn touch(&mut self) {
+        self.dirty = true;
+    }
+
+    /// The roster got another shape.
+    pub(super) fn reshape(&mut self, places: &[Option<usize>]) {
+        self.cut.reshape(|cut| cut.as_ref().map(|cut| cut.reshaped(places)));
+        self.side.reshape(|side| side.reshaped(places));
+        self.unheard.reshape(|unheard| unheard.reshaped(places));
+        self.joined = self.joined.reshaped(places);
+        self.lost.reshape(places);
+        let remembered = |before: Option<usize>| before.and_then(|before| self.silences.get(before).copied().flatten());
+        self.silences = places.iter().map(|&before| remembered(before)).collect();
+        if let Some(open) = &mut self.open {
+            let unknown = Memory { lost: open.since, incarnation: None };
+            let remembered = |before: Option<usize>| before.and_then(|before| open.memories.get(before).copied());
+            open.memories = places.iter().map(|&before| remembered(before).unwrap_or(unknown)).collect();
+        }
+        self.touch();
+    }
+
+    /// The open partition, if there is one.
+    pub(super) fn partition(&self) -> Option<&Partition> {
+        self.open.as_ref().map(|open| &open.partition)
+    }
+}
+
+impl Detector {
+    /// Judges what changed, publishes what has settled, and says what this side may do.
+    pub(super) fn assess(&mut self, now: Now) {
+        let timing = self.settings.timing;
+        self.flush_link_records(now);
+        let pause = timing.confirm_period / 4;
+        let rested = self.publication.last_judged.is_none_or(|last| now >= last + pause);
+        let due = self.publication.dirty || self.publication.next_unheard.is_some_and(|due| due <= now);
+        if due && rested {
+            self.observe(now);
+        }
+        if self.can_tell(now) {
+            self.settle(now);
+        }
+        self.update_mode(now);
+    }
+
+    fn observe(&mut self, now: Now) {
+        let (candidates, verdict) = self.candidates(now);
+        let Candidates { cut, certain, unheard, next_unheard, side } = candidates;
+        let publication = &mut self.publication;
+        publication.dirty = false;
+        publication.last_judged = Some(now);
+        publication.certain = certain;
+        publication.next_unheard = next_unheard;
+        publication.joined = verdict.joined;
+        publication.cut.observe(cut, now);
+        publication.unheard.observe(unheard, now);
+        publication.side.observe(side, now);
+    }
+
+    /// When `assess` has something to do by the mere passing of time.
+    pub(super) fn next_assessment(&self, now: Now) -> Option<Now> {
+        let publication = &self.publication;
+        let bound = self.settings.timing.detection_bound();
+        let pause = self.settings.timing.confirm_period / 4;
+        let rested = publication.last_judged.map_or(now, |last| last + pause);
+        let wakes = [
+            publication.dirty.then_some(rested),
+            publication.next_unheard.map(|due| due.max(rested)),
+            self.next_settling(now),
+            Some(self.started + bound).filter(|&end| end > now),
+            self.health.next_end(now, bound),
+            publication.links.due(self.settings.timing.confirm_period),
+        ];
+        wakes.into_iter().flatten().min()
+    }
+
+    fn next_settling(&self, now: Now) -> Option<Now> {
+        let publication = &self.publication;
+        if !self.can_tell(now) {
+            return None;
+        }
+        let pending = publication.cut.is_pending() || publication.unheard.is_pending() || publication.side.is_pending();
+        let again = pending.then(|| now + self.settings.timing.confirm_period / 4);
+        let cut = publication.cut.next_time(now, self.cut_rule());
+        let plain = self.plain_rule();
+        let times = [again, cut, publication.unheard.next_time(now, plain), publication.side.next_time(now, plain)];
+        times.into_iter().flatten().min()
+    }
+
+    /// Whether this agent may say anything of others: not within a bound of its start or of a stall, and not blind.
+    fn can_tell(&self, now: Now) -> bool {
+        let bound = self.settings.timing.detection_bound();
+        now >= self.started + bound && !self.health.is_waking(now, bound) && !self.is_blind(now)
+    }
+
+    /// Whether it cannot judge at all: nobody was ever heard, or its own socket drops what arrives.
+    pub(super) fn is_blind(&self, now: Now) -> bool {
+        let never_heard = self.peers.len() > 1 && self.saved.heard.is_empty();
+        never_heard || self.health.is_blind(now, self.settings.timing.detection_bound())
+    }
+
+    fn plain_rule(&self) -> Rule {
+        let d = self.settings.timing.confirm_period;
+        Rule { hold: d, patience: d, limit: d * 4, least: Duration::ZERO }
+    }
+
+    fn cut_rule(&self) -> Rule {
+        let publication = &self.publication;
+        let plain = self.plain_rule();
+        if publication.cut.published().is_some() && publication.cut.candidate().is_none() {
+            let hold = self.closing_hold();
+            return Rule { hold, limit: hold + self.settings.timing.confirm_period * 3, ..plain };
+        }
+        let least = if publication.certain { Duration::ZERO } else { self.settings.timing.detection_bound() };
+        Rule { least, ..plain }
+    }
+
+    /// d, doubled by each reopening within ten minutes: detection is never damped, only the all-clear.
+    fn closing_hold(&self) -> Duration {
+        let reopenings = self.publication.openings.len().saturating_sub(1);
+        let factor = 1_u32.checked_shl(u32::try_from(reopenings).unwrap_or(u32::MAX)).unwrap_or(u32::MAX);
+        self.settings
+            .timing
+            .confirm_period
+            .saturating_mul(factor)
+            .min(LONGEST_HOLD.max(self.settings.timing.confirm_period))
+    }
+
+    fn settle(&mut self, now: Now) {
+        let quiet = self.is_quiet(now);
+        let (cut_rule, plain) = (self.cut_rule(), self.plain_rule());
+        if let Some(before) = self.publication.cut.settle(now, cut_rule, quiet) {
+            self.cut_published(before, now);
+            self.publication.side.publish_now();
+        } else if !self.publication.cut.is_pending() {
+            self.publication.side.settle(now, plain, quiet);
+        }
+        if let Some(before) = self.publication.unheard.settle(now, plain, quiet) {
+            self.unheard_published(&before, now);
+        }
+    }
+
+    /// Whether no valid row shows a late link, and no peer that is heard owes a row.
+    fn is_quiet(&self, _now: Now) -> bool {
+        let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
+        let rows_quiet = |peer: &super::peer::Peer| peer.valid_row().is_none_or(|row| row.late.is_empty());
+        self.row.held.late.is_empty() && others.clone().all(|(_, peer)| !peer.owes_a_row() && rows_quiet(peer))
+    }
+
+    fn cut_published(&mut self, before: Option<Cut>, now: Now) {
+        match (before, self.publication.cut.published().clone()) {
+            (None, Some(cut)) => self.open(&cut, now),
+            (Some(_), Some(cut)) => self.change(&cut),
+            (Some(before), None) => self.close(&before, now),
+            (None, None) => {}
+        }
+    }
+
+    fn open(&mut self, cut: &Cut, now: Now) {
+        let epoch = self.epoch;
+        let last_heard = cut.others.iter().filter_map(|place| self.peers[place].link.last_heard()).max();
+        let partition = Partition {
+            id: PartitionId::complete(&self.settings.cluster, epoch),
+            kind: kind_of(cut),
+            certain: self.publication.certain,
+            sides: self.sides_of(cut),
+            bridges: Vec::new(),
+            exceptions: Vec::new(),
+            direction: None,
+            detection: now.since(last_heard.unwrap_or(self.started)),
+            epoch,
+        };
+        let memories = self.peers.iter().map(|peer| memory_of(peer, now)).collect();
+        self.publication.openings.push_back(now);
+        self.publication.openings.retain(|&opening| now.since(opening) < FLAPPING);
+        self.publication.open = Some(Open { partition: partition.clone(), since: now, memories });
+        self.emit_event(Event::PartitionOpened(partition));
+    }
+
+    fn change(&mut self, cut: &Cut) {
+        let (sides, kind, certain) = (self.sides_of(cut), kind_of(cut), self.publication.certain);
+        let Some(open) = &mut self.publication.open else { return };
+        open.partition = Partition { sides, kind, certain, ..open.partition.clone() };
+        let partition = open.partition.clone();
+        self.emit_event(Event::PartitionChanged(partition));
+    }
+
+    fn close(&mut self, cut: &Cut, now: Now) {
+        let Some(open) = self.publication.open.take() else { return };
+        let others = cut.others.iter().filter_map(|place| Some((place, *open.memories.get(place)?)));
+        let (cause, confirmed) = self.tell_apart(others);
+        self.epoch = self.epoch.max(Epoch(open.partition.epoch.0.saturating_add(1)));
+        self.saved.epoch = self.epoch;
+        self.emit(Output::Save(self.saved.clone()));
+        let duration = now.since(open.since);
+        self.emit_event(Event::PartitionClosed { partition: open.partition, cause, duration, confirmed });
+    }
+
+    /// What the silence of nodes was, now that some are heard: who runs on as the same incarnation and did not sleep
+    /// lived through it.
+    fn tell_apart(&self, nodes: impl Iterator<Item = (usize, Memory)>) -> (CloseCause, Option<bool>) {
+        let (mut lived, mut slept, mut restarted, mut heard) = (false, false, false, false);
+        for (place, memory) in nodes {
+            let peer = &self.peers[place];
+            if !peer.link.is_up() {
+                continue;
+            }
+            heard = true;
+            if memory.incarnation.is_some() && peer.session.verified() != memory.incarnation {
+                restarted = true;
+            } else if peer.woke.is_some_and(|woke| woke >= memory.lost) {
+                slept = true;
+            } else {
+                lived = true;
+            }
+        }
+        match (lived, slept, restarted) {
+            (true, ..) => (CloseCause::Healed, Some(true)),
+            (false, true, _) => (CloseCause::Stalled, Some(false)),
+            (false, false, true) => (CloseCause::Restarted, Some(false)),
+            (false, false, false) if heard => (CloseCause::Healed, None),
+            (false, false, false) => (CloseCause::Left, None),
+        }
+    }
+
+    fn unheard_published(&mut self, before: &Bits, now: Now) {
+        let unheard = self.publication.unheard.published().clone();
+        self.publication.silences.resize(unheard.len(), None);
+        for place in unheard.without(before).iter() {
+            self.publication.silences[place] = Some(memory_of(&self.peers[place], now));
+            let event = Event::NodeUnheard { node: self.name_of(place) };
+            self.emit_event(event);
+        }
+        for place in before.without(&unheard).iter() {
+            let memory = self.publication.silences[place].take();
+            if let Some(memory) = memory.filter(|_| self.publication.joined.has(place)) {
+                let (cause, confirmed) = self.tell_apart([(place, memory)].into_iter());
+                let event = Event::NodeHeard { node: self.name_of(place), cause, confirmed };
+                self.emit_event(event);
+            }
+        }
+    }
+
+    fn sides_of(&self, cut: &Cut) -> Vec<Side> {
+        vec![Side::new(self.names_of(&cut.mine), true), Side::new(self.names_of(&cut.others), false)]
+    }
+
+    /// What this side may do, and an event if that changed.
+    fn update_mode(&mut self, now: Now) {
+        let members = self.electors_among(self.publication.side.published());
+        let electorate = self.electorate.ids.len();
+        let mode = self.standing(members, now).mode(&self.settings.mode);
+        if mode == self.mode {
+            return;
+        }
+        let from = std::mem::replace(&mut self.mode, mode);
+        self.view_is_old = true;
+        self.emit_event(Event::ModeChanged { from, to: mode, members, electorate });
+    }
+
+    fn standing(&mut self, members: usize, now: Now) -> Standing {
+        let bound = self.settings.timing.detection_bound();
+        let blind = self.is_blind(now);
+        if blind && !self.publication.said_blind && now >= self.started + bound && self.saved.heard.is_empty() {
+            self.publication.said_blind = true;
+            self.emit_event(Event::Blind { cause: BlindCause::NeverHeard });
+        }
+        let side = self.publication.side.published();
+        let lowest = self.electorate.lowest.and_then(|id| self.place_of(id));
+        Standing {
+            starting: now < self.started + bound || self.health.is_waking(now, bound) || blind,
+            members,
+            electorate: self.electorate.ids.len(),
+            cut: self.publication.cut.published().is_some(),
+            partition: false,
+            lossy: self.peers.iter().any(|peer| peer.link.is_up() && peer.quality.is_degraded()),
+            has_lowest: lowest.is_some_and(|place| side.has(place)),
+        }
+    }
+
+    fn flush_link_records(&mut self, now: Now) {
+        let d = self.settings.timing.confirm_period;
+        if self.publication.links.due(d).is_some_and(|due| due <= now) {
+            for event in self.publication.links.take() {
+                self.emit_event(event);
+            }
+        }
+    }
+
+    /// Tells the shell that the view changed: the mode at once, the rest at most every d/4.
+    pub(super) fn offer_view(&mut self, now: Now) {
+        let timing = self.settings.timing;
+        if self.view_is_old || now >= self.next_view {
+            self.view_is_old = false;
+            self.next_view = now + (timing.confirm_period / 4).min(timing.timeout / 2);
+            self.emit(Output::View);
+        }
+    }
+}
+
+fn memory_of(peer: &super::peer::Peer, now: Now) -> Memory {
+    Memory { lost: peer.link.last_heard().unwrap_or(now), incarnation: peer.session.verified() }
+}
+
+fn kind_of(cut: &Cut) -> PartitionKind {
+    if cut.mine.count() == 1 || cut.others.count() == 1 { PartitionKind::Isolation } else { PartitionKind::Complete }
+}

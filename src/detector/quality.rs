@@ -1,0 +1,139 @@
+//! How good a link is, apart from whether it is up: loss by sequence gaps, and the round trip time. Neither ever
+//! declares a partition.
+
+use std::time::Duration;
+
+use super::time::Now;
+use crate::identity::Sequence;
+use crate::wire::Echo;
+
+/// The weight of one datagram in the loss: a time constant of 128 datagrams, so that 1 % of independent loss stays
+/// more than ten standard deviations below the threshold.
+const WEIGHT: f64 = 1.0 / 128.0;
+/// A link is degraded from this share of lost datagrams on…
+const DEGRADED_FROM: f64 = 0.10;
+/// …and until it is no more than this.
+const RECOVERED_AT: f64 = 0.03;
+/// A gap longer than this is silence, which the link itself judges, and not loss.
+const LONGEST_GAP: u32 = 16;
+/// Of how many datagrams the time of sending is remembered.
+const REMEMBERED: usize = 8;
+
+/// Whether a link loses too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossChange {
+    /// It does now.
+    Degraded,
+    /// It no longer does.
+    Recovered,
+}
+
+/// The measured quality of the link from one peer.
+#[derive(Clone, Debug, Default)]
+pub struct Quality {
+    newest: Sequence,
+    loss: f64,
+    degraded: bool,
+    sent: [(Sequence, Now); REMEMBERED],
+    rtt: Option<Duration>,
+}
+
+impl Quality {
+    /// The share of datagrams lost, 0 to 1, smoothed over about 128 of them.
+    pub fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// Whether the link is in the loss class.
+    pub fn is_degraded(&self) -> bool {
+        self.degraded
+    }
+
+    /// The smoothed round trip time, once measured.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    /// A new incarnation counts its datagrams anew.
+    pub fn restart(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A fresh datagram arrived.
+    pub fn arrived(&mut self, sequence: Sequence) -> Option<LossChange> {
+        if sequence <= self.newest {
+            // It was counted as lost, and was only late.
+            self.loss = (self.loss - WEIGHT).max(0.0);
+            return self.judge();
+        }
+        let gap = if self.newest == Sequence::default() { 0 } else { sequence.0 - self.newest.0 - 1 };
+        for _ in 0..gap.min(LONGEST_GAP) {
+            self.loss += WEIGHT * (1.0 - self.loss);
+        }
+        self.loss -= WEIGHT * self.loss;
+        self.newest = sequence;
+        self.judge()
+    }
+
+    fn judge(&mut self) -> Option<LossChange> {
+        if !self.degraded && self.loss >= DEGRADED_FROM {
+            self.degraded = true;
+            return Some(LossChange::Degraded);
+        }
+        if self.degraded && self.loss <= RECOVERED_AT {
+            self.degraded = false;
+            return Some(LossChange::Recovered);
+        }
+        None
+    }
+
+    /// A datagram left.
+    pub fn sent(&mut self, sequence: Sequence, now: Now) {
+        if let Some(slot) = self.sent.get_mut(sequence.0 as usize % REMEMBERED) {
+            *slot = (sequence, now);
+        }
+    }
+
+    /// An echo came back: one sample of the round trip time, if its datagram is still remembered.
+    pub fn echoed(&mut self, echo: Echo, now: Now) {
+        let Some(&(sequence, sent_at)) = self.sent.get(echo.sequence.0 as usize % REMEMBERED) else { return };
+        if echo.sequence == Sequence::default() || sequence != echo.sequence {
+            return;
+        }
+        let sample = now.since(sent_at).saturating_sub(echo.delay);
+        self.rtt = Some(self.rtt.map_or(sample, |smoothed| smoothed / 8 * 7 + sample / 8));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loss_follows_the_share_of_missing_numbers() {
+        let mut quality = Quality::default();
+        for sequence in (1..20_000).filter(|sequence| sequence % 5 != 0) {
+            quality.arrived(Sequence(sequence));
+        }
+        assert!((quality.loss() - 0.2).abs() < 0.03, "{}", quality.loss());
+        assert!(quality.is_degraded());
+    }
+
+    #[test]
+    fn a_datagram_that_was_only_late_is_not_lost() {
+        let mut quality = Quality::default();
+        for sequence in [1, 3, 2, 5, 4, 7, 6] {
+            quality.arrived(Sequence(sequence));
+        }
+        assert!(quality.loss() < 1e-3);
+    }
+
+    #[test]
+    fn the_time_that_the_peer_kept_the_echo_is_not_round_trip_time() {
+        let mut quality = Quality::default();
+        let at = |milliseconds| Now::at(Duration::from_millis(milliseconds));
+        quality.sent(Sequence(9), at(100));
+        quality.echoed(Echo { sequence: Sequence(9), delay: Duration::from_millis(500) }, at(603));
+        assert_eq!(quality.rtt(), Some(Duration::from_millis(3)));
+    }
+}

@@ -1,0 +1,232 @@
+//! What comes in: who speaks, whether it is fresh, and what it says.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::quality::LossChange;
+use super::session::Admission;
+use super::time::Now;
+use super::transmit::Asked;
+use super::view::Refusal;
+use super::{Detector, Event, Output};
+use crate::identity::{Incarnation, NodeId};
+use crate::wire::{Block, Datagram, Hello, Kind, Nonce, Slept};
+
+/// A later run of ours than this is believed to exist; beyond it a peer talks nonsense (the year 9999).
+const LAST_INCARNATION: Incarnation = Incarnation(253_402_300_800_000_000);
+
+impl Detector {
+    /// An authentic datagram. Nothing that is not fresh changes any state.
+    pub(super) fn receive(&mut self, datagram: &Datagram, from: SocketAddr, size: usize, now: Now) {
+        if datagram.sender == self.id {
+            return self.refuse(Refusal::Own);
+        }
+        if self.leaving.is_some() {
+            return;
+        }
+        match self.place_of(datagram.sender) {
+            Some(place) => self.receive_from(place, datagram, size, now),
+            None => self.receive_from_stranger(datagram, from, now),
+        }
+    }
+
+    pub(super) fn refuse(&mut self, reason: Refusal) {
+        *self.counters.refused.entry(reason).or_default() += 1;
+    }
+
+    fn receive_from(&mut self, place: usize, datagram: &Datagram, size: usize, now: Now) {
+        let handshake = Handshake::of(datagram);
+        if let Some(hello) = handshake.hello
+            && NodeId::of(&self.settings.cluster, &hello.name) != datagram.sender
+        {
+            return self.refuse(Refusal::WrongName);
+        }
+        if let Some(newest) = handshake.newest {
+            self.adopt_incarnation(newest, now);
+        }
+        let asked = Asked { size, challenge: handshake.challenge, hello: handshake.hello.is_some(), stale: false };
+        match self.peers[place].session.admit(datagram.incarnation, datagram.sequence, handshake.answer) {
+            Admission::Replayed => self.refuse(Refusal::Replayed),
+            Admission::StaleIncarnation => {
+                self.refuse(Refusal::StaleIncarnation);
+                self.answer_unverified(place, Asked { stale: true, ..asked }, now);
+            }
+            Admission::Unverified => {
+                self.refuse(Refusal::Unverified);
+                self.doubt(place, now);
+                self.answer_unverified(place, asked, now);
+            }
+            Admission::Verified { before } => {
+                self.begin_session(place, before);
+                self.accept(place, datagram, &handshake, now);
+            }
+            Admission::Fresh => self.accept(place, datagram, &handshake, now),
+        }
+    }
+
+    /// A run speaks that has not proved itself: the link is unknown, not down, until it has.
+    fn doubt(&mut self, place: usize, now: Now) {
+        let timing = self.settings.timing;
+        if self.peers[place].link.become_unknown(now, &timing) {
+            self.row.touch();
+            self.publication.touch();
+            self.peers[place].update_pace(now, &timing);
+            self.hasten_turn(place);
+        }
+    }
+
+    fn begin_session(&mut self, place: usize, before: Option<Incarnation>) {
+        let peer = &mut self.peers[place];
+        peer.quality.restart();
+        peer.row = None;
+        peer.woke = None;
+        if before.is_some() {
+            let event = Event::PeerRestarted { peer: self.name_of(place) };
+            self.emit_event(event);
+        }
+    }
+
+    /// A fresh datagram of a verified run.
+    fn accept(&mut self, place: usize, datagram: &Datagram, handshake: &Handshake<'_>, now: Now) {
+        self.counters.received += 1;
+        if let Some(reason) = datagram.flags.goodbye {
+            return self.see_off(place, reason);
+        }
+        if matches!(self.peers[place].link.state(), super::link::LinkState::Left(_)) && !handshake.begins() {
+            return;
+        }
+        self.learn_numbers(place, datagram, now);
+        self.hear(place, datagram, now);
+        for block in &datagram.blocks {
+            self.receive_block(place, datagram, block, now);
+        }
+        if let Some(nonce) = handshake.challenge {
+            let mut blocks = vec![Block::Answer(nonce)];
+            blocks.extend(handshake.hello.map(|_| self.hello()));
+            let flags = crate::wire::Flags { last: true, ..Default::default() };
+            self.send_out_of_turn(place, flags, blocks, now);
+        } else if datagram.flags.poll || datagram.kind == Kind::Hello {
+            self.send_final(place, now);
+        }
+        if self.peers[place].roster_wanted.is_some() && datagram.flags.poll {
+            self.ask_for_roster(place, now);
+        }
+        let timing = self.settings.timing;
+        self.peers[place].update_pace(now, &timing);
+        self.hasten_turn(place);
+    }
+
+    /// The link hears it.
+    fn hear(&mut self, place: usize, datagram: &Datagram, now: Now) {
+        let counts = !datagram.flags.last;
+        let was = self.peers[place].link.cell();
+        let change = self.peers[place].link.heard(now, datagram.pace, counts, &self.settings.timing);
+        if let Some(change) = change {
+            self.link_changed(place, change, now);
+        } else if self.peers[place].link.cell() != was {
+            self.row.touch();
+        }
+    }
+
+    /// What every datagram says beside its blocks.
+    fn learn_numbers(&mut self, place: usize, datagram: &Datagram, now: Now) {
+        let peer = &mut self.peers[place];
+        let loss = peer.quality.arrived(datagram.sequence);
+        peer.quality.echoed(datagram.echo, now);
+        if datagram.sequence >= peer.newest.0 || datagram.sequence == peer.session.newest() {
+            peer.newest = (datagram.sequence, now);
+            peer.hearing = datagram.flags.hearing;
+            peer.announced = datagram.row_digest;
+            peer.acknowledged = datagram.held_digest;
+            if peer.impaired != datagram.flags.impaired {
+                peer.impaired = datagram.flags.impaired;
+                self.publication.touch();
+            }
+        }
+        self.epoch = self.epoch.max(datagram.epoch);
+        let peer = self.name_of(place);
+        match loss {
+            Some(LossChange::Degraded) => self.emit_event(Event::LinkDegraded { peer }),
+            Some(LossChange::Recovered) => self.emit_event(Event::LinkRecovered { peer }),
+            None => {}
+        }
+    }
+
+    fn receive_block(&mut self, place: usize, datagram: &Datagram, block: &Block, now: Now) {
+        match block {
+            Block::Row(row) => self.receive_row(place, datagram, row, now),
+            Block::RosterWanted(wanted) => self.send_roster(place, *wanted, now),
+            Block::Roster(part) => self.receive_roster(place, part, now),
+            Block::Slept(slept) => self.learn_slept(place, *slept, now),
+            Block::Hello(hello) => self.learn_hello(place, hello),
+            // Challenge, answer and newest incarnation were looked at before; relays are not asked for yet.
+            Block::Relay(_) | Block::Challenge(_) | Block::Answer(_) | Block::NewestIncarnation(_) => {}
+        }
+    }
+
+    fn learn_slept(&mut self, place: usize, slept: Slept, now: Now) {
+        self.peers[place].woke = Some(now - slept.ago);
+    }
+
+    fn learn_hello(&mut self, place: usize, hello: &Hello) {
+        let peer = &mut self.peers[place];
+        if peer.member.zone != hello.zone {
+            let member = super::settings::Member { zone: hello.zone.clone(), ..(*peer.member).clone() };
+            peer.member = Arc::new(member);
+        }
+    }
+
+    fn see_off(&mut self, place: usize, reason: crate::wire::GoodbyeReason) {
+        if matches!(self.peers[place].link.state(), super::link::LinkState::Left(_)) {
+            return;
+        }
+        self.peers[place].link.leave(reason);
+        self.peers[place].row = None;
+        self.row.touch();
+        self.publication.touch();
+        let peer = self.name_of(place);
+        self.emit_event(Event::PeerLeft { peer, reason });
+    }
+
+    /// A peer knows a later run of this node than this one: the clock was set back and the state lost.
+    fn adopt_incarnation(&mut self, newest: Incarnation, _now: Now) {
+        if newest < self.incarnation || newest >= LAST_INCARNATION {
+            return;
+        }
+        self.incarnation = Incarnation(newest.0 + 1);
+        self.saved.incarnation = self.incarnation;
+        self.row.touch();
+        let incarnation = self.incarnation;
+        self.emit_event(Event::IncarnationAdopted { incarnation });
+        self.emit(Output::Save(self.saved.clone()));
+    }
+}
+
+/// The blocks of a datagram by which two agents get acquainted.
+pub(super) struct Handshake<'a> {
+    pub(super) hello: Option<&'a Hello>,
+    pub(super) challenge: Option<Nonce>,
+    pub(super) answer: Option<Nonce>,
+    pub(super) newest: Option<Incarnation>,
+}
+
+impl<'a> Handshake<'a> {
+    pub(super) fn of(datagram: &'a Datagram) -> Self {
+        let mut found = Self { hello: None, challenge: None, answer: None, newest: None };
+        for block in &datagram.blocks {
+            match block {
+                Block::Hello(hello) => found.hello = Some(hello),
+                Block::Challenge(nonce) => found.challenge = Some(*nonce),
+                Block::Answer(nonce) => found.answer = Some(*nonce),
+                Block::NewestIncarnation(incarnation) => found.newest = Some(*incarnation),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Whether it belongs to the beginning of a session.
+    fn begins(&self) -> bool {
+        self.answer.is_some() || self.hello.is_some()
+    }
+}

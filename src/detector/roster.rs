@@ -1,0 +1,198 @@
+//! Who belongs: the roster of this agent, the electorate, and rosters of others that differ.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bits::Bits;
+use super::event::Event;
+use super::peer::Peer;
+use super::schedule::{Pace, Schedule};
+use super::settings::Member;
+use super::time::Now;
+use super::{Detector, Output};
+use crate::identity::{Digest, NodeId};
+use crate::wire::RosterPart;
+
+/// How many ids one datagram carries.
+pub(super) const IDS_IN_A_PART: usize = 120;
+
+/// How many foreign rosters are kept, beyond those that are being asked for.
+pub(super) const MOST_FOREIGN: usize = 16;
+
+/// The nodes that count for the majority. Fixed so far: the first list of the discovery.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Electorate {
+    /// Their ids, sorted.
+    pub(super) ids: Vec<NodeId>,
+    /// The name that wins an exact half under `tie: lowest`.
+    pub(super) lowest: Option<NodeId>,
+    pub(super) digest: Digest,
+}
+
+impl Electorate {
+    fn of(cluster: &str, members: &[Member]) -> Self {
+        let mut ids: Vec<NodeId> = members.iter().map(|member| NodeId::of(cluster, &member.name)).collect();
+        ids.sort_unstable();
+        let lowest = members.iter().map(|member| &member.name).min().map(|name| NodeId::of(cluster, name));
+        let digest = Digest::of_ids(ids.iter().copied());
+        Self { ids, lowest, digest }
+    }
+}
+
+/// The roster of a peer, while it arrives in parts and after.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Foreign {
+    ids: Vec<NodeId>,
+    whole: bool,
+}
+
+impl Foreign {
+    /// The ids, once all are there and their digest is right.
+    pub(super) fn complete(&self) -> Option<&[NodeId]> {
+        self.whole.then_some(self.ids.as_slice())
+    }
+
+    /// How many ids are there: where the next part begins.
+    pub(super) fn received(&self) -> u16 {
+        u16::try_from(self.ids.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Adds a part, if it is the next one. What does not add up to its digest is thrown away.
+    pub(super) fn add(&mut self, part: &RosterPart) {
+        if self.whole || self.received() != part.from {
+            return;
+        }
+        self.ids.extend(&part.ids);
+        if self.received() < part.total && !part.ids.is_empty() {
+            return;
+        }
+        self.whole = self.ids.is_sorted() && Digest::of_ids(self.ids.iter().copied()) == part.digest;
+        if !self.whole {
+            self.ids.clear();
+        }
+    }
+}
+
+impl Detector {
+    /// This node belongs to its own roster from the start.
+    pub(super) fn enroll_myself(&mut self, now: Now) {
+        let member = self.settings.node.clone();
+        self.enroll(vec![member], now);
+    }
+
+    /// The discovery's list. The first one is the electorate, too.
+    pub(super) fn learn_roster(&mut self, members: Vec<Member>, now: Now) {
+        let first = self.electorate.ids.is_empty();
+        if first {
+            self.electorate = Electorate::of(&self.settings.cluster, &members);
+        }
+        self.enroll(members, now);
+        if first {
+            let roster = self.peers.len();
+            self.emit(Output::Event(Event::AgentStarted { roster }));
+        }
+    }
+
+    /// A stranger proved that it belongs.
+    pub(super) fn admit(&mut self, member: Member, now: Now) -> Option<usize> {
+        let id = NodeId::of(&self.settings.cluster, &member.name);
+        self.emit_event(Event::PeerJoined { peer: member.name.clone() });
+        self.enroll(vec![member], now);
+        self.place_of(id)
+    }
+
+    /// Adds the members that are not in the roster yet, and gives every row and set its new shape.
+    fn enroll(&mut self, members: Vec<Member>, now: Now) {
+        let before: Vec<NodeId> = self.peers.iter().map(|peer| peer.id).collect();
+        let cluster = self.settings.cluster.clone();
+        let identified = members.into_iter().map(|member| (NodeId::of(&cluster, &member.name), member));
+        let new: Vec<(NodeId, Member)> = identified.filter(|(id, _)| before.binary_search(id).is_err()).collect();
+        if new.is_empty() {
+            return;
+        }
+        for (id, member) in new {
+            let peer = self.new_peer(id, member, now);
+            self.peers.push(peer);
+        }
+        self.peers.sort_by_key(|peer| peer.id);
+        self.peers.dedup_by_key(|peer| peer.id);
+        self.me = self.place_of(self.id).unwrap_or(0);
+        self.spread_phases(&before, now);
+        self.reshape(&before, now);
+    }
+
+    fn new_peer(&mut self, id: NodeId, member: Member, now: Now) -> Peer {
+        let timing = self.settings.timing;
+        let schedule = Schedule::new(timing.period, now, now, Pace::Every(timing.fallback_pace()));
+        let known = self.saved.heard.contains(&id);
+        Peer::new(id, Arc::new(member), known, schedule, now, &timing)
+    }
+
+    /// Phases spread evenly, counted from our own place: so neither do we send to all at once, nor all to one.
+    fn spread_phases(&mut self, before: &[NodeId], now: Now) {
+        let timing = self.settings.timing;
+        let count = self.peers.len();
+        let whole = u32::try_from(count).unwrap_or(u32::MAX);
+        for place in 0..count {
+            let peer = &mut self.peers[place];
+            if before.binary_search(&peer.id).is_ok() {
+                continue;
+            }
+            let turn = u32::try_from((place + count - self.me) % count).unwrap_or_default().saturating_sub(1);
+            let phase = |step: Duration| step * turn / whole;
+            let (grid, first) = (now + phase(timing.period / 8 * 7), now + phase(timing.fallback_pace()));
+            peer.schedule = Schedule::new(timing.period, grid, first, Pace::Every(timing.fallback_pace()));
+        }
+    }
+
+    /// After the roster grew: places have moved.
+    fn reshape(&mut self, before: &[NodeId], now: Now) {
+        self.roster_digest = Digest::of_ids(self.peers.iter().map(|peer| peer.id));
+        let places: Vec<Option<usize>> = self.peers.iter().map(|peer| before.binary_search(&peer.id).ok()).collect();
+        for peer in &mut self.peers {
+            peer.row = peer.row.take().map(|row| Arc::new(row.reshaped(&places)));
+        }
+        self.publication.reshape(&places);
+        self.turns.clear();
+        for place in (0..self.peers.len()).filter(|&place| place != self.me) {
+            let peer = &mut self.peers[place];
+            peer.wake = peer.next_turn().max(now);
+            self.turns.push(Reverse((peer.wake, place)));
+        }
+        self.row.touch();
+    }
+
+    /// The members of the electorate among `places`.
+    pub(super) fn electors_among(&self, places: &Bits) -> usize {
+        places.iter().filter(|&place| self.electorate.ids.binary_search(&self.peers[place].id).is_ok()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(ids: &[u64], from: u16, total: u16, digest: Digest) -> RosterPart {
+        RosterPart { digest, total, from, ids: ids.iter().copied().map(NodeId).collect() }
+    }
+
+    #[test]
+    fn a_roster_is_whole_when_its_parts_add_up_to_its_digest() {
+        let digest = Digest::of_ids([1, 2, 3].map(NodeId));
+        let mut foreign = Foreign::default();
+        foreign.add(&part(&[1, 2], 0, 3, digest));
+        assert_eq!(foreign.complete(), None);
+        foreign.add(&part(&[1, 2], 0, 3, digest));
+        assert_eq!(foreign.received(), 2, "a repeated part adds nothing");
+        foreign.add(&part(&[3], 2, 3, digest));
+        assert_eq!(foreign.complete(), Some([1, 2, 3].map(NodeId).as_slice()));
+    }
+
+    #[test]
+    fn a_roster_with_another_digest_is_thrown_away() {
+        let mut foreign = Foreign::default();
+        foreign.add(&part(&[1, 9, 3], 0, 3, Digest::of_ids([1, 2, 3].map(NodeId))));
+        assert_eq!((foreign.complete(), foreign.received()), (None, 0));
+    }
+}

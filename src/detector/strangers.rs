@@ -1,0 +1,106 @@
+//! Authentic senders that no discovery has named: they get acquainted by hello, and belong once they have answered a
+//! challenge.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Detector;
+use super::receive::Handshake;
+use super::session::{Admission, Session};
+use super::settings::Member;
+use super::time::Now;
+use super::transmit::fresh_nonce;
+use super::view::Refusal;
+use crate::identity::{NodeId, Sequence};
+use crate::wire::{Block, Datagram, Hello};
+
+/// How many strangers may be in acquaintance at once: each is there for seconds only.
+const MOST: usize = 64;
+/// After this time without an answer a stranger is forgotten.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Who said hello and has not answered yet.
+#[derive(Default)]
+pub(super) struct Strangers(Vec<Stranger>);
+
+struct Stranger {
+    id: NodeId,
+    member: Member,
+    session: Session,
+    sequence: Sequence,
+    since: Now,
+}
+
+impl Strangers {
+    fn find(&mut self, id: NodeId) -> Option<usize> {
+        self.0.iter().position(|stranger| stranger.id == id)
+    }
+
+    /// The stranger who said this hello, new or known. None if there is no room.
+    fn meet(&mut self, id: NodeId, hello: &Hello, address: SocketAddr, now: Now) -> Option<&mut Stranger> {
+        self.0.retain(|stranger| now.since(stranger.since) < PATIENCE);
+        let index = match self.find(id) {
+            Some(index) => index,
+            None if self.0.len() >= MOST => return None,
+            None => {
+                let member = Member { name: hello.name.clone(), zone: hello.zone.clone(), address };
+                let session = Session::default();
+                self.0.push(Stranger { id, member, session, sequence: Sequence::default(), since: now });
+                self.0.len() - 1
+            }
+        };
+        self.0.get_mut(index)
+    }
+}
+
+impl Detector {
+    pub(super) fn receive_from_stranger(&mut self, datagram: &Datagram, from: SocketAddr, now: Now) {
+        let handshake = Handshake::of(datagram);
+        if let Some(index) = self.strangers.find(datagram.sender) {
+            let stranger = &mut self.strangers.0[index];
+            let admission = stranger.session.admit(datagram.incarnation, datagram.sequence, handshake.answer);
+            if matches!(admission, Admission::Verified { .. }) {
+                return self.welcome(index, now);
+            }
+        }
+        match handshake.hello {
+            None => self.refuse(Refusal::UnknownSender),
+            Some(hello) if NodeId::of(&self.settings.cluster, &hello.name) != datagram.sender => {
+                self.refuse(Refusal::WrongName);
+            }
+            Some(hello) => self.greet(datagram, hello, &handshake, from, now),
+        }
+    }
+
+    /// Answers a stranger's hello: our own, its challenge solved, and a challenge for it.
+    fn greet(&mut self, datagram: &Datagram, hello: &Hello, asked: &Handshake<'_>, from: SocketAddr, now: Now) {
+        let address = reachable(hello.address, from.ip());
+        let Some(stranger) = self.strangers.meet(datagram.sender, hello, address, now) else {
+            return self.refuse(Refusal::TooManyStrangers);
+        };
+        let random = &mut self.random;
+        let nonce = stranger.session.challenge(|| fresh_nonce(random));
+        stranger.sequence = Sequence(stranger.sequence.0 + 1);
+        let sequence = stranger.sequence;
+        self.refuse(Refusal::Unverified);
+        let mut blocks: Vec<Block> = asked.challenge.map(Block::Answer).into_iter().collect();
+        blocks.extend([Block::Challenge(nonce), self.hello()]);
+        self.send_to_stranger(address, datagram.sender, sequence, blocks);
+    }
+
+    /// A stranger answered: it belongs to the roster from now on.
+    fn welcome(&mut self, index: usize, now: Now) {
+        let stranger = self.strangers.0.swap_remove(index);
+        if let Some(place) = self.admit(stranger.member, now) {
+            let peer = &mut self.peers[place];
+            peer.session = stranger.session;
+            peer.sequence = stranger.sequence;
+            self.send_heartbeat(place, now);
+        }
+    }
+}
+
+/// Where a stranger is answered: the address inside its authentic hello, or the one it came from where that says
+/// only "any".
+fn reachable(said: SocketAddr, seen: IpAddr) -> SocketAddr {
+    if said.ip().is_unspecified() { SocketAddr::new(seen, said.port()) } else { said }
+}

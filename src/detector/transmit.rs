@@ -1,0 +1,156 @@
+//! What goes out: heartbeats, answers, goodbyes, and the rows that ride on them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand_chacha::rand_core::Rng;
+
+use super::time::Now;
+use super::{Detector, Output};
+use crate::identity::{Digest, NodeId, Sequence};
+use crate::wire::{Block, Datagram, Flags, Hello, Kind, Nonce, block_size};
+
+/// The size of a datagram without blocks.
+const BARE: usize = crate::wire::BARE_SIZE;
+
+impl Detector {
+    /// The scheduled heartbeat of a peer; a hello as long as one of the two does not know the other.
+    pub(super) fn send_heartbeat(&mut self, place: usize, now: Now) {
+        let jitter = self.jitter();
+        let pace = self.peers[place].schedule.sent(now, jitter);
+        let poll = self.peers[place].is_polled(&self.settings.timing);
+        let mut blocks = Vec::new();
+        let kind = if self.peers[place].is_acquainted() {
+            Kind::Heartbeat
+        } else {
+            blocks.push(self.hello());
+            blocks.push(self.challenge(place));
+            Kind::Hello
+        };
+        self.send(place, kind, Flags { poll, ..Flags::default() }, pace, blocks, now);
+    }
+
+    /// An answer to a poll.
+    pub(super) fn send_final(&mut self, place: usize, now: Now) {
+        self.send_out_of_turn(place, Flags { last: true, ..Flags::default() }, Vec::new(), now);
+    }
+
+    /// A datagram beside the schedule: it announces the time until the next heartbeat in turn.
+    pub(super) fn send_out_of_turn(&mut self, place: usize, flags: Flags, blocks: Vec<Block>, now: Now) {
+        let pace = self.peers[place].schedule.until_next_at_the_latest(now);
+        self.send(place, Kind::Heartbeat, flags, pace, blocks, now);
+    }
+
+    pub(super) fn send_goodbye(&mut self, place: usize, now: Now) {
+        if place == self.me || self.peers[place].session.verified().is_none() {
+            return;
+        }
+        let goodbye = self.leaving.as_ref().map(|leaving| leaving.reason);
+        self.send_out_of_turn(place, Flags { goodbye, ..Flags::default() }, Vec::new(), now);
+    }
+
+    /// What a run that has not answered our challenge gets: what it needs to do so, and nothing larger than what it
+    /// sent.
+    pub(super) fn answer_unverified(&mut self, place: usize, asked: Asked, now: Now) {
+        let mut room = asked.size.saturating_sub(BARE);
+        let newest = self.peers[place].session.verified().map(Block::NewestIncarnation);
+        let wanted = [
+            asked.challenge.map(Block::Answer),
+            Some(self.challenge(place)),
+            newest.filter(|_| asked.stale),
+            asked.hello.then(|| self.hello()),
+        ];
+        let mut blocks = Vec::new();
+        for block in wanted.into_iter().flatten() {
+            if let Some(left) = room.checked_sub(block_size(&block)) {
+                room = left;
+                blocks.push(block);
+            }
+        }
+        if !blocks.is_empty() {
+            self.send_out_of_turn(place, Flags { last: true, ..Flags::default() }, blocks, now);
+        }
+    }
+
+    pub(super) fn hello(&self) -> Block {
+        let node = &self.settings.node;
+        Block::Hello(Box::new(Hello {
+            name: node.name.clone(),
+            zone: node.zone.clone(),
+            address: node.address,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+
+    fn challenge(&mut self, place: usize) -> Block {
+        let random = &mut self.random;
+        Block::Challenge(self.peers[place].session.challenge(|| fresh_nonce(random)))
+    }
+
+    fn send(&mut self, place: usize, kind: Kind, flags: Flags, pace: Duration, mut blocks: Vec<Block>, now: Now) {
+        let mut flags = self.attach_row(place, flags, &mut blocks, now);
+        if let Some(slept) = self.health.slept(now, self.settings.timing.detection_bound()) {
+            blocks.push(Block::Slept(slept));
+        }
+        let peer = &mut self.peers[place];
+        peer.sequence = Sequence(peer.sequence.0 + 1);
+        peer.quality.sent(peer.sequence, now);
+        flags.impaired = self.health.is_impaired(now);
+        flags.hearing = peer.our_hearing();
+        let (to, receiver, sequence, echo) = (peer.member.address, peer.id, peer.sequence, peer.echo(now));
+        let held_digest = peer.held_digest();
+        self.counters.sent += 1;
+        let blank = self.blank(kind, receiver);
+        let datagram = Datagram { flags, sequence, pace, echo, held_digest, blocks, ..blank };
+        self.emit(Output::Transmit { to, datagram });
+    }
+
+    /// A datagram to somebody outside of the roster.
+    pub(super) fn send_to_stranger(
+        &mut self,
+        to: SocketAddr,
+        receiver: NodeId,
+        sequence: Sequence,
+        blocks: Vec<Block>,
+    ) {
+        self.counters.sent += 1;
+        let datagram = Datagram { sequence, blocks, ..self.blank(Kind::Heartbeat, receiver) };
+        self.emit(Output::Transmit { to, datagram });
+    }
+
+    /// What every datagram of this agent says.
+    fn blank(&self, kind: Kind, receiver: NodeId) -> Datagram {
+        Datagram {
+            kind,
+            flags: Flags::default(),
+            sender: self.id,
+            receiver,
+            incarnation: self.incarnation,
+            sequence: Sequence::default(),
+            pace: self.settings.timing.period,
+            echo: crate::wire::Echo::default(),
+            row_version: self.row.held.version,
+            row_digest: self.row.held.digest,
+            held_digest: Digest::NONE,
+            roster_digest: self.roster_digest,
+            electorate_digest: self.electorate.digest,
+            epoch: self.epoch,
+            blocks: Vec::new(),
+        }
+    }
+}
+
+/// What an unverified sender asked for, and how large its question was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) size: usize,
+    pub(super) challenge: Option<Nonce>,
+    pub(super) hello: bool,
+    pub(super) stale: bool,
+}
+
+pub(super) fn fresh_nonce(random: &mut impl Rng) -> Nonce {
+    let mut bytes = [0; 16];
+    random.fill_bytes(&mut bytes);
+    Nonce(bytes)
+}

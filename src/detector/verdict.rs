@@ -1,0 +1,225 @@
+//! Cells to cuts: what the matrix means now.
+//!
+//! A function of rows and roster, with no memory: the same rows give the same verdict on every agent.
+//! A pair is *broken* when either direction is, since every protocol that answers needs both; otherwise it is
+//! *joined* if either direction is ok. Unknown is neither.
+
+use super::bits::Bits;
+
+/// One valid row, ready to be judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct RowBits<'a> {
+    /// Where it is up or late.
+    pub ok: &'a Bits,
+    /// Where it is down; nothing if its owner distrusts it.
+    pub broken: Option<&'a Bits>,
+    /// Where it is absent.
+    pub absent: &'a Bits,
+}
+
+/// What the matrix means from the place of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Who is judged: the roster without those who left and those whom nobody ever heard.
+    pub judged: Bits,
+    /// Who is connected to me by pairs that are not broken: my component.
+    pub component: Bits,
+    /// Who is connected to me by pairs that are joined. Never more than the component.
+    pub joined: Bits,
+    /// Whom a valid row of my component shows up or late.
+    pub seen: Bits,
+}
+
+impl Verdict {
+    /// Who is cut off from me for certain.
+    pub fn outside(&self) -> Bits {
+        self.judged.without(&self.component)
+    }
+
+    /// Who is cut off from me unless an unknown pair joins us.
+    pub fn not_joined(&self) -> Bits {
+        self.judged.without(&self.joined)
+    }
+}
+
+/// Judges the valid rows (`None`: no valid row of that node) from the place of `me`, whose row is always valid.
+/// `left`: who said goodbye.
+pub fn judge(rows: &[Option<RowBits<'_>>], me: usize, left: &Bits) -> Verdict {
+    let judged = who_is_judged(rows, me, left);
+    let component = reach(&judged, me, |from, to| !is_broken(rows, from, to));
+    let joined = reach(&component, me, |from, to| is_joined(rows, from, to));
+    let mut seen = Bits::none(rows.len());
+    for row in component.iter().filter_map(|owner| rows[owner]) {
+        seen.add(row.ok);
+    }
+    Verdict { judged, component, joined, seen }
+}
+
+fn who_is_judged(rows: &[Option<RowBits<'_>>], me: usize, left: &Bits) -> Bits {
+    let mut absent_everywhere = Bits::all(rows.len());
+    for row in rows.iter().flatten() {
+        absent_everywhere.keep(row.absent);
+    }
+    let mut judged = Bits::all(rows.len()).without(left).without(&absent_everywhere);
+    judged.set(me);
+    judged
+}
+
+/// Whether either direction of the pair is down.
+pub fn is_broken(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
+    let says = |owner: usize, peer| rows[owner].and_then(|row| row.broken).is_some_and(|broken| broken.has(peer));
+    says(one, other) || says(other, one)
+}
+
+/// Whether the pair is not broken and either direction is ok.
+pub fn is_joined(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
+    let says = |owner: usize, peer| rows[owner].is_some_and(|row| row.ok.has(peer));
+    (says(one, other) || says(other, one)) && !is_broken(rows, one, other)
+}
+
+/// Who of `among` can be reached from `start` over `edge`s.
+fn reach(among: &Bits, start: usize, edge: impl Fn(usize, usize) -> bool) -> Bits {
+    let mut reached = Bits::none(among.len());
+    reached.set(start);
+    let mut unreached: Vec<usize> = among.iter().filter(|&node| node != start).collect();
+    let mut frontier = vec![start];
+    while let Some(from) = frontier.pop() {
+        unreached.retain(|&to| {
+            let found = edge(from, to);
+            if found {
+                reached.set(to);
+                frontier.push(to);
+            }
+            !found
+        });
+    }
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::{Cell, Cells};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Rows from letters: `u` up, `l` late, `d` down, `?` unknown, `.` absent; an empty string is no valid row.
+    struct Rows(Vec<Option<(Bits, Bits, Bits)>>);
+
+    impl Rows {
+        fn of(texts: &[&str]) -> Self {
+            Self(texts.iter().map(|text| (!text.is_empty()).then(|| Self::bits(text))).collect())
+        }
+
+        fn bits(text: &str) -> (Bits, Bits, Bits) {
+            let mut cells = Cells::absent(text.len());
+            for (index, letter) in text.chars().enumerate() {
+                let cell = match letter {
+                    'u' => Cell::Up,
+                    'l' => Cell::Late,
+                    'd' => Cell::Down,
+                    '?' => Cell::Unknown,
+                    _ => Cell::Absent,
+                };
+                cells.set(index, cell);
+            }
+            (cells.ok(), cells.broken(), cells.absent_ones())
+        }
+
+        fn judge(&self, me: usize) -> Verdict {
+            judge(&self.views(), me, &Bits::none(self.0.len()))
+        }
+
+        fn views(&self) -> Vec<Option<RowBits<'_>>> {
+            let view = |(ok, broken, absent)| RowBits { ok, broken: Some(broken), absent };
+            self.0.iter().map(|row| row.as_ref().map(|(ok, broken, absent)| view((ok, broken, absent)))).collect()
+        }
+    }
+
+    fn nodes(bits: &Bits) -> Vec<usize> {
+        bits.iter().collect()
+    }
+
+    #[test]
+    fn a_clean_cut_leaves_my_side_and_the_rest_as_one() {
+        // 0,1,2 | 3,4: from 0 the rows of 3 and 4 are void.
+        let rows = Rows::of(&["uuudd", "uuudd", "uuudd", "", ""]);
+        assert_eq!(nodes(&rows.judge(0).component), [0, 1, 2]);
+        assert_eq!(nodes(&rows.judge(0).outside()), [3, 4]);
+    }
+
+    #[test]
+    fn one_ok_pair_keeps_two_sides_together() {
+        let rows = Rows::of(&["uudd", "uuud", "", ""]);
+        assert_eq!(nodes(&rows.judge(0).outside()), Vec::<usize>::new(), "2 is heard by 1, 3 may be heard by 2");
+    }
+
+    #[test]
+    fn an_unknown_pair_makes_a_cut_possible_and_not_certain() {
+        let rows = Rows::of(&["uu?", "uud", ""]);
+        let verdict = rows.judge(0);
+        assert!(verdict.outside().is_empty());
+        assert_eq!(nodes(&verdict.not_joined()), [2]);
+    }
+
+    #[test]
+    fn a_pair_is_broken_when_either_direction_is() {
+        // 2 hears nobody, everybody hears 2.
+        let rows = Rows::of(&["uuu", "uuu", "ddu"]);
+        assert_eq!(nodes(&rows.judge(0).component), [0, 1]);
+        assert_eq!(nodes(&rows.judge(2).component), [2]);
+        assert!(rows.judge(0).seen.has(2), "it shows life");
+    }
+
+    #[test]
+    fn a_node_that_is_absent_in_every_row_is_not_judged() {
+        let rows = Rows::of(&["uu.", "uu.", ""]);
+        assert_eq!(nodes(&rows.judge(0).judged), [0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_the_nodes_does_not_matter(
+            letters in proptest::collection::vec(proptest::sample::select(vec!["u", "l", "d", "?", "."]), 36),
+            valid in proptest::collection::vec(any::<bool>(), 6),
+            order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let text = |row: usize, places: &[usize]| -> String {
+                if valid[row] || row == 0 { places.iter().map(|&place| letters[row * 6 + place]).collect() }
+                else { String::new() }
+            };
+            let identity: Vec<usize> = (0..6).collect();
+            let plain: Vec<String> = identity.iter().map(|&row| text(row, &identity)).collect();
+            let shuffled: Vec<String> = order.iter().map(|&row| text(row, &order)).collect();
+            let me = order.iter().position(|&node| node == 0).expect("0 is a node");
+            let one = Rows::of(&plain.iter().map(String::as_str).collect::<Vec<_>>()).judge(0);
+            let other = Rows::of(&shuffled.iter().map(String::as_str).collect::<Vec<_>>()).judge(me);
+            let mut mapped: Vec<usize> = other.component.iter().map(|place| order[place]).collect();
+            mapped.sort_unstable();
+            prop_assert_eq!(nodes(&one.component), mapped);
+        }
+
+        #[test]
+        fn a_certain_cut_survives_every_filling_of_unknown_cells(
+            letters in proptest::collection::vec(proptest::sample::select(vec!["u", "d", "?"]), 25),
+            filling in proptest::collection::vec(proptest::sample::select(vec!["u", "d"]), 25),
+        ) {
+            let rows = |fill: bool| -> Vec<String> {
+                (0..5).map(|row| (0..5).map(|cell| {
+                    let letter = letters[row * 5 + cell];
+                    if fill && letter == "?" { filling[row * 5 + cell] } else { letter }
+                }).collect()).collect()
+            };
+            let judge = |texts: Vec<String>| Rows::of(&texts.iter().map(String::as_str).collect::<Vec<_>>()).judge(0);
+            prop_assert!(judge(rows(true)).outside().covers(&judge(rows(false)).outside()));
+        }
+
+        #[test]
+        fn nobody_is_outside_without_a_broken_pair(
+            letters in proptest::collection::vec(proptest::sample::select(vec!["u", "l", "?", "."]), 25),
+        ) {
+            let texts: Vec<String> = (0..5).map(|row| letters[row * 5..row * 5 + 5].concat()).collect();
+            let verdict = Rows::of(&texts.iter().map(String::as_str).collect::<Vec<_>>()).judge(0);
+            prop_assert!(verdict.outside().is_empty());
+        }
+    }
+}
