@@ -1,0 +1,34 @@
+# The commands of this house. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help test lint bench verify install-test-needs
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+
+test: ## Install what the tests need, lint, then run every test (unit, property, simulation, integration)
+	@# Somebody without root may test without the needs, and sees what is skipped; CI may not.
+	scripts/install-test-needs.sh || test -z "$${NETSPLIT_TEST_ALL:-}"
+	$(MAKE) --no-print-directory lint
+	mkdir -p target
+	cargo test --locked --no-fail-fast | tee target/test.log
+	awk '/^test result: ok/ { passed += $$4; ignored += $$8; programs++ } \
+	  END { printf "Everything passed: formatting, lints, documentation and %d tests in %d programs (%d ignored).\n", passed, programs, ignored }' target/test.log
+
+lint: ## Check formatting, clippy and documentation; every warning is an error
+	@cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+bench: ## Measure CPU and memory of the heartbeat path (benches/heartbeat.rs)
+	@cargo bench --locked --bench heartbeat
+
+verify: ## Measure the full figures and write them into docs/verdict.md and docs/performance.md (up to 90 minutes)
+	@scripts/install-test-needs.sh
+	scripts/verify.sh
+
+install-test-needs: ## Install the Debian packages that the tests need (as root, and only what is missing)
+	@scripts/install-test-needs.sh

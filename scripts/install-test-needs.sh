@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the tests need, and only those that are missing. Rust comes with rustup, which reads
+# rust-toolchain.toml by itself.
+set -euo pipefail
+
+# What a package is needed for is told by a file or a program that it brings.
+needs=(
+  "ca-certificates /etc/ssl/certs/ca-certificates.crt"
+  "gcc             cc"
+  "git             git"
+  "iproute2        ip"
+  "nftables        nft"
+  "python3         python3"
+)
+
+# Without root the programs of the administrator are often not on the path.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+missing=()
+for need in "${needs[@]}"; do
+  read -r package witness <<<"$need"
+  if [[ $witness == /* ]]; then
+    [[ -e $witness ]] || missing+=("$package")
+  else
+    command -v "$witness" >/dev/null || missing+=("$package")
+  fi
+done
+
+if ((${#missing[@]} == 0)); then
+  exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+  echo "The tests need ${missing[*]} (names of Debian packages): please install them in this system's own way." >&2
+  exit 1
+fi
+if ((EUID != 0)); then
+  echo "The tests need ${missing[*]}: please run 'make install-test-needs' once as root." >&2
+  exit 1
+fi
+echo "Installing what the tests need: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet=2
+apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}"

@@ -1,0 +1,116 @@
+//! The tables of figures in docs/, and how a test or bench writes them. Put `mod verify;` into it, or in benches/
+//! `#[path = "../tests/verify/mod.rs"] mod verify;`.
+//!
+//! `make verify` runs the command of every table with `NETSPLIT_VERIFY=1`. Then [`size`] gives the full size and
+//! [`Table::row`] keeps a row in target/verify/; without it the size is the quick one and rows go nowhere.
+//! scripts/assemble.py puts what was kept between the marks in the documents, and `tests/docs_tables.rs` tells when a
+//! document no longer has the tables that are declared here.
+
+#![allow(dead_code, unreachable_pub, reason = "several tests and benches share this, and each uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "figures that cannot be kept are a failure of the test")]
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The tables, in no order that matters: a document has them where its marks are.
+///
+/// To add one: a `static` of type [`Table`], its head in this list, and its two marks in the document (the failing
+/// test says which).
+pub const TABLES: &[Head] = &[];
+
+/// A table of `N` columns. A row of another length does not compile.
+pub struct Table<const N: usize> {
+    /// The document, as in `verdict` for docs/verdict.md.
+    pub document: &'static str,
+    /// The name between the marks: small letters and dashes.
+    pub section: &'static str,
+    /// What writes it, run at the root of the repository.
+    pub command: &'static str,
+    /// The head of each column.
+    pub columns: [&'static str; N],
+}
+
+/// A table without its number of columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// As in [`Table`].
+    pub document: &'static str,
+    /// As in [`Table`].
+    pub section: &'static str,
+    /// As in [`Table`].
+    pub command: &'static str,
+    /// As in [`Table`].
+    pub columns: &'static [&'static str],
+}
+
+impl<const N: usize> Table<N> {
+    /// The table as it stands in [`TABLES`].
+    pub const fn head(&'static self) -> Head {
+        Head { document: self.document, section: self.section, command: self.command, columns: &self.columns }
+    }
+
+    /// Keeps one row, if figures are being taken. Rows are sorted afterwards, numbers by their value: tests that run
+    /// side by side need no order.
+    pub fn row(&'static self, cells: &[String; N]) {
+        if is_full() {
+            self.head().keep(&directory(), cells);
+        }
+    }
+}
+
+impl Head {
+    /// The mark before the table.
+    pub fn begin(&self) -> String {
+        format!("<!-- verify:{}:begin {} -->", self.section, self.command)
+    }
+
+    /// The mark behind the table.
+    pub fn end(&self) -> String {
+        format!("<!-- verify:{}:end -->", self.section)
+    }
+
+    /// The two lines with which the table starts.
+    pub fn top(&self) -> String {
+        format!("{}{}", line(self.columns), line(&vec!["---"; self.columns.len()]))
+    }
+
+    /// Starts the table anew: its marks and its top, without rows.
+    pub fn start(&self, directory: &Path) {
+        fs::create_dir_all(self.file(directory).parent().unwrap()).unwrap();
+        fs::write(self.file(directory), format!("{}\n{}", self.begin(), self.top())).unwrap();
+    }
+
+    /// Adds a row. One write to a file opened for appending: rows from several threads and processes stay whole.
+    pub fn keep(&self, directory: &Path, cells: &[String]) {
+        let file = OpenOptions::new().append(true).open(self.file(directory));
+        let mut file =
+            file.unwrap_or_else(|error| panic!("{} (is {} in TABLES?): {error}", self.command, self.section));
+        file.write_all(line(cells).as_bytes()).unwrap();
+    }
+
+    fn file(&self, directory: &Path) -> PathBuf {
+        directory.join(self.document).join(format!("{}.md", self.section))
+    }
+}
+
+/// Whether the full figures are being taken.
+pub fn is_full() -> bool {
+    env::var("NETSPLIT_VERIFY").is_ok_and(|value| value == "1")
+}
+
+/// How much to do: a little in `make test`, all in `make verify`.
+pub fn size<T>(quick: T, full: T) -> T {
+    if is_full() { full } else { quick }
+}
+
+/// Where rows are kept until the documents are written.
+pub fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/verify")
+}
+
+fn line<S: AsRef<str>>(cells: &[S]) -> String {
+    let cells = cells.iter().map(|cell| cell.as_ref().replace('|', "\\|").replace('\n', " "));
+    format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+}
