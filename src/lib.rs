@@ -3,4 +3,5 @@
 pub mod detector;
 pub mod hlc;
 pub mod identity;
+pub mod keys;
 pub mod wire;
