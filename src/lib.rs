@@ -1,5 +1,7 @@
 //! netsplit: one agent per node that names who is cut off from whom.
 
 pub mod detector;
+pub mod hlc;
 pub mod identity;
+pub mod keys;
 pub mod wire;

@@ -1,1 +1,3 @@
+//! The `netsplit` command.
+
 fn main() {}

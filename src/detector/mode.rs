@@ -78,6 +78,7 @@ impl Mode {
 
 /// What the mode is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the table of modes")]
 pub struct Standing {
     /// Less than one bound since start or stall, or blind.
     pub starting: bool,
@@ -104,7 +105,7 @@ impl Standing {
         } else if !self.cut && quorate {
             let whole = self.members == self.electorate && !self.partition && !self.lossy;
             if whole { Mode::Normal } else { Mode::Degraded }
-        } else if self.cut && (quorate || self.wins_tie(policy)) {
+        } else if self.cut && (quorate || self.wins_tie(*policy)) {
             Mode::Majority
         } else if self.members <= 1 && self.electorate >= 2 {
             Mode::Isolated
@@ -122,7 +123,7 @@ impl Standing {
     }
 
     /// An exact half wins only under `tie: lowest`, and only where no larger quorum is asked for.
-    fn wins_tie(&self, policy: &ModePolicy) -> bool {
+    fn wins_tie(&self, policy: ModePolicy) -> bool {
         policy.tie == Tie::Lowest
             && policy.write_quorum == WriteQuorum::Majority
             && self.members * 2 == self.electorate

@@ -89,6 +89,7 @@ impl HeldRow {
 
 impl HeldRow {
     /// The same row over another roster: `places` says for each new place where it was before.
+    #[must_use]
     pub fn reshaped(&self, places: &[Option<usize>]) -> Self {
         let mut cells = Cells::absent(places.len());
         for (place, &before) in places.iter().enumerate() {

@@ -8,10 +8,7 @@ use rand_chacha::rand_core::Rng;
 use super::time::Now;
 use super::{Detector, Output};
 use crate::identity::{Digest, NodeId, Sequence};
-use crate::wire::{Block, Datagram, Flags, Hello, Kind, Nonce, block_size};
-
-/// The size of a datagram without blocks.
-const BARE: usize = crate::wire::BARE_SIZE;
+use crate::wire::{Block, Datagram, Flags, Hello, Kind, MIN_DATAGRAM, Nonce, block_size};
 
 impl Detector {
     /// The scheduled heartbeat of a peer; a hello as long as one of the two does not know the other.
@@ -52,7 +49,7 @@ impl Detector {
     /// What a run that has not answered our challenge gets: what it needs to do so, and nothing larger than what it
     /// sent.
     pub(super) fn answer_unverified(&mut self, place: usize, asked: Asked, now: Now) {
-        let mut room = asked.size.saturating_sub(BARE);
+        let mut room = asked.size.saturating_sub(MIN_DATAGRAM);
         let newest = self.peers[place].session.verified().map(Block::NewestIncarnation);
         let wanted = [
             asked.challenge.map(Block::Answer),

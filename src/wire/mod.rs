@@ -1,20 +1,21 @@
-//! The datagram: what it says (`datagram`), its bytes (`codec`) and who vouches for them (`seal`).
+//! The datagram: what it says (`datagram`), its bytes (`codec`, of `header` and `blocks`), and who vouches for them
+//! (`seal`, with the keys of `keyring`).
 //!
 //! Pure: no clock, no socket. `docs/protocol.md` describes the bytes field by field.
 
+mod blocks;
+mod codec;
 mod datagram;
+mod header;
+mod keyring;
+#[cfg(test)]
+mod properties;
+mod reader;
+mod seal;
 
+pub use blocks::{MAX_NAME, MAX_SOFTWARE_VERSION, MAX_ZONE, size as block_size};
+pub use codec::{TAG_SIZE, TooLarge, sealed_size};
 pub use datagram::*;
-
-/// The size of a datagram without blocks: header and tag.
-pub const BARE_SIZE: usize = 96;
-
-/// How many bytes a block takes in a datagram, its own head included.
-pub fn block_size(block: &Block) -> usize {
-    3 + match block {
-        Block::Challenge(_) | Block::Answer(_) => 16,
-        Block::NewestIncarnation(_) => 8,
-        Block::Hello(hello) => 24 + hello.name.len() + hello.zone.len() + hello.version.len(),
-        _ => 64,
-    }
-}
+pub use header::{HEADER_SIZE, KeyId, VERSION};
+pub use keyring::{KEY_SIZE, Key, Keys};
+pub use seal::{MIN_DATAGRAM, Newer, Opened, Refusal, open, seal};

@@ -1,0 +1,249 @@
+//! The optional part of a datagram: blocks of a type (u8), a length (u16) and a body.
+//!
+//! A block of an unknown type is skipped, so that a newer agent may say more; a known one never grows: what it lacks
+//! comes as a block of a new type. `docs/protocol.md` has the table.
+
+#![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used, clippy::expect_used)]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::codec::TooLarge;
+use super::reader::{Malformed, Reader, long_micros, short_micros};
+use super::{Block, Hello, Nonce, RelayBlock, RosterPart, RosterWanted, RowBlock, Slept};
+use crate::detector::row::Cells;
+use crate::identity::{Digest, Incarnation, NodeId, RowVersion, Sequence};
+
+/// The longest name of a node in a hello, in bytes: that of a DNS name.
+pub const MAX_NAME: usize = 253;
+/// The longest zone in a hello, in bytes: that of a label's value in Kubernetes.
+pub const MAX_ZONE: usize = 63;
+/// The longest software version in a hello, in bytes.
+pub const MAX_SOFTWARE_VERSION: usize = 64;
+
+/// Type and length before each body.
+const PREFIX: usize = 3;
+
+/// Not a block but the end of them: zeros up to the tag, of any number, so that every size can be reached.
+const PADDING: u8 = 0;
+const ROW: u8 = 1;
+const RELAY: u8 = 2;
+const CHALLENGE: u8 = 3;
+const ANSWER: u8 = 4;
+const NEWEST_INCARNATION: u8 = 5;
+const SLEPT: u8 = 6;
+const HELLO: u8 = 7;
+const ROSTER_WANTED: u8 = 8;
+const ROSTER: u8 = 9;
+
+const IPV4: u8 = 4;
+const IPV6: u8 = 6;
+
+fn code(block: &Block) -> u8 {
+    match block {
+        Block::Row(_) => ROW,
+        Block::Relay(_) => RELAY,
+        Block::Challenge(_) => CHALLENGE,
+        Block::Answer(_) => ANSWER,
+        Block::NewestIncarnation(_) => NEWEST_INCARNATION,
+        Block::Slept(_) => SLEPT,
+        Block::Hello(_) => HELLO,
+        Block::RosterWanted(_) => ROSTER_WANTED,
+        Block::Roster(_) => ROSTER,
+    }
+}
+
+/// How many bytes a block takes, its type and length included.
+pub fn size(block: &Block) -> usize {
+    PREFIX + body_size(block)
+}
+
+fn body_size(block: &Block) -> usize {
+    match block {
+        Block::Row(row) => row_size(row),
+        Block::Relay(relay) => 25 + row_size(&relay.row),
+        Block::Challenge(_) | Block::Answer(_) | Block::Slept(_) => 16,
+        Block::NewestIncarnation(_) => 8,
+        Block::Hello(hello) => {
+            let address = if hello.address.is_ipv4() { 7 } else { 19 };
+            3 + hello.name.len() + hello.zone.len() + hello.version.len() + address
+        }
+        Block::RosterWanted(_) => 6,
+        Block::Roster(part) => 8 + 8 * part.ids.len(),
+    }
+}
+
+fn row_size(row: &RowBlock) -> usize {
+    12 + 3 * row.cells.len().div_ceil(8)
+}
+
+/// Appends one block.
+pub(super) fn write(block: &Block, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    out.push(code(block));
+    out.extend_from_slice(&short("block", body_size(block))?);
+    match block {
+        Block::Row(row) => write_row(row, out)?,
+        Block::Relay(relay) => write_relay(relay, out)?,
+        Block::Challenge(nonce) | Block::Answer(nonce) => out.extend_from_slice(&nonce.0),
+        Block::NewestIncarnation(incarnation) => out.extend_from_slice(&incarnation.0.to_be_bytes()),
+        Block::Slept(slept) => {
+            out.extend_from_slice(&long_micros(slept.length).to_be_bytes());
+            out.extend_from_slice(&long_micros(slept.ago).to_be_bytes());
+        }
+        Block::Hello(hello) => write_hello(hello, out)?,
+        Block::RosterWanted(wanted) => {
+            out.extend_from_slice(&wanted.digest.0.to_be_bytes());
+            out.extend_from_slice(&wanted.from.to_be_bytes());
+        }
+        Block::Roster(part) => {
+            out.extend_from_slice(&part.digest.0.to_be_bytes());
+            out.extend_from_slice(&part.total.to_be_bytes());
+            out.extend_from_slice(&part.from.to_be_bytes());
+            part.ids.iter().for_each(|id| out.extend_from_slice(&id.0.to_be_bytes()));
+        }
+    }
+    Ok(())
+}
+
+fn short(what: &'static str, size: usize) -> Result<[u8; 2], TooLarge> {
+    let limit = usize::from(u16::MAX);
+    u16::try_from(size).map(u16::to_be_bytes).map_err(|_| TooLarge { what, size, limit })
+}
+
+fn write_row(row: &RowBlock, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    out.extend_from_slice(&row.version.0.to_be_bytes());
+    out.extend_from_slice(&row.roster.0.to_be_bytes());
+    // The index of the first cell: room for rows in parts. This version sends whole rows.
+    out.extend_from_slice(&[0; 2]);
+    out.extend_from_slice(&short("row", row.cells.len())?);
+    for plane in row.cells.planes() {
+        out.extend(plane.iter().flat_map(|word| word.to_le_bytes()).take(row.cells.len().div_ceil(8)));
+    }
+    Ok(())
+}
+
+fn write_relay(relay: &RelayBlock, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    out.extend_from_slice(&relay.owner.0.to_be_bytes());
+    out.extend_from_slice(&relay.incarnation.0.to_be_bytes());
+    out.extend_from_slice(&relay.heard.0.to_be_bytes());
+    out.extend_from_slice(&short_micros(relay.age).to_be_bytes());
+    out.push(relay.impaired.into());
+    write_row(&relay.row, out)
+}
+
+fn write_hello(hello: &Hello, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    write_text("name", &hello.name, MAX_NAME, out)?;
+    write_text("zone", &hello.zone, MAX_ZONE, out)?;
+    match hello.address.ip() {
+        IpAddr::V4(address) => {
+            out.push(IPV4);
+            out.extend_from_slice(&address.octets());
+        }
+        IpAddr::V6(address) => {
+            out.push(IPV6);
+            out.extend_from_slice(&address.octets());
+        }
+    }
+    out.extend_from_slice(&hello.address.port().to_be_bytes());
+    write_text("software version", &hello.version, MAX_SOFTWARE_VERSION, out)
+}
+
+fn write_text(what: &'static str, text: &str, limit: usize, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let size = text.len();
+    let length = u8::try_from(size).ok().filter(|_| size <= limit).ok_or(TooLarge { what, size, limit })?;
+    out.push(length);
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
+/// Takes all blocks off, up to the end or the padding.
+pub(super) fn read_all(reader: &mut Reader<'_>) -> Result<Vec<Block>, Malformed> {
+    let mut blocks = Vec::new();
+    while !reader.is_empty() {
+        let code = reader.u8()?;
+        if code == PADDING {
+            // Anything else in the padding is a block that an encoder lost count of: say so, do not swallow it.
+            return if reader.rest().iter().all(|&byte| byte == 0) { Ok(blocks) } else { Err(Malformed) };
+        }
+        let length = reader.u16()?;
+        blocks.extend(read(code, reader.take(length.into())?)?);
+    }
+    Ok(blocks)
+}
+
+/// The block of a type and a body; none if it is one that this version skips.
+fn read(code: u8, body: &[u8]) -> Result<Option<Block>, Malformed> {
+    let mut body = Reader::new(body);
+    let block = match code {
+        ROW => read_row(&mut body)?.map(|row| Block::Row(row.into())),
+        RELAY => read_relay(&mut body)?.map(|relay| Block::Relay(relay.into())),
+        CHALLENGE => Some(Block::Challenge(Nonce(body.array()?))),
+        ANSWER => Some(Block::Answer(Nonce(body.array()?))),
+        NEWEST_INCARNATION => Some(Block::NewestIncarnation(Incarnation(body.u64()?))),
+        SLEPT => {
+            let (length, ago) = (Duration::from_micros(body.u64()?), Duration::from_micros(body.u64()?));
+            Some(Block::Slept(Slept { length, ago }))
+        }
+        HELLO => Some(Block::Hello(read_hello(&mut body)?.into())),
+        ROSTER_WANTED => Some(Block::RosterWanted(RosterWanted { digest: Digest(body.u32()?), from: body.u16()? })),
+        ROSTER => Some(Block::Roster(Arc::new(read_roster(&mut body)?))),
+        _ => return Ok(None),
+    };
+    if body.is_empty() { Ok(block) } else { Err(Malformed) }
+}
+
+/// A row; none if it is a well-formed part of one, which only a newer agent sends.
+fn read_row(body: &mut Reader<'_>) -> Result<Option<RowBlock>, Malformed> {
+    let (version, roster) = (RowVersion(body.u32()?), Digest(body.u32()?));
+    let (offset, total) = (usize::from(body.u16()?), usize::from(body.u16()?));
+    let bytes = body.rest();
+    let whole = total.checked_sub(offset).ok_or(Malformed)?.div_ceil(8);
+    let plane_size = bytes.len() / 3;
+    if !bytes.len().is_multiple_of(3) || plane_size > whole {
+        return Err(Malformed);
+    }
+    if offset != 0 || plane_size < whole {
+        return Ok(None);
+    }
+    let mut bytes = Reader::new(bytes);
+    let mut plane = || bytes.take(plane_size).map(words);
+    let planes = [plane()?, plane()?, plane()?];
+    Ok(Some(RowBlock { version, roster, cells: Cells::from_planes(planes, total) }))
+}
+
+fn words(bytes: &[u8]) -> Vec<u64> {
+    let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    bytes.chunks(8).map(word).collect()
+}
+
+fn read_relay(body: &mut Reader<'_>) -> Result<Option<RelayBlock>, Malformed> {
+    let (owner, incarnation) = (NodeId(body.u64()?), Incarnation(body.u64()?));
+    let (heard, age) = (Sequence(body.u32()?), body.micros()?);
+    let impaired = body.u8()? & 1 != 0;
+    Ok(read_row(body)?.map(|row| RelayBlock { owner, incarnation, heard, age, impaired, row }))
+}
+
+fn read_hello(body: &mut Reader<'_>) -> Result<Hello, Malformed> {
+    let name = body.text(MAX_NAME)?.to_owned();
+    let zone = body.text(MAX_ZONE)?.to_owned();
+    let ip = match body.u8()? {
+        IPV4 => IpAddr::V4(Ipv4Addr::from_octets(body.array()?)),
+        IPV6 => IpAddr::V6(Ipv6Addr::from_octets(body.array()?)),
+        _ => return Err(Malformed),
+    };
+    let address = SocketAddr::new(ip, body.u16()?);
+    Ok(Hello { name, zone, address, version: body.text(MAX_SOFTWARE_VERSION)?.to_owned() })
+}
+
+fn read_roster(body: &mut Reader<'_>) -> Result<RosterPart, Malformed> {
+    let (digest, total, from) = (Digest(body.u32()?), body.u16()?, body.u16()?);
+    let mut ids = Vec::new();
+    while !body.is_empty() {
+        ids.push(NodeId(body.u64()?));
+    }
+    if usize::from(from) + ids.len() > usize::from(total) {
+        return Err(Malformed);
+    }
+    Ok(RosterPart { digest, total, from, ids })
+}

@@ -1,0 +1,242 @@
+//! Holds the wire against the files in `tests/vectors/`, which another implementation wrote (`generate.py` there).
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use netsplit::detector::row::{Cell, Cells};
+use netsplit::hlc::Stamp;
+use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
+use netsplit::wire::{
+    Block, Datagram, Echo, Flags, GoodbyeReason, Hearing, Hello, Key, KeyId, Keys, Kind, Newer, Nonce, Opened, Refusal,
+    RelayBlock, RosterPart, RosterWanted, RowBlock, Slept, open, seal, sealed_size,
+};
+use serde_json::Value;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+}
+
+/// All vectors with their names; those of refusals or the others.
+fn vectors(refused: bool) -> Vec<(String, Value)> {
+    let files = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
+    let json = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let named = json.map(|path| {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        (name, serde_json::from_str::<Value>(&fs::read_to_string(path).unwrap()).unwrap())
+    });
+    let found: Vec<_> = named.filter(|(_, vector)| vector["refusal"].is_string() == refused).collect();
+    assert!(found.len() > 10, "{} vectors in {}", found.len(), directory().display());
+    found
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+fn number<T: TryFrom<u64, Error: std::fmt::Debug>>(value: &Value) -> T {
+    value.as_u64().unwrap().try_into().unwrap()
+}
+
+fn flag(value: &Value) -> bool {
+    value.as_bool().unwrap()
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    let digits = text(value);
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+fn id(value: &Value) -> NodeId {
+    NodeId(u64::from_str_radix(text(value), 16).unwrap())
+}
+
+fn micros(value: &Value) -> Duration {
+    Duration::from_micros(number(value))
+}
+
+fn nonce(value: &Value) -> Nonce {
+    Nonce(bytes(value).try_into().unwrap())
+}
+
+fn keys(vector: &Value) -> Keys {
+    let keys = vector["keys"].as_array().unwrap().iter().map(|key| Key::new(&bytes(key).try_into().unwrap()));
+    Keys::oldest_first(keys.collect()).unwrap_or(Keys::insecure())
+}
+
+fn row(value: &Value) -> RowBlock {
+    let letters = text(&value["cells"]);
+    let mut cells = Cells::absent(letters.len());
+    for (index, letter) in letters.chars().enumerate() {
+        let cell = match letter {
+            '.' => Cell::Absent,
+            '?' => Cell::Unknown,
+            'u' => Cell::Up,
+            'l' => Cell::Late,
+            'd' => Cell::Down,
+            'a' => Cell::DownAgent,
+            _ => panic!("no cell is called {letter}"),
+        };
+        cells.set(index, cell);
+    }
+    RowBlock { version: RowVersion(number(&value["version"])), roster: Digest(number(&value["roster"])), cells }
+}
+
+fn relay(value: &Value) -> RelayBlock {
+    RelayBlock {
+        owner: id(&value["owner"]),
+        incarnation: Incarnation(number(&value["incarnation"])),
+        heard: Sequence(number(&value["heard"])),
+        age: micros(&value["age_microseconds"]),
+        impaired: flag(&value["impaired"]),
+        row: row(&value["row"]),
+    }
+}
+
+fn hello(value: &Value) -> Hello {
+    let field = |name: &str| text(&value[name]).to_owned();
+    let address = field("address").parse().unwrap();
+    Hello { name: field("name"), zone: field("zone"), address, version: field("version") }
+}
+
+fn roster_part(value: &Value) -> RosterPart {
+    RosterPart {
+        digest: Digest(number(&value["digest"])),
+        total: number(&value["total"]),
+        from: number(&value["from"]),
+        ids: value["ids"].as_array().unwrap().iter().map(id).collect(),
+    }
+}
+
+fn block(entry: &Value) -> Block {
+    let (name, value) = entry.as_object().unwrap().iter().next().unwrap();
+    match name.as_str() {
+        "row" => Block::Row(row(value).into()),
+        "relay" => Block::Relay(relay(value).into()),
+        "challenge" => Block::Challenge(nonce(value)),
+        "answer" => Block::Answer(nonce(value)),
+        "newest_incarnation" => Block::NewestIncarnation(Incarnation(number(value))),
+        "slept" => {
+            let (length, ago) = (micros(&value["length_microseconds"]), micros(&value["ago_microseconds"]));
+            Block::Slept(Slept { length, ago })
+        }
+        "hello" => Block::Hello(hello(value).into()),
+        "roster_wanted" => {
+            Block::RosterWanted(RosterWanted { digest: Digest(number(&value["digest"])), from: number(&value["from"]) })
+        }
+        "roster" => Block::Roster(roster_part(value).into()),
+        _ => panic!("no block is called {name}"),
+    }
+}
+
+fn flags(fields: &Value) -> Flags {
+    Flags {
+        poll: flag(&fields["poll"]),
+        last: flag(&fields["final"]),
+        goodbye: fields["goodbye"].as_str().map(|reason| match reason {
+            "stopped" => GoodbyeReason::Stopped,
+            "restarting" => GoodbyeReason::Restarting,
+            _ => panic!("nobody leaves because of {reason}"),
+        }),
+        impaired: flag(&fields["impaired"]),
+        hearing: match text(&fields["hearing"]) {
+            "unknown" => Hearing::Unknown,
+            "heard" => Hearing::Heard,
+            "silent" => Hearing::Silent,
+            other => panic!("nobody is heard {other}"),
+        },
+    }
+}
+
+fn datagram(fields: &Value) -> Datagram {
+    Datagram {
+        kind: if fields["kind"] == "hello" { Kind::Hello } else { Kind::Heartbeat },
+        flags: flags(fields),
+        sender: id(&fields["sender"]),
+        receiver: id(&fields["receiver"]),
+        incarnation: Incarnation(number(&fields["incarnation"])),
+        sequence: Sequence(number(&fields["sequence"])),
+        pace: micros(&fields["pace_microseconds"]),
+        echo: Echo {
+            sequence: Sequence(number(&fields["echo_sequence"])),
+            delay: micros(&fields["echo_delay_microseconds"]),
+        },
+        row_version: RowVersion(number(&fields["row_version"])),
+        row_digest: Digest(number(&fields["row_digest"])),
+        held_digest: Digest(number(&fields["held_digest"])),
+        roster_digest: Digest(number(&fields["roster_digest"])),
+        electorate_digest: Digest(number(&fields["electorate_digest"])),
+        epoch: Epoch(number(&fields["epoch"])),
+        blocks: fields["blocks"].as_array().unwrap().iter().map(block).collect(),
+    }
+}
+
+fn stamp(fields: &Value) -> Stamp {
+    Stamp::from_bits(number::<u64>(&fields["clock_milliseconds"]) << 16 | number::<u64>(&fields["clock_counter"]))
+}
+
+#[test]
+fn sealing_what_a_vector_says_gives_its_bytes() {
+    for (name, vector) in vectors(false) {
+        let (says, peer_newest) = (datagram(&vector["fields"]), &vector["peer_newest_key"]);
+        let peer_newest = (!peer_newest.is_null()).then(|| KeyId(number(peer_newest)));
+        let mut sealed = Vec::new();
+        seal(&says, stamp(&vector["fields"]), &keys(&vector), peer_newest, &mut sealed).unwrap();
+        assert_eq!(sealed, bytes(&vector["sealed"]), "{name}");
+        assert_eq!(sealed.len(), sealed_size(&says), "{name}");
+    }
+}
+
+#[test]
+fn opening_a_vector_gives_what_it_says() {
+    for (name, vector) in vectors(false) {
+        let expected = Opened {
+            datagram: datagram(&vector["fields"]),
+            stamp: stamp(&vector["fields"]),
+            newest_key: KeyId(number(&vector["newest_key"])),
+        };
+        let opened = open(&bytes(&vector["sealed"]), id(&vector["opened_by"]), &keys(&vector));
+        assert_eq!(opened, Ok(expected), "{name}");
+    }
+}
+
+#[test]
+fn what_a_vector_says_is_refused_is_refused_with_its_reason() {
+    for (name, vector) in vectors(true) {
+        let refusal = open(&bytes(&vector["sealed"]), id(&vector["opened_by"]), &keys(&vector)).unwrap_err();
+        assert_eq!(refusal.as_str(), text(&vector["refusal"]), "{name}");
+        if let Refusal::NewerVersion(newer) = refusal {
+            let told = &vector["newer"];
+            let expected = Newer {
+                version: number(&told["version"]),
+                sender: id(&told["sender"]),
+                incarnation: Incarnation(number(&told["incarnation"])),
+                sequence: Sequence(number(&told["sequence"])),
+            };
+            assert_eq!(newer, expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn names_in_vectors_hash_to_the_ids_in_them() {
+    let (_, vector) = vectors(false).into_iter().find(|(name, _)| name == "hello").unwrap();
+    assert_eq!(id(&vector["fields"]["sender"]), NodeId::of("production", "node-1"));
+    assert_eq!(id(&vector["opened_by"]), NodeId::of("production", "node-2"));
+}
+
+/// Needs python3; without it the test is skipped, or fails if `NETSPLIT_TEST_ALL=1`.
+#[test]
+fn the_files_are_what_the_generator_writes() {
+    let checked = Command::new("python3").arg(directory().join("generate.py")).arg("--check").output();
+    match checked {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) if std::env::var_os("NETSPLIT_TEST_ALL").is_none_or(|all| all != "1") => {
+            eprintln!("skipped: python3 cannot be run: {error}");
+        }
+        Err(error) => panic!("python3 cannot be run: {error}"),
+    }
+}
