@@ -4,4 +4,5 @@ pub mod detector;
 pub mod hlc;
 pub mod identity;
 pub mod keys;
+pub mod simulation;
 pub mod wire;
