@@ -1,5 +1,7 @@
 //! The program from outside: what it prints, and with which exit code it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

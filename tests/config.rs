@@ -1,5 +1,7 @@
 //! The configuration as a user meets it: the shipped files, the documentation, and what a good file comes to.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -110,8 +112,7 @@ fn the_list_of_keys_is_that_of_the_schema() {
     ] {
         let errors = load("f", &text, &environment()).unwrap_err();
         let known = errors.problems()[0].hint.split_once("known here: ").map(|(_, known)| known.to_owned()).unwrap();
-        let mut ours: Vec<&str> = KEYS.iter().filter_map(|key| key.strip_prefix(above)).collect();
-        ours.iter_mut().for_each(|key| *key = key.split('.').next().unwrap());
+        let mut ours: Vec<&str> = KEYS.iter().filter_map(|key| key.strip_prefix(above)?.split('.').next()).collect();
         ours.sort_unstable();
         ours.dedup();
         let mut theirs: Vec<&str> = known.split(", ").collect();
@@ -215,7 +216,9 @@ fn a_file_that_cannot_be_read_is_told_why() {
     let directory = tempfile::tempdir().unwrap();
     let said = |name: &str, bytes: Option<&[u8]>| {
         let path = directory.path().join(name);
-        bytes.into_iter().for_each(|bytes| fs::write(&path, bytes).unwrap());
+        if let Some(bytes) = bytes {
+            fs::write(&path, bytes).unwrap();
+        }
         let errors = config::read(&path, &environment()).unwrap_err().to_string();
         errors.replace(&directory.path().display().to_string(), "/dir")
     };

@@ -1,6 +1,8 @@
 //! What an operator reads when a configuration is wrong. The snapshots are the expected messages: each says what, where
 //! and what to do in one clear sentence.
 
+#![expect(clippy::expect_used, reason = "a test that panics is a test that fails")]
+
 use netsplit::config::{Environment, load};
 
 /// The keys that have no default, around the ones that a case is about.
@@ -233,7 +235,7 @@ fn a_host_without_a_usable_name_is_told_to_set_one() {
 fn what_is_odd_is_a_warning_and_no_error() {
     let warned = |text: &str| {
         let loaded = load("netsplit.yaml", text, &environment()).unwrap();
-        loaded.warnings.iter().map(|warning| format!("{warning}\n")).collect::<String>()
+        loaded.warnings.iter().map(|warning| format!("{warning}\n")).collect::<Vec<_>>().concat()
     };
     shown!(
         [

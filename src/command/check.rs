@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use netsplit::config::{self, Authentication, Config, Effective, Environment, Errors, Human, Loaded, Refusal};
+use netsplit::keys::read_directory;
 use serde_json::json;
 
 use super::traffic::Cluster;
@@ -15,7 +16,7 @@ use super::{Exit, print};
 const EXAMPLES: &str = "\
 Examples:
   NODE_NAME=node-1 netsplit check config/netsplit.yaml
-  netsplit check config/examples/three-nodes.yaml --nodes 100
+  NODE_NAME=node-1 netsplit check config/examples/three-nodes.yaml --nodes 100
 
 Prints the configuration with every default filled in, then what it costs at N nodes spread evenly over
 the zones of the list: one heartbeat per peer each 7/8 of the period, 96 bytes and 28 (IPv4) or 48 (IPv6)
@@ -36,12 +37,27 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// Fine if the file and the keys that it names are good.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     match load_with_keys(&arguments.file) {
         Ok(loaded) => report(&loaded, arguments),
-        Err(errors) if arguments.json => wrong_as_json(&errors),
+        Err(errors) if arguments.json => {
+            print(&format!("{:#}\n", json!({ "errors": errors })))?;
+            Ok(Exit::Wrong)
+        }
         Err(errors) => Err(errors.into()),
     }
+}
+
+fn load_with_keys(file: &Path) -> Result<Loaded, Errors> {
+    let loaded = config::read(file, &Environment::of_process())?;
+    if let Authentication::Keys(directory) = &loaded.config.authentication {
+        read_directory(directory).map_err(|error| {
+            let hint = "authentication.keys in this file names the directory";
+            Errors::about(&file.display().to_string(), Refusal::new(error.to_string(), hint))
+        })?;
+    }
+    Ok(loaded)
 }
 
 fn report(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Exit> {
@@ -50,35 +66,11 @@ fn report(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Exit> {
         print(&format!("{:#}\n", as_json(loaded, cluster)))?;
     } else {
         for warning in &loaded.warnings {
-            eprintln!("warning: {warning}\n");
+            writeln!(io::stderr(), "warning: {warning}\n")?;
         }
         print(&as_text(&loaded.config, cluster)?)?;
     }
     Ok(Exit::Fine)
-}
-
-fn load_with_keys(file: &Path) -> Result<Loaded, Errors> {
-    let loaded = config::read(file, &Environment::of_process())?;
-    if let Authentication::Keys(directory) = &loaded.config.authentication {
-        read_keys(directory).map_err(|refusal| Errors::about(&file.display().to_string(), refusal))?;
-    }
-    Ok(loaded)
-}
-
-/// The seam to `netsplit::keys`: until that is here, a directory with a file in it will do.
-fn read_keys(directory: &Path) -> Result<(), Refusal> {
-    let shown = directory.display();
-    let unreadable = |error| {
-        let message = format!("authentication.keys names the directory {shown}, which cannot be read: {error}");
-        Refusal::new(message, "create it, or correct its path or permissions; `netsplit keygen` makes a key")
-    };
-    let is_key =
-        |entry: fs::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".") && entry.path().is_file();
-    if fs::read_dir(directory).map_err(unreadable)?.filter_map(Result::ok).any(is_key) {
-        return Ok(());
-    }
-    let message = format!("authentication.keys names the directory {shown}, which holds no key");
-    Err(Refusal::new(message, format!("make one: `(umask 077; netsplit keygen > {shown}/1)`")))
 }
 
 fn cluster(config: &Config, nodes: Option<u32>) -> Cluster {
@@ -123,11 +115,6 @@ fn as_json(loaded: &Loaded, cluster: Cluster) -> serde_json::Value {
         "bits_per_second": cluster.bits_per_second(),
         "bytes_between_zones_per_month": cluster.bytes_between_zones_per_month(),
     })
-}
-
-fn wrong_as_json(errors: &Errors) -> anyhow::Result<Exit> {
-    print(&format!("{:#}\n", json!({ "errors": errors })))?;
-    Ok(Exit::Wrong)
 }
 
 /// A number with a decimal prefix, to be followed by its unit.

@@ -1,8 +1,7 @@
 //! `netsplit keygen`: a new key, as the key directory wants it.
 
-use anyhow::Context;
 use clap::Args;
-use ring::rand::{SecureRandom, SystemRandom};
+use netsplit::keys;
 use serde_json::json;
 
 use super::{Exit, print};
@@ -23,16 +22,9 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// Prints the key, and keeps no copy.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let key = generate()?;
+    let key = keys::generate()?;
     print(&if arguments.json { format!("{}\n", json!({ "key": key })) } else { format!("{key}\n") })?;
     Ok(Exit::Fine)
-}
-
-/// 32 random bytes in hex. The seam to `netsplit::keys::generate`.
-fn generate() -> anyhow::Result<String> {
-    let mut key = [0; 32];
-    let filled = SystemRandom::new().fill(&mut key).ok();
-    filled.context("the kernel gave no random bytes: try again, and look into dmesg if it persists")?;
-    Ok(key.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use netsplit::config::Errors;
+use netsplit::keys::KeysError;
 
 /// How a command ended, as the shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +81,10 @@ pub(crate) fn run_from_arguments() -> Exit {
     })
 }
 
-/// A wrong configuration is known by its type, and wrong arguments stop clap before a command begins; everything else that stops a command is something
+/// A wrong configuration and wrong keys are known by their types, and wrong arguments stop clap before a command begins; everything else that stops a command is something
 /// that it could not bind, open or reach.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Errors>() { Exit::Wrong } else { Exit::Unreachable }
+    if error.is::<Errors>() || error.is::<KeysError>() { Exit::Wrong } else { Exit::Unreachable }
 }
 
 /// Prints an answer. That its reader went away (`| head`) is no error.

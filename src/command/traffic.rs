@@ -2,7 +2,7 @@
 //!
 //! An agent sends each of its N − 1 peers one heartbeat per Q = ⅞ P on average (DESIGN section 3), so (N − 1) / Q a second, and
 //! hears as many. A healthy heartbeat is [`PAYLOAD`] bytes and the headers of UDP and IP. With the nodes spread evenly
-//! over the zones, n₁ … n_z of them in each, N² − Σ nᵢ² directed pairs cross a border between zones, each with one
+//! over the zones, nᵢ of them in zone i, N² − Σ nᵢ² directed pairs cross a border between zones, each with one
 //! heartbeat per Q. A month has 30 days. What is sent during a cut (polls, rows) is not in these numbers.
 
 use std::time::Duration;

@@ -81,6 +81,6 @@ fn unreadable(error: &io::Error) -> Refusal {
 
 fn not_utf8(error: &std::string::FromUtf8Error) -> Refusal {
     let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-    let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = good.split(|&byte| byte == b'\n').count();
     Refusal::new(format!("line {line} is not UTF-8"), "save the file as UTF-8")
 }

@@ -6,6 +6,8 @@
 //! `validate` and its helpers (`timing`, `roster`, `name`) replace `${NAME}` and judge every value (all errors are told).
 //! `docs/configuration.md` describes every key.
 
+#![warn(clippy::indexing_slicing, clippy::as_conversions)]
+
 mod duration;
 mod effective;
 mod environment;

@@ -2,7 +2,7 @@
 //!
 //! Every single value is a [`Text`], numbers and durations too: so `${NAME}` works everywhere, what is wrong with a
 //! value is said in our words rather than the parser's, and all wrong values are told at once.
-//! [`validate`](super::validate) turns these into the detector's own terms. `docs/configuration.md` says the same for
+//! `validate` turns these into the detector's own terms. `docs/configuration.md` says the same for
 //! operators, and a test compares the two.
 
 use std::fmt;
