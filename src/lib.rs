@@ -1,5 +1,6 @@
 //! netsplit: one agent per node that names who is cut off from whom.
 
+pub mod config;
 pub mod detector;
 pub mod hlc;
 pub mod identity;
