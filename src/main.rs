@@ -1,3 +1,9 @@
-//! The `netsplit` command.
+//! The `netsplit` program: parses the command line, calls a command, turns an error into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod command;
+
+fn main() -> ExitCode {
+    command::run_from_arguments().into()
+}

@@ -199,6 +199,16 @@ impl Detector {
         self.incarnation
     }
 
+    /// How many datagrams were authentic, fresh and of a verified run.
+    pub fn received(&self) -> u64 {
+        self.counters.received
+    }
+
+    /// The open partition, if there is one.
+    pub fn partition(&self) -> Option<&partition::Partition> {
+        self.publication.partition()
+    }
+
     /// The id of this node.
     pub fn id(&self) -> NodeId {
         self.id
@@ -225,7 +235,7 @@ impl Detector {
             return (leaving.left > 0).then_some(leaving.next);
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
-        let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment(now)];
+        let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment()];
         times.into_iter().flatten().chain([self.next_view]).min()
     }
 
@@ -262,7 +272,7 @@ impl Detector {
     fn link_changed(&mut self, place: usize, change: Change, now: Now) {
         self.row.touch();
         self.publication.touch();
-        let peer = self.peers[place].member.name.clone();
+        let peer = self.name_of(place);
         match change {
             Change::Heard | Change::Recovered => {
                 self.publication.links.came_up(peer, now);

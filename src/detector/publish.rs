@@ -29,6 +29,8 @@ pub(super) struct Publication {
     pub(super) side: Settling<Bits>,
     pub(super) unheard: Settling<Bits>,
     next_unheard: Option<Now>,
+    /// When something is due even if nothing changes.
+    next: Option<Now>,
     joined: Bits,
     pub(super) lost: Lost,
     open: Option<Open>,
@@ -62,6 +64,7 @@ impl Publication {
             side: Settling::new(Bits::default(), now),
             unheard: Settling::new(Bits::default(), now),
             next_unheard: None,
+            next: None,
             joined: Bits::default(),
             lost: Lost::default(),
             open: None,
@@ -101,20 +104,47 @@ impl Publication {
 }
 
 impl Detector {
-    /// Judges what changed, publishes what has settled, and says what this side may do.
+    /// Judges what changed, publishes what has settled, and says what this side may do. Costs nothing when none of it
+    /// is due: it is called after every datagram.
     pub(super) fn assess(&mut self, now: Now) {
-        let timing = self.settings.timing;
+        if self.next_assessment().is_none_or(|due| now < due) {
+            return;
+        }
         self.flush_link_records(now);
-        let pause = timing.confirm_period / 4;
-        let rested = self.publication.last_judged.is_none_or(|last| now >= last + pause);
-        let due = self.publication.dirty || self.publication.next_unheard.is_some_and(|due| due <= now);
-        if due && rested {
+        if self.publication.dirty && now >= self.rested() || self.publication.next_unheard.is_some_and(|due| due <= now)
+        {
             self.observe(now);
         }
         if self.can_tell(now) {
             self.settle(now);
         }
         self.update_mode(now);
+        self.publication.next = self.next_step(now);
+    }
+
+    /// The verdict is computed at most once per d/4.
+    fn rested(&self) -> Now {
+        let pause = self.settings.timing.confirm_period / 4;
+        self.publication.last_judged.map_or(self.started, |last| last + pause)
+    }
+
+    /// When `assess` has something to do.
+    pub(super) fn next_assessment(&self) -> Option<Now> {
+        let judge = self.publication.dirty.then(|| self.rested());
+        let records = self.publication.links.due(self.settings.timing.confirm_period);
+        [judge, records, self.publication.next].into_iter().flatten().min()
+    }
+
+    /// When something is due by the mere passing of time.
+    fn next_step(&self, now: Now) -> Option<Now> {
+        let bound = self.settings.timing.detection_bound();
+        let times = [
+            self.publication.next_unheard.map(|due| due.max(self.rested())),
+            self.next_settling(now),
+            Some(self.started + bound).filter(|&end| end > now),
+            self.health.next_end(now, bound),
+        ];
+        times.into_iter().flatten().min()
     }
 
     fn observe(&mut self, now: Now) {
@@ -129,23 +159,6 @@ impl Detector {
         publication.cut.observe(cut, now);
         publication.unheard.observe(unheard, now);
         publication.side.observe(side, now);
-    }
-
-    /// When `assess` has something to do by the mere passing of time.
-    pub(super) fn next_assessment(&self, now: Now) -> Option<Now> {
-        let publication = &self.publication;
-        let bound = self.settings.timing.detection_bound();
-        let pause = self.settings.timing.confirm_period / 4;
-        let rested = publication.last_judged.map_or(now, |last| last + pause);
-        let wakes = [
-            publication.dirty.then_some(rested),
-            publication.next_unheard.map(|due| due.max(rested)),
-            self.next_settling(now),
-            Some(self.started + bound).filter(|&end| end > now),
-            self.health.next_end(now, bound),
-            publication.links.due(self.settings.timing.confirm_period),
-        ];
-        wakes.into_iter().flatten().min()
     }
 
     fn next_settling(&self, now: Now) -> Option<Now> {
@@ -201,7 +214,11 @@ impl Detector {
     }
 
     fn settle(&mut self, now: Now) {
-        let quiet = self.is_quiet(now);
+        let publication = &self.publication;
+        if !publication.cut.is_pending() && !publication.unheard.is_pending() && !publication.side.is_pending() {
+            return;
+        }
+        let quiet = self.is_quiet();
         let (cut_rule, plain) = (self.cut_rule(), self.plain_rule());
         if let Some(before) = self.publication.cut.settle(now, cut_rule, quiet) {
             self.cut_published(before, now);
@@ -215,7 +232,7 @@ impl Detector {
     }
 
     /// Whether no valid row shows a late link, and no peer that is heard owes a row.
-    fn is_quiet(&self, _now: Now) -> bool {
+    fn is_quiet(&self) -> bool {
         let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
         let rows_quiet = |peer: &super::peer::Peer| peer.valid_row().is_none_or(|row| row.late.is_empty());
         self.row.held.late.is_empty() && others.clone().all(|(_, peer)| !peer.owes_a_row() && rows_quiet(peer))

@@ -87,6 +87,11 @@ impl Quality {
         None
     }
 
+    /// The silence before this datagram was judged as silence: what was lost in it is not counted again.
+    pub fn resume(&mut self, sequence: Sequence) {
+        self.newest = self.newest.max(Sequence(sequence.0.saturating_sub(1)));
+    }
+
     /// A datagram left.
     pub fn sent(&mut self, sequence: Sequence, now: Now) {
         if let Some(slot) = self.sent.get_mut(sequence.0 as usize % REMEMBERED) {

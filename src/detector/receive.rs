@@ -131,6 +131,9 @@ impl Detector {
     /// What every datagram says beside its blocks.
     fn learn_numbers(&mut self, place: usize, datagram: &Datagram, now: Now) {
         let peer = &mut self.peers[place];
+        if !peer.link.is_up() {
+            peer.quality.resume(datagram.sequence);
+        }
         let loss = peer.quality.arrived(datagram.sequence);
         peer.quality.echoed(datagram.echo, now);
         if datagram.sequence >= peer.newest.0 || datagram.sequence == peer.session.newest() {
@@ -144,11 +147,13 @@ impl Detector {
             }
         }
         self.epoch = self.epoch.max(datagram.epoch);
-        let peer = self.name_of(place);
-        match loss {
-            Some(LossChange::Degraded) => self.emit_event(Event::LinkDegraded { peer }),
-            Some(LossChange::Recovered) => self.emit_event(Event::LinkRecovered { peer }),
-            None => {}
+        if let Some(change) = loss {
+            self.publication.touch();
+            let peer = self.name_of(place);
+            self.emit_event(match change {
+                LossChange::Degraded => Event::LinkDegraded { peer },
+                LossChange::Recovered => Event::LinkRecovered { peer },
+            });
         }
     }
 

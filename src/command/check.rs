@@ -1,0 +1,138 @@
+//! `netsplit check`: is this configuration good, what does it mean, and what will it cost?
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use netsplit::config::{self, Authentication, Config, Effective, Environment, Errors, Human, Loaded, Refusal};
+use netsplit::keys::read_directory;
+use serde_json::json;
+
+use super::traffic::Cluster;
+use super::{Exit, print};
+
+const EXAMPLES: &str = "\
+Examples:
+  NODE_NAME=node-1 netsplit check config/netsplit.yaml
+  NODE_NAME=node-1 netsplit check config/examples/three-nodes.yaml --nodes 100
+
+Prints the configuration with every default filled in, then what it costs at N nodes spread evenly over
+the zones of the list: one heartbeat per peer each 7/8 of the period, 96 bytes and 28 (IPv4) or 48 (IPv6)
+of headers each, 30 days a month. Exit code 2 if the file or the keys are wrong.";
+
+/// Validate a configuration, and show what it means and costs.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The configuration file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Reckon with this many nodes [default: as many as the list has].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    nodes: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Fine if the file and the keys that it names are good.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    match load_with_keys(&arguments.file) {
+        Ok(loaded) => report(&loaded, arguments),
+        Err(errors) if arguments.json => {
+            print(&format!("{:#}\n", json!({ "errors": errors })))?;
+            Ok(Exit::Wrong)
+        }
+        Err(errors) => Err(errors.into()),
+    }
+}
+
+fn load_with_keys(file: &Path) -> Result<Loaded, Errors> {
+    let loaded = config::read(file, &Environment::of_process())?;
+    if let Authentication::Keys(directory) = &loaded.config.authentication {
+        read_directory(directory).map_err(|error| {
+            let hint = "authentication.keys in this file names the directory";
+            Errors::about(&file.display().to_string(), Refusal::new(error.to_string(), hint))
+        })?;
+    }
+    Ok(loaded)
+}
+
+fn report(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let cluster = cluster(&loaded.config, arguments.nodes);
+    if arguments.json {
+        print(&format!("{:#}\n", as_json(loaded, cluster)))?;
+    } else {
+        for warning in &loaded.warnings {
+            writeln!(io::stderr(), "warning: {warning}\n")?;
+        }
+        print(&as_text(&loaded.config, cluster)?)?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn cluster(config: &Config, nodes: Option<u32>) -> Cluster {
+    let zones: BTreeSet<&str> = config.roster.iter().map(|member| member.zone.as_str()).collect();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Cluster {
+        period: config.settings.timing.period,
+        nodes: nodes.unwrap_or_else(|| count(config.roster.len())),
+        zones: count(zones.len()),
+        ipv6: config.roster.iter().any(|member| member.address.is_ipv6()),
+    }
+}
+
+fn as_text(config: &Config, cluster: Cluster) -> anyhow::Result<String> {
+    let Cluster { nodes, zones, .. } = cluster;
+    let timing = &config.settings.timing;
+    let zones = if zones == 1 { "1 zone".to_owned() } else { format!("{zones} zones") };
+    let nodes = if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
+    let mut out = Effective::of(config).to_yaml()?;
+    writeln!(out)?;
+    writeln!(out, "period                  {}", Human(timing.period))?;
+    writeln!(out, "detection bound         {}", Human(timing.detection_bound()))?;
+    writeln!(out, "at {nodes} in {zones}:")?;
+    writeln!(out, "  heartbeats per agent  {:.1}/s sent, as many received", cluster.heartbeats_per_second())?;
+    writeln!(out, "  bandwidth per agent   {}bit/s sent, as much received", scaled(cluster.bits_per_second()))?;
+    let between = scaled(cluster.bytes_between_zones_per_month());
+    writeln!(out, "  between zones         {between}B a month, all agents together")?;
+    Ok(out)
+}
+
+fn as_json(loaded: &Loaded, cluster: Cluster) -> serde_json::Value {
+    let timing = &loaded.config.settings.timing;
+    json!({
+        "configuration": Effective::of(&loaded.config),
+        "warnings": loaded.warnings,
+        "period_seconds": timing.period.as_secs_f64(),
+        "detection_bound_seconds": timing.detection_bound().as_secs_f64(),
+        "nodes": cluster.nodes,
+        "zones": cluster.zones,
+        "heartbeat_bytes": cluster.datagram(),
+        "heartbeats_per_second": cluster.heartbeats_per_second(),
+        "bits_per_second": cluster.bits_per_second(),
+        "bytes_between_zones_per_month": cluster.bytes_between_zones_per_month(),
+    })
+}
+
+/// A number with a decimal prefix, to be followed by its unit.
+fn scaled(number: f64) -> String {
+    let prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    match prefixes.iter().find(|(size, _)| number >= *size) {
+        Some((size, prefix)) => format!("{:.1} {prefix}", number / size),
+        None => format!("{number:.0} "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_prefix_of_their_size() {
+        let shown: Vec<_> = [0.0, 999.0, 1500.0, 2.5e6, 3e9, 4e13].into_iter().map(scaled).collect();
+        assert_eq!(shown, ["0 ", "999 ", "1.5 k", "2.5 M", "3.0 G", "40.0 T"]);
+    }
+}

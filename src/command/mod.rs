@@ -1,0 +1,129 @@
+//! What the program can be told to do: one file a command, each with its arguments and one entry point.
+//!
+//! A command prints its answer and returns an [`Exit`]. Its errors are `anyhow`; [`exit_of`] alone decides which exit
+//! code an error has, by its type.
+
+mod check;
+mod keygen;
+mod lab;
+mod run;
+mod traffic;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use netsplit::config::Errors;
+use netsplit::keys::KeysError;
+
+/// How a command ended, as the shell sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Fine.
+    Fine = 0,
+    /// The command worked, and its answer is no.
+    #[expect(dead_code, reason = "the commands that can answer no are on their way")]
+    Negative = 1,
+    /// The arguments, the configuration or the keys are wrong.
+    Wrong = 2,
+    /// Something could not be bound, opened or reached.
+    Unreachable = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Fine => Self::SUCCESS,
+            Exit::Negative => Self::from(1),
+            Exit::Wrong => Self::from(2),
+            Exit::Unreachable => Self::from(3),
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  netsplit lab                               five agents on this machine, a cut, the verdict, the heal
+  netsplit check /etc/netsplit/netsplit.yaml what this configuration means and costs
+  netsplit run --config /etc/netsplit/netsplit.yaml
+
+Exit codes: 0 fine, 1 a negative answer, 2 wrong arguments, configuration or keys,
+3 something cannot be bound, opened or reached.";
+
+/// Names who is cut off from whom in a Kubernetes cluster, within seconds.
+#[derive(Debug, Parser)]
+#[command(name = "netsplit", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Check(check::Arguments),
+    Keygen(keygen::Arguments),
+    Lab(lab::Arguments),
+}
+
+/// Does what the command line says.
+pub(crate) fn run_from_arguments() -> Exit {
+    let done = match Arguments::parse().command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Keygen(arguments) => keygen::run(&arguments),
+        Command::Lab(arguments) => lab::run(arguments),
+    };
+    done.unwrap_or_else(|error| {
+        // Where standard error is closed there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "{error:#}");
+        exit_of(&error)
+    })
+}
+
+/// A wrong configuration and wrong keys are known by their types, and wrong arguments stop clap before a command begins; everything else that stops a command is something
+/// that it could not bind, open or reach.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if error.is::<Errors>() || error.is::<KeysError>() { Exit::Wrong } else { Exit::Unreachable }
+}
+
+/// Prints an answer. That its reader went away (`| head`) is no error.
+fn print(answer: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(answer.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use netsplit::config::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_help_with_an_example() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("netsplit {}", command.get_name())), "{}", command.get_name());
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn an_error_has_the_exit_code_of_its_kind() {
+        let wrong = || Errors::about("f", Refusal::new("x", "y"));
+        assert_eq!(exit_of(&wrong().into()), Exit::Wrong);
+        assert_eq!(exit_of(&anyhow::Error::new(wrong()).context("while z")), Exit::Wrong);
+        assert_eq!(exit_of(&io::Error::from(io::ErrorKind::AddrInUse).into()), Exit::Unreachable);
+    }
+}

@@ -1,0 +1,69 @@
+//! The configuration: one YAML file becomes one [`Config`] in the detector's own terms, or a list of [`Errors`] that say
+//! what, where and what to do.
+//!
+//! Loading is a pure function of (file name, text, [`Environment`]), so that `check`, the agent's start and a later
+//! reload judge alike. The way of a file: [`load`] reads it, `parse` makes it a [`schema`] (the first error ends it),
+//! `validate` and its helpers (`timing`, `roster`, `name`) replace `${NAME}` and judge every value (all errors are told).
+//! `docs/configuration.md` describes every key.
+
+#![warn(clippy::indexing_slicing, clippy::as_conversions)]
+
+mod duration;
+mod effective;
+mod environment;
+mod error;
+mod expand;
+mod load;
+mod name;
+mod parse;
+mod reader;
+mod roster;
+pub mod schema;
+mod timing;
+mod unknown;
+mod validate;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::detector::settings::{Member, Settings};
+
+pub use duration::{Human, parse as parse_duration};
+pub use effective::Effective;
+pub use environment::Environment;
+pub use error::{Errors, Place, Problem, Refusal};
+pub use expand::expand;
+pub use load::{MAX_FILE_SIZE, load, read};
+pub use roster::MAX_STATIC_NODES;
+pub use unknown::KEYS;
+
+/// Everything that an agent is told by its configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What the detector is told.
+    pub settings: Settings,
+    /// Where heartbeats arrive. `[::]` stands for IPv4 too.
+    pub listen: SocketAddr,
+    /// The static list, this node included, in order of name.
+    pub roster: Vec<Member>,
+    /// How heartbeats are vouched for.
+    pub authentication: Authentication,
+}
+
+/// How heartbeats are vouched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// By the keys in this directory. Not yet looked into: a configuration is judged without the disk.
+    Keys(PathBuf),
+    /// Not at all: whoever reaches the port can forge a heartbeat.
+    Insecure,
+}
+
+/// A configuration that is good, and what is odd about it all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What an operator most likely did not mean, though it can be run.
+    pub warnings: Vec<Problem>,
+}

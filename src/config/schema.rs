@@ -1,0 +1,143 @@
+//! The configuration file as it is written: every key, where it stands, and nothing judged yet.
+//!
+//! Every single value is a [`Text`], numbers and durations too: so `${NAME}` works everywhere, what is wrong with a
+//! value is said in our words rather than the parser's, and all wrong values are told at once.
+//! `validate` turns these into the detector's own terms. `docs/configuration.md` says the same for
+//! operators, and a test compares the two.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_yaml::Spanned;
+
+/// One value with its place. Null (`zone:` with nothing behind it) counts as not given.
+pub type Text = Spanned<String>;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The name of the cluster, part of every node's id. Agents of different clusters do not hear each other, so a
+    /// change on one node alone cuts that node off; needs a restart.
+    pub cluster: Option<Text>,
+    /// Which node this agent speaks for.
+    pub node: Option<Node>,
+    /// Where heartbeats arrive (UDP). What the other agents have as this node's address must lead here; needs a restart.
+    pub listen: Option<Text>,
+    /// Who the other nodes are and how closely they are watched.
+    pub peers: Option<Spanned<Peers>>,
+    /// How agents know each other's heartbeats from a stranger's. Required, so that nobody runs without by oversight.
+    pub authentication: Option<Spanned<Authentication>>,
+    /// What this agent's side may do when the cluster is cut.
+    pub mode: Option<Mode>,
+}
+
+/// `node`: which node this agent speaks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The node's name, never its address. Two agents of one name are a conflict, a new name is a new node; needs a
+    /// restart.
+    pub name: Option<Text>,
+    /// The node's zone; empty means the zone of its entry in the list. A wrong zone blames the wrong place for a cut.
+    pub zone: Option<Text>,
+}
+
+/// `peers`: who the other nodes are and how closely they are watched.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peers {
+    /// A set of defaults: `default` (a heartbeat each second), `fast` (200 ms) or `relaxed` (30 s).
+    pub profile: Option<Text>,
+    /// How often each peer gets a heartbeat (P). Shorter detects sooner and costs traffic in proportion.
+    pub period: Option<Text>,
+    /// How long after its time a heartbeat is still waited for (T). Shorter than the network's worst delay makes
+    /// false suspects.
+    pub timeout: Option<Text>,
+    /// How long one confirming window lasts (d). Shorter detects sooner, but has to cover a round trip with margin.
+    pub confirm_period: Option<Text>,
+    /// How many failures in a row make a link down (N). Each one less saves a confirm period and believes lost
+    /// datagrams sooner.
+    pub failure_threshold: Option<Text>,
+    /// How many heartbeats in a row make it up again (M). More holds a partition open longer after the heal.
+    pub success_threshold: Option<Text>,
+    /// Where the list of nodes comes from. Required.
+    pub discovery: Option<Spanned<Discovery>>,
+}
+
+/// `peers.discovery`: where the list of nodes comes from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discovery {
+    /// The list itself: every node of the cluster, this one included, the same on every node.
+    #[serde(rename = "static")]
+    pub fixed: Option<Spanned<Vec<Spanned<Entry>>>>,
+}
+
+/// One entry of `peers.discovery.static`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The node's name, as that node has it in `node.name`.
+    pub name: Option<Text>,
+    /// Where its agent is reached: an IP address and a port.
+    pub address: Option<Text>,
+    /// Its zone; may be empty.
+    pub zone: Option<Text>,
+}
+
+/// `authentication`: a directory of keys, or the word `insecure`.
+#[derive(Debug)]
+pub enum Authentication {
+    /// `authentication: WORD`; only `insecure` means something.
+    Word(String),
+    /// `authentication: {keys: DIRECTORY}`.
+    Keys(Keys),
+}
+
+/// The mapping below `authentication`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// A directory in which every file is a key; the last by name is the newest.
+    pub keys: Option<Text>,
+}
+
+/// `mode`: what this agent's side may do when the cluster is cut.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mode {
+    /// `cp`: only a majority may write. `ap`: a minority may too, and both sides' data has to be reconciled afterwards.
+    pub policy: Option<Text>,
+    /// Who may write when the cluster is cut into exact halves: `minority` (nobody) or `lowest` (the half that holds
+    /// the lowest name).
+    pub tie: Option<Text>,
+    /// How many nodes a writing side needs: `majority`, or a larger number.
+    pub write_quorum: Option<Text>,
+}
+
+impl<'de> Deserialize<'de> for Authentication {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordOrKeys)
+    }
+}
+
+struct WordOrKeys;
+
+impl<'de> Visitor<'de> for WordOrKeys {
+    type Value = Authentication;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`keys: DIRECTORY` or the word `insecure`")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Authentication, E> {
+        Ok(Authentication::Word(word.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Authentication, A::Error> {
+        Keys::deserialize(MapAccessDeserializer::new(map)).map(Authentication::Keys)
+    }
+}

@@ -1,0 +1,113 @@
+//! Keys that do not exist: what was most likely meant instead.
+
+/// Every key there is, with the keys above it.
+pub const KEYS: [&str; 18] = [
+    "cluster",
+    "node.name",
+    "node.zone",
+    "listen",
+    "peers.profile",
+    "peers.period",
+    "peers.timeout",
+    "peers.confirm_period",
+    "peers.failure_threshold",
+    "peers.success_threshold",
+    "peers.discovery.static",
+    "peers.discovery.static.name",
+    "peers.discovery.static.address",
+    "peers.discovery.static.zone",
+    "authentication.keys",
+    "mode.policy",
+    "mode.tie",
+    "mode.write_quorum",
+];
+
+/// Keys that the design knows and this version does not.
+const LATER: [&str; 10] = [
+    "http",
+    "audit",
+    "state",
+    "endpoints",
+    "node.pod_address",
+    "node.host_address",
+    "peers.max_heartbeats_per_second",
+    "peers.source_ports",
+    "peers.discovery.dns",
+    "peers.discovery.kubernetes",
+];
+
+/// What to do about the key `key` below `above`, where only `expected` are known.
+pub(super) fn hint(above: &str, key: &str, expected: &[&str]) -> String {
+    let path = join(above, key);
+    let later = LATER.iter().find(|later| **later == path).copied();
+    if let Some(later) = later.or_else(|| elsewhere(&LATER, key)) {
+        return format!("{later} is not in this version of netsplit: take it out until you run one that has it");
+    }
+    if let Some(known) = elsewhere(&KEYS, key) {
+        return format!("`{key}` belongs elsewhere: {known}");
+    }
+    match closest(&key.replace('-', "_"), expected) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("take it out; known here: {}", expected.join(", ")),
+    }
+}
+
+/// `above.key`, or only `key` at the top.
+pub(super) fn join(above: &str, key: &str) -> String {
+    if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") }
+}
+
+fn elsewhere(paths: &[&'static str], key: &str) -> Option<&'static str> {
+    paths.iter().find(|path| path.rsplit('.').next() == Some(key)).copied()
+}
+
+/// The candidate that `word` is most like, if it is like any: a slip or two, another case, or a longer form.
+pub(super) fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let near = |candidate: &&&str| {
+        let slips = strsim::damerau_levenshtein(&word, candidate);
+        slips <= (candidate.len() / 3).clamp(1, 3) || (candidate.len() > 3 && word.starts_with(**candidate))
+    };
+    candidates.iter().filter(near).min_by_key(|candidate| strsim::damerau_levenshtein(&word, candidate)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEERS: [&str; 4] = ["profile", "period", "timeout", "failure_threshold"];
+
+    #[test]
+    fn a_slip_is_seen_through() {
+        for (slip, meant) in [
+            ("perod", "period"),
+            ("preiod", "period"),
+            ("Period", "period"),
+            ("periodSeconds", "period"),
+            ("failureThreshold", "failure_threshold"),
+        ] {
+            assert_eq!(closest(slip, &PEERS), Some(meant), "{slip}");
+        }
+    }
+
+    #[test]
+    fn a_dash_is_taken_for_the_underscore_it_should_be() {
+        assert_eq!(hint("peers", "failure-threshold", &PEERS), "did you mean `failure_threshold`?");
+    }
+
+    #[test]
+    fn a_stranger_is_not_taken_for_a_friend() {
+        assert_eq!(closest("colour", &PEERS), None);
+    }
+
+    #[test]
+    fn a_key_of_a_later_version_says_so() {
+        assert!(hint("", "http", &[]).contains("not in this version"));
+        assert!(hint("peers.discovery", "kubernetes", &["static"]).contains("not in this version"));
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_place_is_sent_to_the_right_one() {
+        assert_eq!(hint("", "period", &["cluster"]), "`period` belongs elsewhere: peers.period");
+    }
+}

@@ -1,0 +1,220 @@
+//! A parsed file becomes a [`Config`]: every value in its range, and all of them fit for each other. Goes on after the
+//! first wrong value, so that an operator sees all of them; what a wrong value would be compared with is then skipped.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde_yaml::{Location, Spanned};
+
+use super::error::Refusal;
+use super::reader::{Reader, Setting};
+use super::roster::{self, Listed};
+use super::schema::{self, File, Keys, Node};
+use super::unknown::closest;
+use super::{Authentication, Config, name, timing};
+use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
+
+/// How many names a hint lists.
+const NAMED: usize = 5;
+
+/// Judges the whole file. `None` only if the reader was told why.
+pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<Config> {
+    let (place, file) = (file.referenced, &file.value);
+    let cluster = reader.read("cluster", file.cluster.as_ref(), name::cluster).or("default".to_owned());
+    let default_listen = SocketAddr::from(([0; 16], 7475));
+    let listen = reader.read("listen", file.listen.as_ref(), roster::socket_address);
+    let listen = listen.or(default_listen);
+    let peers = peers(file, place, cluster.as_deref().unwrap_or_default(), reader);
+    let node = own_node(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
+    let authentication = authentication(file, place, reader);
+    let mode = mode(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
+    let (timing, listed) = peers?;
+    let (listed, node, listen) = (listed?, node?, listen?);
+    check_reach(listen, &listed, &node, reader);
+    let settings = Settings { cluster: cluster?, node: node.clone(), timing, mode: mode? };
+    Some(Config { settings, listen, roster: in_order(listed, &node), authentication: authentication? })
+}
+
+/// The list in order of name; this node's entry is as this node sees itself.
+fn in_order(listed: Listed, node: &Member) -> Vec<Member> {
+    let as_it_is = |member: Member| if member.name == node.name { node.clone() } else { member };
+    let mut roster: Vec<_> = listed.members.into_iter().map(|(member, _)| as_it_is(member)).collect();
+    roster.sort();
+    roster
+}
+
+fn peers(file: &File, place: Location, cluster: &str, reader: &mut Reader<'_>) -> Option<(Timing, Option<Listed>)> {
+    let Some(peers) = &file.peers else {
+        let hint = "add `peers:` with the list of nodes below it; config/examples/ has one to start from";
+        reader.refuse(place, Refusal::new("peers is missing", hint));
+        return None;
+    };
+    Some((timing::read(&peers.value, reader), roster::read(peers, cluster, reader)))
+}
+
+fn own_node(file: &File, listed: Option<&Listed>, reader: &mut Reader<'_>) -> Option<Member> {
+    let node = file.node.as_ref();
+    let (name, place) = own_name(node, reader)?;
+    let zone = reader.read("node.zone", node.and_then(|node| node.zone.as_ref()), name::zone);
+    let listed = listed?;
+    let Some((entry, _)) = listed.members.iter().find(|(member, _)| member.name == name) else {
+        if listed.whole {
+            reader.refuse(place.unwrap_or(listed.place), not_listed(&name, listed));
+        }
+        return None;
+    };
+    let mut own = entry.clone();
+    if let Some((zone, place)) = zone.given().filter(|(zone, _)| !zone.is_empty()) {
+        if !own.zone.is_empty() && own.zone != zone {
+            let message = format!("node.zone is `{zone}`, but the list has `{name}` in `{}`", own.zone);
+            reader.warn(place, Refusal::new(message, "node.zone counts; make the two the same"));
+        }
+        own.zone = zone;
+    }
+    Some(own)
+}
+
+/// The node's name, and its place if it stands in the file.
+fn own_name(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<(String, Option<Location>)> {
+    match reader.read("node.name", node.and_then(|node| node.name.as_ref()), name::node) {
+        Setting::Given(name, place) => return Some((name, Some(place))),
+        Setting::Refused => return None,
+        Setting::Absent => {}
+    }
+    let environment = reader.environment();
+    let (whence, found) = match environment.variable("NODE_NAME").filter(|name| !name.is_empty()) {
+        Some(name) => ("the environment variable NODE_NAME", Some(name)),
+        None => ("the host's name", environment.host_name()),
+    };
+    let hint = "set node.name, or the environment variable NODE_NAME";
+    let refusal = match found.map(name::node) {
+        Some(Ok(name)) => return Some((name, None)),
+        Some(Err(refusal)) => {
+            let message =
+                format!("node.name is not set, and {whence} `{}` {}", found.unwrap_or_default(), refusal.message);
+            Refusal::new(message, hint)
+        }
+        None => Refusal::new("node.name is not set, and the host's name cannot be read", hint),
+    };
+    reader.refuse_whole(refusal);
+    None
+}
+
+fn not_listed(name: &str, listed: &Listed) -> Refusal {
+    let names: Vec<&str> = listed.members.iter().map(|(member, _)| member.name.as_str()).collect();
+    let message = format!("this node, `{name}`, is not in peers.discovery.static");
+    if let Some(meant) = closest(name, &names) {
+        return Refusal::new(
+            message,
+            format!("is it `{meant}`? If not, add it: every agent needs the same list, itself included"),
+        );
+    }
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    Refusal::new(
+        message,
+        format!("add it to the list, or set node.name or NODE_NAME to one that is there: {named}{more}"),
+    )
+}
+
+fn authentication(file: &File, place: Location, reader: &mut Reader<'_>) -> Option<Authentication> {
+    let example = "write `authentication: {keys: /etc/netsplit/keys}` and make a key with `netsplit keygen`";
+    let Some(Spanned { value, referenced, .. }) = &file.authentication else {
+        reader.refuse(place, Refusal::new("authentication is missing", example));
+        return None;
+    };
+    match value {
+        schema::Authentication::Keys(keys) => keys_in(keys, *referenced, example, reader),
+        schema::Authentication::Word(word) => {
+            let word = Spanned::new(word.clone(), *referenced, *referenced);
+            let (insecure, place) = reader.read("authentication", Some(&word), insecure).given()?;
+            let message = "authentication is insecure: whoever reaches the port can forge a heartbeat";
+            let hint = "make a key with `netsplit keygen`, and write `authentication: {keys: DIRECTORY}`";
+            reader.warn(place, Refusal::new(message, hint));
+            Some(insecure)
+        }
+    }
+}
+
+fn insecure(word: &str) -> Result<Authentication, Refusal> {
+    let hint = "write `{keys: DIRECTORY}`, or the word `insecure` to run without keys";
+    if word == "insecure" { Ok(Authentication::Insecure) } else { Err(Refusal::new("is not known", hint)) }
+}
+
+fn keys_in(keys: &Keys, place: Location, example: &str, reader: &mut Reader<'_>) -> Option<Authentication> {
+    let missing = (place, Refusal::new("authentication.keys is missing", example));
+    let directory = reader.required("authentication.keys", keys.keys.as_ref(), missing, |text| {
+        if text.is_empty() {
+            return Err(Refusal::new("is empty", example));
+        }
+        if text.starts_with('~') {
+            return Err(Refusal::new(
+                "begins with `~`, which only a shell replaces",
+                "write the whole path, from `/` on",
+            ));
+        }
+        Ok(PathBuf::from(text))
+    });
+    directory.map(|(directory, _)| Authentication::Keys(directory))
+}
+
+fn mode(file: &File, listed: Option<&Listed>, reader: &mut Reader<'_>) -> Option<ModePolicy> {
+    let Some(mode) = &file.mode else { return Some(ModePolicy::default()) };
+    let policy = reader.word("mode.policy", mode.policy.as_ref(), &[("cp", Policy::Cp), ("ap", Policy::Ap)]);
+    let ties = [("minority", Tie::Minority), ("lowest", Tie::Lowest)];
+    let tie = reader.word("mode.tie", mode.tie.as_ref(), &ties);
+    let quorum = reader.read("mode.write_quorum", mode.write_quorum.as_ref(), write_quorum);
+    if let (Setting::Given(WriteQuorum::AtLeast(quorum), place), Some(listed)) = (&quorum, listed) {
+        check_quorum(*quorum, *place, listed.members.len(), reader);
+    }
+    let default = ModePolicy::default();
+    let (policy, tie) = (policy.or(default.policy), tie.or(default.tie));
+    Some(ModePolicy { policy: policy?, tie: tie?, write_quorum: quorum.or(default.write_quorum)? })
+}
+
+fn write_quorum(text: &str) -> Result<WriteQuorum, Refusal> {
+    if text == "majority" {
+        return Ok(WriteQuorum::Majority);
+    }
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.map(WriteQuorum::AtLeast).ok_or_else(|| {
+        Refusal::new("is neither `majority` nor a number of nodes", "write `majority`, or a whole number from 1 on")
+    })
+}
+
+fn check_quorum(quorum: u16, place: Location, nodes: usize, reader: &mut Reader<'_>) {
+    let majority = nodes / 2 + 1;
+    if usize::from(quorum) > nodes {
+        let message =
+            format!("mode.write_quorum `{quorum}` is more than the {nodes} nodes in the list: nobody could ever write");
+        let hint = format!("write `majority`, or {nodes} at most");
+        reader.refuse(place, Refusal::new(message, hint));
+    } else if usize::from(quorum) < majority {
+        let message =
+            format!("mode.write_quorum `{quorum}` has no effect: of {nodes} nodes, {majority} are needed anyway");
+        reader.warn(place, Refusal::new(message, "write `majority`, or a larger number"));
+    }
+}
+
+/// A socket of one family reaches no address of the other; only `[::]` serves both.
+fn check_reach(listen: SocketAddr, listed: &Listed, node: &Member, reader: &mut Reader<'_>) {
+    let both = listen.ip().is_unspecified() && listen.is_ipv6();
+    for (member, places) in &listed.members {
+        if !both && member.address.is_ipv4() != listen.is_ipv4() {
+            let message =
+                format!("`{}` cannot be reached from listen `{listen}`: one is IPv4, the other IPv6", member.address);
+            reader.refuse(
+                places.address,
+                Refusal::new(message, format!("write `listen: \"[::]:{}\"`, which serves both", listen.port())),
+            );
+        }
+    }
+    let own = listed.members.iter().find(|(member, _)| member.name == node.name);
+    let Some((_, places)) = own.filter(|_| node.address.port() != listen.port()) else { return };
+    let message =
+        format!("the list has this node at port {}, but it listens on {}", node.address.port(), listen.port());
+    reader.warn(
+        places.address,
+        Refusal::new(message, "make the two the same, unless something between them maps the port"),
+    );
+}

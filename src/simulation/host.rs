@@ -1,0 +1,138 @@
+//! A virtual machine with one agent: it may stall, be throttled, be killed and started again.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::detector::settings::{Member, Settings};
+use crate::detector::time::Now;
+use crate::detector::{Detector, Input, LocalFault, Output, Saved};
+use crate::identity::Incarnation;
+use crate::wire::Datagram;
+
+/// How many datagrams wait in the socket of a host that does not run: a receive buffer of 4 MiB.
+const SOCKET: usize = 5_000;
+/// What the wall clocks of all hosts say when virtual time begins, in microseconds since the epoch.
+const WALL_AT_START: u64 = 1_700_000_000_000_000;
+
+/// When a host runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Running {
+    /// Always.
+    #[default]
+    Always,
+    /// Not before this time: stopped, or suspended.
+    StalledUntil(Now),
+    /// For the first part of every stretch, as under a CPU quota.
+    Throttled {
+        /// How long it runs…
+        run: Duration,
+        /// …of every so much time.
+        of: Duration,
+        /// Where its stretches begin.
+        phase: Duration,
+    },
+}
+
+impl Running {
+    /// The first time from `now` on at which the host runs.
+    pub(super) fn next(self, now: Now) -> Now {
+        match self {
+            Self::Always => now,
+            Self::StalledUntil(until) => now.max(until),
+            Self::Throttled { run, of, phase } => {
+                let at = (now.since_start() + phase).as_nanos() % of.as_nanos();
+                let into = Duration::from_nanos(u64::try_from(at).unwrap_or(u64::MAX));
+                if into < run { now } else { now + of.saturating_sub(into) }
+            }
+        }
+    }
+}
+
+/// One host of the world.
+pub(super) struct Host {
+    pub(super) member: Member,
+    pub(super) detector: Option<Detector>,
+    pub(super) running: Running,
+    /// When the queue holds a wake of this host, at the earliest.
+    pub(super) wake: Option<Now>,
+    /// How far its wall clock is off, in microseconds.
+    pub(super) wall_offset: i64,
+    saved: Saved,
+    inbox: VecDeque<Datagram>,
+    dropped: u64,
+}
+
+impl Host {
+    pub(super) fn new(member: Member) -> Self {
+        Self {
+            member,
+            detector: None,
+            running: Running::Always,
+            wake: None,
+            wall_offset: 0,
+            saved: Saved::default(),
+            inbox: VecDeque::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Starts a new run of the agent. Without its state it remembers nobody.
+    pub(super) fn start(&mut self, settings: Settings, roster: Vec<Member>, state: bool, seed: [u8; 32], now: Now) {
+        let wall = WALL_AT_START.saturating_add(u64::try_from(now.since_start().as_micros()).unwrap_or(u64::MAX));
+        let incarnation = Incarnation(wall.saturating_add_signed(self.wall_offset));
+        let saved = if state { self.saved.clone() } else { Saved::default() };
+        let mut detector = Detector::new(settings, saved, incarnation, seed, now);
+        detector.handle(Input::Roster(roster), now);
+        self.detector = Some(detector);
+    }
+
+    /// The agent is gone, without a word.
+    pub(super) fn kill(&mut self) {
+        self.detector = None;
+        self.inbox.clear();
+    }
+
+    /// A datagram arrives at the socket.
+    pub(super) fn arrive(&mut self, datagram: Datagram) {
+        if self.detector.is_none() {
+            return;
+        }
+        if self.inbox.len() < SOCKET {
+            self.inbox.push_back(datagram);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// The host runs: it drains its socket, then looks at its timers.
+    pub(super) fn run(&mut self, now: Now) {
+        let Some(detector) = &mut self.detector else { return };
+        let from = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        while let Some(datagram) = self.inbox.pop_front() {
+            let size = crate::wire::sealed_size(&datagram);
+            detector.handle(Input::Datagram { datagram, from, size }, now);
+        }
+        if self.dropped > 0 {
+            let datagrams = std::mem::take(&mut self.dropped);
+            detector.handle(Input::LocalFault(LocalFault::Drops { datagrams }), now);
+        }
+        if detector.poll_timeout().is_some_and(|due| due <= now) {
+            detector.handle_timeout(now);
+        }
+    }
+
+    /// What the agent wants done next.
+    pub(super) fn output(&mut self) -> Option<Output> {
+        let output = self.detector.as_mut()?.poll_output()?;
+        if let Output::Save(saved) = &output {
+            self.saved = saved.clone();
+        }
+        Some(output)
+    }
+
+    /// When it wants to be woken.
+    pub(super) fn due(&self) -> Option<Now> {
+        self.detector.as_ref()?.poll_timeout()
+    }
+}

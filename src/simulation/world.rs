@@ -1,0 +1,320 @@
+//! The world: hosts, the network between them, and one queue of what happens next.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::host::{Host, Running};
+use super::network::{Conditions, Network, chance};
+use crate::detector::event::Event;
+use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
+use crate::detector::time::Now;
+use crate::detector::{Detector, Input, Output};
+use crate::wire::{Datagram, GoodbyeReason};
+
+/// The first address of the virtual network: host 0.
+const FIRST: u32 = u32::from_be_bytes([10, 0, 0, 0]);
+
+/// An event, and whose and when it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// When, in virtual time.
+    pub at: Now,
+    /// Which host's agent.
+    pub host: usize,
+    /// What it said.
+    pub event: Event,
+}
+
+/// What happens next. Small, so that the queue is fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    /// The datagram in this slot arrives.
+    Arrival(usize),
+    /// A host looks at its timers.
+    Wake(usize),
+}
+
+/// A cluster in virtual time.
+pub struct World {
+    now: Now,
+    hosts: Vec<Host>,
+    network: Network,
+    random: ChaCha8Rng,
+    queue: BinaryHeap<Reverse<(Now, u64, Next)>>,
+    order: u64,
+    slots: Vec<Option<(usize, Datagram)>>,
+    free: Vec<usize>,
+    told: Vec<Told>,
+    timing: Timing,
+    policy: ModePolicy,
+    datagrams: u64,
+}
+
+impl World {
+    /// A world of `hosts` machines named n000, n001, …, none of which runs an agent yet.
+    pub fn new(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let _ = random.next_u64();
+        Self {
+            now: Now::START,
+            hosts: (0..hosts).map(|index| Host::new(member(index))).collect(),
+            network: Network::new(hosts, conditions),
+            random,
+            queue: BinaryHeap::new(),
+            order: 0,
+            slots: Vec::new(),
+            free: Vec::new(),
+            told: Vec::new(),
+            timing,
+            policy: ModePolicy::default(),
+            datagrams: 0,
+        }
+    }
+
+    /// A world whose agents all started within one period, each knowing all.
+    pub fn started(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) -> Self {
+        let mut world = Self::new(hosts, timing, conditions, seed);
+        let mut starts: Vec<(Now, usize)> =
+            (0..hosts).map(|host| (Now::START + timing.period.mul_f64(world.chance()), host)).collect();
+        starts.sort_unstable();
+        for (at, host) in starts {
+            world.run_until(at);
+            world.start(host, false);
+        }
+        world
+    }
+
+    /// Virtual time.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// How many hosts there are.
+    pub fn size(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// The name of a host.
+    pub fn name(&self, host: usize) -> &str {
+        &self.hosts[host].member.name
+    }
+
+    /// The detector of a host, if its agent runs.
+    pub fn detector(&self, host: usize) -> Option<&Detector> {
+        self.hosts[host].detector.as_ref()
+    }
+
+    /// All events so far, in order.
+    pub fn told(&self) -> &[Told] {
+        &self.told
+    }
+
+    /// Forgets the events so far.
+    pub fn forget_told(&mut self) {
+        self.told.clear();
+    }
+
+    /// How many datagrams were sent.
+    pub fn datagrams(&self) -> u64 {
+        self.datagrams
+    }
+
+    /// Uniform in [0, 1), from the world's own generator.
+    pub fn chance(&mut self) -> f64 {
+        chance(&mut self.random)
+    }
+
+    /// A number below `limit`, from the world's own generator.
+    pub fn pick(&mut self, limit: usize) -> usize {
+        usize::try_from(self.random.next_u64() % limit.max(1) as u64).unwrap_or_default()
+    }
+
+    /// What a side without a majority may do, for agents started from now on.
+    pub fn set_policy(&mut self, policy: ModePolicy) {
+        self.policy = policy;
+    }
+
+    /// Changes loss and delay from now on.
+    pub fn set_conditions(&mut self, conditions: Conditions) {
+        self.network.conditions = conditions;
+    }
+
+    /// Nothing arrives from `from` at `to` any more.
+    pub fn block(&mut self, from: usize, to: usize) {
+        self.network.block(from, to);
+    }
+
+    /// Datagrams from `from` arrive at `to` again.
+    pub fn unblock(&mut self, from: usize, to: usize) {
+        self.network.unblock(from, to);
+    }
+
+    /// Cuts the network into these sides: nothing passes between two of them.
+    pub fn cut(&mut self, sides: &[Vec<usize>]) {
+        for (index, side) in sides.iter().enumerate() {
+            for other in sides.iter().skip(index + 1) {
+                for (&one, &two) in side.iter().flat_map(|one| other.iter().map(move |two| (one, two))) {
+                    self.block(one, two);
+                    self.block(two, one);
+                }
+            }
+        }
+    }
+
+    /// The network is whole again.
+    pub fn heal(&mut self) {
+        self.network.heal();
+    }
+
+    /// Starts the agent of a host, with the state that its last run saved or without any.
+    pub fn start(&mut self, host: usize, state: bool) {
+        let roster: Vec<Member> = self.hosts.iter().map(|host| host.member.clone()).collect();
+        let node = self.hosts[host].member.clone();
+        let settings = Settings { cluster: "test".to_owned(), node, timing: self.timing, mode: self.policy };
+        let mut seed = [0; 32];
+        self.random.fill_bytes(&mut seed);
+        let now = self.now;
+        self.hosts[host].start(settings, roster, state, seed, now);
+        self.take_outputs(host);
+    }
+
+    /// The agent of a host is killed, without a goodbye.
+    pub fn kill(&mut self, host: usize) {
+        self.hosts[host].kill();
+    }
+
+    /// The agent of a host is told to stop: it says goodbye and is gone 100 ms later.
+    pub fn stop(&mut self, host: usize) {
+        let now = self.now;
+        if let Some(detector) = &mut self.hosts[host].detector {
+            detector.handle(Input::Stop(GoodbyeReason::Stopped), now);
+        }
+        self.take_outputs(host);
+    }
+
+    /// Sets when a host runs.
+    pub fn set_running(&mut self, host: usize, running: Running) {
+        self.hosts[host].running = running;
+        self.wake(host, self.now);
+    }
+
+    /// A host does not run for a while.
+    pub fn stall(&mut self, host: usize, length: Duration) {
+        self.set_running(host, Running::StalledUntil(self.now + length));
+    }
+
+    /// The wall clock of a host jumps: it shows in the incarnation of its next run.
+    pub fn jump_clock(&mut self, host: usize, microseconds: i64) {
+        self.hosts[host].wall_offset += microseconds;
+    }
+
+    /// Lets virtual time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        self.run_until(self.now + time);
+    }
+
+    /// Lets virtual time pass until `end`.
+    pub fn run_until(&mut self, end: Now) {
+        while let Some(&Reverse((at, _, next))) = self.queue.peek() {
+            if at > end {
+                break;
+            }
+            self.queue.pop();
+            self.now = at;
+            match next {
+                Next::Arrival(slot) => self.arrive(slot),
+                Next::Wake(host) => self.woken(host),
+            }
+        }
+        self.now = end;
+    }
+
+    fn arrive(&mut self, slot: usize) {
+        let Some((host, datagram)) = self.slots[slot].take() else { return };
+        self.free.push(slot);
+        self.hosts[host].arrive(datagram);
+        self.run_or_wait(host);
+    }
+
+    fn woken(&mut self, host: usize) {
+        if self.hosts[host].wake.is_some_and(|wake| wake <= self.now) {
+            self.hosts[host].wake = None;
+            self.run_or_wait(host);
+        }
+    }
+
+    /// Runs a host now if it runs at all, else when it does.
+    fn run_or_wait(&mut self, host: usize) {
+        let runs = self.hosts[host].running.next(self.now);
+        if runs > self.now {
+            return self.wake(host, runs);
+        }
+        let now = self.now;
+        self.hosts[host].run(now);
+        self.take_outputs(host);
+    }
+
+    fn wake(&mut self, host: usize, at: Now) {
+        if self.hosts[host].wake.is_none_or(|wake| at < wake) {
+            self.hosts[host].wake = Some(at);
+            self.push(at, Next::Wake(host));
+        }
+    }
+
+    fn push(&mut self, at: Now, next: Next) {
+        self.order += 1;
+        self.queue.push(Reverse((at, self.order, next)));
+    }
+
+    fn take_outputs(&mut self, host: usize) {
+        while let Some(output) = self.hosts[host].output() {
+            match output {
+                Output::Transmit { to, datagram } => self.transmit(host, to, datagram),
+                Output::Event(event) => self.told.push(Told { at: self.now, host, event }),
+                Output::Stopped => self.kill(host),
+                Output::Save(_) | Output::View => {}
+            }
+        }
+        if let Some(due) = self.hosts[host].due() {
+            let runs = self.hosts[host].running.next(due.max(self.now));
+            self.wake(host, runs);
+        }
+    }
+
+    fn transmit(&mut self, from: usize, to: SocketAddr, datagram: Datagram) {
+        self.datagrams += 1;
+        let Some(to) = self.host_at(to) else { return };
+        let [once, twice] = self.network.carry(from, to, self.now, &mut self.random);
+        if let Some(at) = twice {
+            self.deliver(at, to, datagram.clone());
+        }
+        if let Some(at) = once {
+            self.deliver(at, to, datagram);
+        }
+    }
+
+    fn deliver(&mut self, at: Now, to: usize, datagram: Datagram) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.slots[slot] = Some((to, datagram));
+        self.push(at, Next::Arrival(slot));
+    }
+
+    fn host_at(&self, address: SocketAddr) -> Option<usize> {
+        let IpAddr::V4(ip) = address.ip() else { return None };
+        let index = usize::try_from(u32::from(ip).checked_sub(FIRST)?).ok()?;
+        (index < self.hosts.len()).then_some(index)
+    }
+}
+
+fn member(index: usize) -> Member {
+    let ip = Ipv4Addr::from(FIRST + u32::try_from(index).unwrap_or_default());
+    Member { name: format!("n{index:03}"), zone: String::new(), address: SocketAddr::from((ip, 7475)) }
+}

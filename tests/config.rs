@@ -1,0 +1,250 @@
+//! The configuration as a user meets it: the shipped files, the documentation, and what a good file comes to.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use netsplit::config::{self, Authentication, Config, Effective, Environment, KEYS, MAX_FILE_SIZE, load};
+use netsplit::detector::settings::{ModePolicy, Policy, Tie, Timing, WriteQuorum};
+use proptest::prelude::*;
+
+const LEAST: &str = r#"
+peers:
+  discovery:
+    static:
+      - {name: node-1, address: "10.0.0.1:7475", zone: east}
+      - {name: node-2, address: "10.0.0.2:7475", zone: east}
+      - {name: node-3, address: "10.0.0.3:7475", zone: west}
+authentication: {keys: /etc/netsplit/keys}
+"#;
+
+fn environment() -> Environment {
+    Environment::of([("NODE_NAME", "node-1")])
+}
+
+fn config(text: &str) -> Config {
+    load("netsplit.yaml", text, &environment()).unwrap_or_else(|errors| panic!("{errors}")).config
+}
+
+/// A good file with `text` below `peers`.
+fn timing(text: &str) -> Timing {
+    config(&LEAST.replacen("peers:\n", &format!("peers:\n{text}"), 1)).settings.timing
+}
+
+fn shipped(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The shipped file with the keys that it leaves out.
+fn with_optional_keys(text: &str) -> String {
+    let uncommented = |line: &str| {
+        let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+        match rest.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase())) {
+            Some(key) => format!("{indent}{key}\n"),
+            None => format!("{line}\n"),
+        }
+    };
+    text.lines().map(uncommented).collect()
+}
+
+#[test]
+fn the_least_file_has_every_default() {
+    let config = config(LEAST);
+    assert_eq!(config.settings.cluster, "default");
+    assert_eq!(config.settings.timing, Timing::of_period(Duration::from_secs(1)));
+    assert_eq!(config.settings.mode, ModePolicy::default());
+    assert_eq!(config.listen, "[::]:7475".parse::<SocketAddr>().unwrap());
+    assert_eq!(config.authentication, Authentication::Keys(PathBuf::from("/etc/netsplit/keys")));
+    assert_eq!(config.settings.node, config.roster[0]);
+    assert_eq!(
+        config.roster.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
+        ["node-1", "node-2", "node-3"]
+    );
+}
+
+#[test]
+fn the_shipped_file_shows_the_defaults_of_the_code() {
+    let text = shipped("config/netsplit.yaml");
+    let loaded = load("netsplit.yaml", &text, &environment()).unwrap();
+    assert_eq!((loaded.config, loaded.warnings), (config(LEAST), vec![]));
+    assert_eq!(config(&with_optional_keys(&text)), config(LEAST));
+}
+
+#[test]
+fn the_shipped_file_has_every_key() {
+    let text = with_optional_keys(&shipped("config/netsplit.yaml"));
+    for path in KEYS {
+        let key = path.rsplit('.').next().unwrap();
+        assert!(text.contains(&format!("{key}: ")) || text.contains(&format!("{key}:\n")), "{path}");
+    }
+}
+
+#[test]
+fn the_documentation_has_every_key() {
+    let text = shipped("docs/configuration.md");
+    for path in KEYS {
+        assert!(text.contains(&format!("| `{path}` |")), "{path} has no row in docs/configuration.md");
+    }
+}
+
+#[test]
+fn the_documentation_has_no_key_that_does_not_exist() {
+    let text = shipped("docs/configuration.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    for (key, _) in rows {
+        assert!(KEYS.contains(&key) || key == "authentication: insecure", "{key}");
+    }
+}
+
+#[test]
+fn the_list_of_keys_is_that_of_the_schema() {
+    for (above, text) in [
+        ("", "x: 1".to_owned()),
+        ("node.", "node: {x: 1}".into()),
+        ("peers.", "peers: {x: 1}".into()),
+        ("peers.discovery.", "peers: {discovery: {x: 1}}".into()),
+        ("peers.discovery.static.", "peers: {discovery: {static: [{x: 1}]}}".into()),
+        ("authentication.", "authentication: {x: 1}".into()),
+        ("mode.", "mode: {x: 1}".into()),
+    ] {
+        let errors = load("f", &text, &environment()).unwrap_err();
+        let known = errors.problems()[0].hint.split_once("known here: ").map(|(_, known)| known.to_owned()).unwrap();
+        let mut ours: Vec<&str> = KEYS.iter().filter_map(|key| key.strip_prefix(above)?.split('.').next()).collect();
+        ours.sort_unstable();
+        ours.dedup();
+        let mut theirs: Vec<&str> = known.split(", ").collect();
+        theirs.sort_unstable();
+        assert_eq!(ours, theirs, "{above}");
+    }
+}
+
+#[test]
+fn the_examples_load_without_a_warning() {
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples")).unwrap() {
+        let loaded = config::read(&entry.unwrap().path(), &environment()).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(loaded.warnings, []);
+    }
+}
+
+#[test]
+fn a_profile_sets_the_period_and_what_follows_from_it() {
+    assert_eq!(timing("  profile: fast\n"), Timing::of_period(Duration::from_millis(200)));
+    assert_eq!(timing("  profile: relaxed\n"), Timing::of_period(Duration::from_secs(30)));
+    assert_eq!(timing("  profile: relaxed\n").detection_bound(), Duration::from_secs(41));
+}
+
+#[test]
+fn a_period_counts_before_the_profile() {
+    assert_eq!(timing("  profile: relaxed\n  period: 2s\n"), Timing::of_period(Duration::from_secs(2)));
+}
+
+#[test]
+fn a_longer_timeout_makes_the_confirm_period_longer_too() {
+    // d = max(T, min(P/6, 5 s)), DESIGN section 3.
+    assert_eq!(timing("  timeout: 800ms\n").confirm_period, Duration::from_millis(800));
+    assert_eq!(timing("  timeout: 10ms\n").confirm_period, Duration::from_secs(1) / 6);
+}
+
+#[test]
+fn every_timing_key_counts() {
+    let given = timing("  timeout: 100ms\n  confirm_period: 300ms\n  failure_threshold: 5\n  success_threshold: 1\n");
+    assert_eq!((given.timeout, given.confirm_period), (Duration::from_millis(100), Duration::from_millis(300)));
+    assert_eq!((given.failure_threshold.get(), given.success_threshold.get()), (5, 1));
+}
+
+#[test]
+fn every_mode_key_counts() {
+    let mode = config(&format!("{LEAST}mode: {{policy: ap, tie: lowest, write_quorum: 3}}\n")).settings.mode;
+    assert_eq!(mode, ModePolicy { policy: Policy::Ap, tie: Tie::Lowest, write_quorum: WriteQuorum::AtLeast(3) });
+}
+
+#[test]
+fn the_nodes_own_zone_counts_before_the_list() {
+    let config = config(&format!("{LEAST}node: {{zone: north}}\n"));
+    assert_eq!((config.settings.node.zone.as_str(), config.roster[0].zone.as_str()), ("north", "north"));
+}
+
+#[test]
+fn the_nodes_name_is_that_of_the_file_then_the_variable_then_the_host() {
+    let name = |text: &str, environment: Environment| load("f", text, &environment).unwrap().config.settings.node.name;
+    let named = format!("{LEAST}node: {{name: node-3}}\n");
+    assert_eq!(name(&named, environment().on_host("node-2")), "node-3");
+    assert_eq!(name(LEAST, environment().on_host("node-2")), "node-1");
+    assert_eq!(name(LEAST, Environment::default().on_host("node-2")), "node-2");
+    assert_eq!(name(LEAST, Environment::of([("NODE_NAME", "")]).on_host("node-2")), "node-2");
+}
+
+#[test]
+fn a_variable_can_fill_in_a_number() {
+    let text = LEAST.replacen("peers:\n", "peers:\n  failure_threshold: ${N:-7}\n", 1);
+    assert_eq!(config(&text).settings.timing.failure_threshold.get(), 7);
+}
+
+#[test]
+fn a_variable_cannot_add_a_key() {
+    let environment = Environment::of([("NODE_NAME", "node-1"), ("ZONE", "a\nlisten: 1")]);
+    assert!(load("f", &format!("{LEAST}node: {{zone: \"${{ZONE}}\"}}\n"), &environment).is_err());
+}
+
+#[test]
+fn a_thousand_nodes_load() {
+    let entry =
+        |n: u32| format!("      - {{name: node-{n}, address: \"10.0.{}.{}:7475\", zone: z}}\n", n / 256, n % 256);
+    let list: String = (1..=1000).map(entry).collect();
+    let text = format!("authentication: insecure\npeers:\n  discovery:\n    static:\n{list}");
+    assert!(text.len() * 10 < MAX_FILE_SIZE);
+    assert_eq!(config(&text).roster.len(), 1000);
+}
+
+#[test]
+fn what_check_prints_loads_as_the_same_configuration() {
+    let odd = format!(
+        "{}cluster: $$a\nmode: {{write_quorum: 3}}\n",
+        LEAST.replacen("peers:\n", "peers:\n  period: 33ms\n", 1)
+    );
+    let insecure = LEAST.replace("{keys: /etc/netsplit/keys}", "insecure");
+    for text in [LEAST, &odd, &insecure] {
+        assert_eq!(config(&Effective::of(&config(text)).to_yaml().unwrap()), config(text));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = |name: &str, bytes: Option<&[u8]>| {
+        let path = directory.path().join(name);
+        if let Some(bytes) = bytes {
+            fs::write(&path, bytes).unwrap();
+        }
+        let errors = config::read(&path, &environment()).unwrap_err().to_string();
+        errors.replace(&directory.path().display().to_string(), "/dir")
+    };
+    let large = vec![b'#'; MAX_FILE_SIZE + 1];
+    let all = [
+        said("missing.yaml", None),
+        said("", None),
+        said("latin-1.yaml", Some(b"# fine\ncluster: caf\xe9\n")),
+        said("large.yaml", Some(&large)),
+        said("empty.yaml", Some(b"")),
+    ];
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(all.join("\n\n")) });
+}
+
+proptest! {
+    #[test]
+    fn loading_never_panics(text in "((cluster|node|peers|static|name|period|mode)[:] ?|[ \\n{}\\[\\]\"'$-]|1s|&a|\\*a|<<|\\PC){0,60}") {
+        let _ = load("f", &text, &environment()).map_err(|errors| errors.to_string());
+    }
+
+    #[test]
+    fn every_good_timing_keeps_its_rules(period in 10u64..=600_000, part in 0.01f64..0.99) {
+        let period = Duration::from_millis(period);
+        let timeout = period.mul_f64(part).max(Duration::from_millis(1));
+        let timing = timing(&format!("  period: {}\n  timeout: {}\n", config::Human(period), config::Human(timeout)));
+        prop_assert!(timing.timeout < timing.period);
+        prop_assert!(timing.timeout <= timing.confirm_period && timing.confirm_period <= timing.period);
+    }
+}

@@ -1,0 +1,251 @@
+//! What an operator reads when a configuration is wrong. The snapshots are the expected messages: each says what, where
+//! and what to do in one clear sentence.
+
+#![expect(clippy::expect_used, reason = "a test that panics is a test that fails")]
+
+use netsplit::config::{Environment, load};
+
+/// The keys that have no default, around the ones that a case is about.
+const REST: &str = r#"peers:
+  discovery:
+    static:
+      - {name: node-1, address: "10.0.0.1:7475", zone: east}
+      - {name: node-2, address: "10.0.0.2:7475", zone: west}
+authentication: {keys: /keys}
+"#;
+
+/// A snapshot without the code that made it.
+macro_rules! shown {
+    ($text:expr) => {
+        insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!($text) })
+    };
+}
+
+fn environment() -> Environment {
+    Environment::of([("NODE_NAME", "node-1"), ("BAD_NAME", "Node_1"), ("EMPTY", "")]).on_host("host-1")
+}
+
+/// Every case with what is said about it, ready for a snapshot.
+fn told(cases: &[(&str, String)]) -> String {
+    let one = |(title, text): &(&str, String)| {
+        let errors = load("netsplit.yaml", text, &environment()).expect_err(title);
+        for problem in errors.problems() {
+            assert!(!problem.message.is_empty() && !problem.hint.is_empty(), "{title}");
+            assert!(!problem.message.ends_with('.') && !problem.message.contains('\n'), "{title}");
+        }
+        format!("### {title}\n{errors}\n")
+    };
+    cases.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// `text` and the rest of a good file.
+fn with_rest(text: &str) -> String {
+    format!("{text}{REST}")
+}
+
+/// A good file with `text` below `peers`.
+fn in_peers(text: &str) -> String {
+    REST.replacen("peers:\n", &format!("peers:\n{text}"), 1)
+}
+
+/// A good file with these lines for a list.
+fn listing(entries: &str) -> String {
+    format!("authentication: {{keys: /keys}}\npeers:\n  discovery:\n    static:\n{entries}")
+}
+
+#[test]
+fn what_is_not_yaml_is_told_where_it_breaks() {
+    shown!(told(&[
+        ("a tab for indentation", "peers:\n\tperiod: 1s\n".into()),
+        ("a quote left open", "cluster: \"production\nlisten: \"[::]:7475\"\n".into()),
+        ("a brace left open", "node: {name: node-1\nlisten: \"[::]:7475\"\n".into()),
+        ("a brace too many", "node: {name: node-1}}\n".into()),
+        ("a variable without quotes inside braces", "node: {name: ${NODE_NAME}}\n".into()),
+        ("an at sign", "cluster: @production\n".into()),
+        ("an indentation that fits nothing", "peers:\n  period: 1s\n timeout: 500ms\n".into()),
+        ("a key without its colon", "cluster: production\nlisten\nnode: {}\n".into()),
+        ("two documents", "cluster: a\n---\ncluster: b\n".into()),
+        ("a star", "cluster: *production\n".into()),
+        ("a tag", "cluster: !!int seven\n".into()),
+    ]));
+}
+
+#[test]
+fn what_has_the_wrong_shape_is_told_the_right_one() {
+    shown!(told(&[
+        ("an empty file", String::new()),
+        ("a file of comments", "# nothing\n\n# here\n".into()),
+        ("a list for a file", "- cluster: a\n".into()),
+        ("a word for a file", "production\n".into()),
+        ("a list for peers", "peers: [node-1, node-2]\n".into()),
+        ("a list for discovery", "peers:\n  discovery:\n    - {name: node-1}\n".into()),
+        ("a mapping for the list", "peers:\n  discovery:\n    static: {node-1: \"10.0.0.1:7475\"}\n".into()),
+        ("a bare address in the list", listing("      - 10.0.0.1:7475\n")),
+        ("a list for authentication", "authentication: [/keys]\n".into()),
+        ("a truth for authentication", "authentication: true\n".into()),
+        ("an address that YAML takes for a list", "listen: [::]:7475\n".into()),
+        ("a mapping for a name", "cluster: {name: production}\n".into()),
+        ("a mapping for a duration", in_peers("  period: {seconds: 1}\n")),
+        ("a list for a key", "[cluster]: production\n".into()),
+    ]));
+}
+
+#[test]
+fn an_unknown_or_repeated_key_is_told_which_was_meant() {
+    shown!(told(&[
+        ("a slip", in_peers("  perod: 1s\n")),
+        ("another convention", in_peers("  failureThreshold: 3\n")),
+        ("as Kubernetes has it", in_peers("  periodSeconds: 1\n")),
+        ("a slip at the top", with_rest("clutser: production\n")),
+        ("a slip in the list", listing("      - {name: node-1, adress: \"10.0.0.1:7475\"}\n")),
+        ("a slip in authentication", "authentication: {key: /keys}\n".into()),
+        ("a key in the wrong place", with_rest("period: 1s\n")),
+        ("nothing like it", with_rest("colour: blue\n")),
+        ("a key of a later version", with_rest("http: {listen: \"[::]:7476\"}\n")),
+        ("a discovery of a later version", "peers:\n  discovery: {kubernetes: {service: s}}\n".into()),
+        ("a later key in the wrong place", with_rest("max_heartbeats_per_second: 250\n")),
+        ("a key twice", with_rest("cluster: a\ncluster: b\n")),
+        ("a key twice, further down", "node:\n  name: node-1\n  name: node-2\n".into()),
+    ]));
+}
+
+#[test]
+fn a_value_out_of_its_range_is_told_the_range() {
+    shown!(told(&[
+        ("a duration without a unit", in_peers("  period: 30\n")),
+        ("a duration that is none", in_peers("  period: soon\n")),
+        ("a negative duration", in_peers("  timeout: -1s\n")),
+        ("a period too short", in_peers("  period: 1ms\n")),
+        ("a period too long", in_peers("  period: 1h\n")),
+        ("a timeout of nothing", in_peers("  timeout: 0s\n")),
+        ("a threshold of nothing", in_peers("  failure_threshold: 0\n")),
+        ("a threshold in words", in_peers("  success_threshold: three\n")),
+        ("a threshold too large", in_peers("  failure_threshold: 21\n")),
+        ("a profile that is none", in_peers("  profile: fats\n")),
+        ("a policy that is none", with_rest("mode: {policy: available}\n")),
+        ("a tie that is none", with_rest("mode: {tie: Lowest}\n")),
+        ("a quorum of nothing", with_rest("mode: {write_quorum: 0}\n")),
+        ("a quorum in words", with_rest("mode: {write_quorum: most}\n")),
+        ("a cluster without a name", with_rest("cluster: \"\"\n")),
+        ("a cluster with a space", with_rest("cluster: \"production \"\n")),
+        ("a node with capitals", with_rest("node: {name: Node-1}\n")),
+        ("a node with an underscore", with_rest("node: {name: node_1}\n")),
+        ("a zone with a slash", with_rest("node: {zone: east/1}\n")),
+        ("a listen without a port", with_rest("listen: \"0.0.0.0\"\n")),
+        ("a listen without an address", with_rest("listen: \":7475\"\n")),
+        ("a listen on port 0", with_rest("listen: \"[::]:0\"\n")),
+        ("authentication by another word", REST.replace("{keys: /keys}", "none")),
+        ("keys nowhere", REST.replace("/keys", "\"\"")),
+        ("keys at home", REST.replace("/keys", "~/keys")),
+    ]));
+}
+
+#[test]
+fn a_list_that_cannot_be_is_told_which_entry_to_mend() {
+    let entry = |name: &str, address: &str| format!("      - {{name: {name}, address: \"{address}\"}}\n");
+    let first = entry("node-1", "10.0.0.1:7475");
+    let two = |name: &str, address: &str| listing(&format!("{first}{}", entry(name, address)));
+    let long: String =
+        (1..=1001).map(|n| entry(&format!("node-{n}"), &format!("10.0.{}.{}:7475", n / 256, n % 256))).collect();
+    shown!(told(&[
+        ("no name", listing(&format!("{first}      - {{address: \"10.0.0.2:7475\"}}\n"))),
+        ("no address", listing(&format!("{first}      - name: node-2\n        zone: east\n"))),
+        ("no port", two("node-2", "10.0.0.2")),
+        ("a strange port", two("node-2", "10.0.0.2:74750")),
+        ("port 0", two("node-2", "10.0.0.2:0")),
+        ("a host name", two("node-2", "node-2.example:7475")),
+        ("IPv6 without brackets", two("node-2", "fd00::1:7475")),
+        ("no address at all", two("node-2", "first:second:7475")),
+        ("nobody's address", two("node-2", "0.0.0.0:7475")),
+        ("a group's address", two("node-2", "224.0.0.1:7475")),
+        ("everybody's address", two("node-2", "255.255.255.255:7475")),
+        ("IPv4 dressed as IPv6", two("node-2", "[::ffff:10.0.0.2]:7475")),
+        ("a name twice", two("node-1", "10.0.0.2:7475")),
+        ("an address twice", two("node-2", "10.0.0.1:7475")),
+        ("the own node missing", listing(&entry("db-7", "10.0.0.7:7475"))),
+        ("the own node misspelt", listing(&entry("nod-1", "10.0.0.7:7475"))),
+        ("no node", listing("      []\n")),
+        ("more than a row can carry", listing(&long)),
+    ]));
+}
+
+#[test]
+fn what_is_missing_is_told_by_name() {
+    shown!(told(&[
+        ("everything", "cluster: production\n".into()),
+        ("the discovery", "authentication: {keys: /keys}\npeers: {period: 1s}\n".into()),
+        ("the list", "authentication: {keys: /keys}\npeers:\n  discovery: {}\n".into()),
+        ("the keys", REST.replace("{keys: /keys}", "{}")),
+    ]));
+}
+
+#[test]
+fn values_that_do_not_fit_each_other_are_told_apart() {
+    shown!(told(&[
+        ("a timeout as long as the period", in_peers("  period: 1s\n  timeout: 1s\n")),
+        ("a timeout longer than the profile's period", in_peers("  profile: fast\n  timeout: 500ms\n")),
+        ("a confirm period shorter than the timeout", in_peers("  timeout: 500ms\n  confirm_period: 100ms\n")),
+        ("a confirm period longer than the period", in_peers("  confirm_period: 5s\n")),
+        ("a quorum larger than the cluster", with_rest("mode: {write_quorum: 3}\n")),
+        (
+            "a family that cannot be reached",
+            listing("      - {name: node-1, address: \"[fd00::1]:7475\"}\nlisten: \"0.0.0.0:7475\"\n")
+        ),
+    ]));
+}
+
+#[test]
+fn a_variable_that_brings_nothing_good_is_told_by_name() {
+    shown!(told(&[
+        ("unset", with_rest("cluster: \"${CLUSTER}\"\n")),
+        ("set to nothing", with_rest("cluster: \"${EMPTY}\"\n")),
+        ("without its brace", with_rest("cluster: \"${CLUSTER\"\n")),
+        ("without braces", with_rest("cluster: $CLUSTER\n")),
+        ("with a strange name", with_rest("cluster: \"${THE CLUSTER}\"\n")),
+        ("inside a default", with_rest("cluster: \"${CLUSTER:-${NODE_NAME}}\"\n")),
+        ("with a bad value", with_rest("node: {name: \"${BAD_NAME}\"}\n")),
+    ]));
+}
+
+#[test]
+fn everything_that_is_wrong_with_values_is_told_at_once() {
+    shown!(told(&[(
+        "five at once",
+        r#"cluster: ${CLUSTER}
+listen: "7475"
+peers:
+  timeout: 2s
+  failure_threshold: 99
+  discovery:
+    static:
+      - {name: Node-1, address: "10.0.0.1"}
+mode: {policy: pc}
+"#
+        .into()
+    )]));
+}
+
+#[test]
+fn a_host_without_a_usable_name_is_told_to_set_one() {
+    let said = |environment: Environment| load("netsplit.yaml", REST, &environment).unwrap_err().to_string();
+    shown!(format!("{}\n\n{}", said(Environment::default().on_host("Laptop")), said(Environment::default())));
+}
+
+#[test]
+fn what_is_odd_is_a_warning_and_no_error() {
+    let warned = |text: &str| {
+        let loaded = load("netsplit.yaml", text, &environment()).unwrap();
+        loaded.warnings.iter().map(|warning| format!("{warning}\n")).collect::<Vec<_>>().concat()
+    };
+    shown!(
+        [
+            warned(&REST.replace("{keys: /keys}", "insecure")),
+            warned(&listing("      - {name: node-1, address: \"10.0.0.1:7475\"}\n")),
+            warned(&listing("      - {name: node-1, address: \"10.0.0.1:7000\"}\n      - {name: node-2, address: \"10.0.0.2:7475\"}\n")),
+            warned(&in_peers("  profile: fast\n  period: 1s\n")),
+            warned(&with_rest("node: {zone: north}\n")),
+            warned(&with_rest("mode: {write_quorum: 1}\n")),
+        ]
+        .join("\n")
+    );
+}
