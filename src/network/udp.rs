@@ -12,9 +12,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, setsockopt, sockopt::RxqOvfl,
 };
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 use super::{BATCH, Batch, Left, Network};
 
@@ -35,7 +35,9 @@ pub struct BindError {
 
 fn why(error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::AddrInUse => "the port is in use; stop the program that has it, or choose another with `listen`".into(),
+        ErrorKind::AddrInUse => {
+            "the port is in use; stop the program that has it, or choose another with `listen`".into()
+        }
         ErrorKind::AddrNotAvailable => "this machine has no such address; correct `listen`".into(),
         ErrorKind::PermissionDenied => {
             "this user may not; choose a port above 1023, or let the user that netsplit runs as have this one".into()
@@ -46,7 +48,7 @@ fn why(error: &io::Error) -> String {
 
 /// A bound UDP socket.
 pub struct UdpNetwork {
-    socket: AsyncFd<Socket>,
+    socket: UdpSocket,
     local: SocketAddr,
     is_ipv6: bool,
     headers: MultiHeaders<SockaddrStorage>,
@@ -71,8 +73,8 @@ impl UdpNetwork {
     }
 
     fn of(socket: Socket) -> io::Result<Self> {
-        let local = socket.local_addr()?.as_socket().ok_or(ErrorKind::Unsupported)?;
-        let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        let local = socket.local_addr()?;
         Ok(Self {
             socket,
             local: canonical(local),
@@ -90,17 +92,17 @@ impl UdpNetwork {
     /// Lets [`Network::ready`] wait for the next datagram. Right only when the socket was seen empty after the last
     /// event: one that comes later makes a new event, for tokio listens to edges.
     fn wait_for_more(&self) {
-        let _: io::Result<()> = self.socket.try_io(Interest::READABLE, |_| Err(ErrorKind::WouldBlock.into()));
+        let _: io::Result<()> = self.socket.try_io(Interest::READABLE, || Err(ErrorKind::WouldBlock.into()));
     }
 }
 
 impl Network for UdpNetwork {
     async fn ready(&self) -> io::Result<()> {
-        self.socket.readable().await.map(|_still_ready| ())
+        self.socket.readable().await
     }
 
     fn receive(&mut self, batch: &mut Batch) -> io::Result<Left> {
-        let received = receive_many(self.socket.get_ref(), &mut self.headers, batch, &mut self.drops);
+        let received = receive_many(&self.socket, &mut self.headers, batch, &mut self.drops);
         if self.drops.went_untold {
             self.headers = new_headers();
             self.drops.went_untold = false;
@@ -118,7 +120,7 @@ impl Network for UdpNetwork {
 
     fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         let to = if self.is_ipv6 { mapped(to) } else { to };
-        self.socket.get_ref().send_to(bytes, &SockAddr::from(to)).map(|_whole| ())
+        SockRef::from(&self.socket).send_to(bytes, &SockAddr::from(to)).map(|_whole| ())
     }
 
     fn drops(&mut self) -> u64 {
@@ -149,7 +151,7 @@ fn new_headers() -> MultiHeaders<SockaddrStorage> {
 }
 
 fn receive_many(
-    socket: &Socket,
+    socket: &UdpSocket,
     headers: &mut MultiHeaders<SockaddrStorage>,
     batch: &mut Batch,
     drops: &mut Drops,
