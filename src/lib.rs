@@ -11,4 +11,5 @@ pub mod identity;
 pub mod keys;
 pub mod network;
 pub mod simulation;
+pub mod table;
 pub mod wire;

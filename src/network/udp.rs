@@ -24,13 +24,12 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// An agent cannot listen where it was told to.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}/udp: {}", why(source))]
+#[error("cannot listen on {address}/udp: {}", why(cause))]
 pub struct BindError {
     /// Where.
     pub address: SocketAddr,
     /// What the system said.
-    #[source]
-    pub source: io::Error,
+    pub cause: io::Error,
 }
 
 fn why(error: &io::Error) -> String {
@@ -69,7 +68,7 @@ impl UdpNetwork {
             }
             bound => bound,
         };
-        bound.and_then(Self::of).map_err(|source| BindError { address, source })
+        bound.and_then(Self::of).map_err(|cause| BindError { address, cause })
     }
 
     fn of(socket: Socket) -> io::Result<Self> {
