@@ -161,6 +161,15 @@ impl Detector {
     /// The time that [`Self::poll_timeout`] named has come, or passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.begin_call(now);
+        if self.leaving.is_some() {
+            self.say_goodbye(now);
+        } else {
+            self.run_turns(now);
+        }
+        self.end_call(now);
+    }
+
+    fn run_turns(&mut self, now: Now) {
         while let Some(&Reverse((due, place))) = self.turns.peek() {
             if due > now {
                 break;
@@ -170,8 +179,6 @@ impl Detector {
                 self.turn(place, now);
             }
         }
-        self.say_goodbye(now);
-        self.end_call(now);
     }
 
     /// When [`Self::handle_timeout`] is wanted at the latest. `None` once the goodbye is said.
