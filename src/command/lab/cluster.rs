@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use netsplit::agent::{Agent, AgentHandle, Record, Setup};
@@ -17,6 +18,9 @@ use tokio::task::JoinSet;
 
 /// Records that wait for the narrator, who looks twenty times a second. 50 agents write some hundreds at once.
 const QUEUE: usize = 65_536;
+
+/// How long the end waits for goodbyes, which take a tenth of a second.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 const ZONES: [&str; 4] = ["east", "west", "north", "south"];
 
@@ -82,12 +86,13 @@ impl Cluster {
         Ok(std::iter::from_fn(|| self.records.try_recv().ok()).collect())
     }
 
-    /// Lets all agents say goodbye.
+    /// Lets all agents say goodbye. Whoever has not done so after a second ends without.
     pub(super) async fn stop(mut self) {
         for node in &self.nodes {
             node.handle.stop(GoodbyeReason::Stopped);
         }
-        while self.agents.join_next().await.is_some() {}
+        let all = async { while self.agents.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(PATIENCE, all).await;
     }
 }
 
