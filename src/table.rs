@@ -192,3 +192,173 @@ fn natural(name: &str) -> Vec<(String, u64, usize)> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::detector::mode::Mode;
+    use crate::detector::partition::{Partition, PartitionId, PartitionKind, Side};
+    use crate::detector::row::Cells;
+    use crate::detector::settings::Member;
+    use crate::detector::time::Now;
+    use crate::detector::view::{Counters, RowView};
+    use crate::identity::{Digest, Epoch, Incarnation, NodeId};
+
+    /// What node-1 sees of a cluster that is cut after its first `near` nodes: the rows of its own side.
+    fn view(nodes: usize, near: usize) -> View {
+        let mut view = whole(nodes);
+        for (place, node) in view.nodes.iter_mut().enumerate() {
+            let mut cells = Cells::absent(nodes);
+            (0..nodes).for_each(|of| cells.set(of, if of < near { Cell::Up } else { Cell::Down }));
+            node.row = (place < near).then(|| RowView { cells: cells.into(), age: Duration::ZERO, impaired: false });
+            node.link = match place {
+                0 => None,
+                place if place < near => Some(LinkState::Up),
+                _ => Some(LinkState::Down),
+            };
+        }
+        let side = |places: std::ops::Range<usize>, seen| {
+            Side::new(places.map(|place| view.nodes[place].member.name.clone()).collect(), seen)
+        };
+        if near < nodes {
+            let sides = vec![side(0..near, true), side(near..nodes, false)];
+            view.partitions.push(partition(sides));
+            view.mode = Mode::Majority;
+        }
+        view
+    }
+
+    fn whole(nodes: usize) -> View {
+        let node = |place: usize| NodeView {
+            id: NodeId(u64::try_from(place).unwrap()),
+            member: Arc::new(Member {
+                name: format!("node-{}", place + 1),
+                zone: if place * 5 < nodes * 3 { "east" } else { "west" }.to_owned(),
+                address: ([127, 0, 0, 1], 7475).into(),
+            }),
+            link: None,
+            failures: 0,
+            silent_for: Some(Duration::from_millis(7300)),
+            rtt: None,
+            loss: 0.0,
+            incarnation: None,
+            unheard: false,
+            row: None,
+        };
+        View {
+            at: Now::START,
+            cluster: "test".to_owned(),
+            incarnation: Incarnation(1),
+            me: 0,
+            nodes: (0..nodes).map(node).collect(),
+            mode: Mode::Normal,
+            members: nodes,
+            electorate: nodes,
+            electorate_digest: Digest::NONE,
+            partitions: Vec::new(),
+            epoch: Epoch(0),
+            impaired: false,
+            blind: false,
+            detection_bound: Duration::from_millis(2500),
+            counters: Counters::default(),
+        }
+    }
+
+    fn partition(sides: Vec<Side>) -> Partition {
+        let id = PartitionId::complete("test", Epoch(0));
+        let (bridges, exceptions) = (Vec::new(), Vec::new());
+        let (kind, detection) = (PartitionKind::Complete, Duration::from_secs(3));
+        let epoch = Epoch(0);
+        Partition { id, kind, certain: true, sides, bridges, exceptions, direction: None, detection, epoch }
+    }
+
+    fn row_of(view: &mut View, place: usize) -> &mut Cells {
+        Arc::make_mut(&mut view.nodes[place].row.as_mut().unwrap().cells)
+    }
+
+    #[test]
+    fn a_healthy_cluster_is_joined_everywhere() {
+        insta::assert_snapshot!(render(&view(3, 3)), @r"
+        Source\Target node-1 node-2 node-3  Status
+        node-1 (east) ·      ✓      ✓       normal
+        node-2 (east) ✓      ·      ✓       normal
+        node-3 (west) ✓      ✓      ·       normal
+        ");
+    }
+
+    #[test]
+    fn a_cut_shows_what_is_broken_and_what_cannot_be_known() {
+        insta::assert_snapshot!(render(&view(5, 3)), @r"
+        Source\Target node-1 node-2 node-3 node-4 node-5  Status
+        node-1 (east) ·      ✓      ✓      ✗      ✗       majority
+        node-2 (east) ✓      ·      ✓      ✗      ✗       majority
+        node-3 (east) ✓      ✓      ·      ✗      ✗       majority
+        node-4 (west) ✗      ✗      ✗      ·      ?       not reachable from here
+        node-5 (west) ✗      ✗      ✗      ?      ·       not reachable from here
+        ");
+    }
+
+    #[test]
+    fn a_pair_is_broken_in_both_places_when_one_direction_is() {
+        let mut view = view(3, 3);
+        row_of(&mut view, 1).set(2, Cell::Down);
+        insta::assert_snapshot!(render(&view), @r"
+        Source\Target node-1 node-2 node-3  Status
+        node-1 (east) ·      ✓      ✓       normal
+        node-2 (east) ✓      ·      ✗       normal
+        node-3 (west) ✓      ✗      ·       normal
+        ");
+    }
+
+    #[test]
+    fn what_an_impaired_row_says_breaks_nothing() {
+        let mut view = view(3, 3);
+        row_of(&mut view, 1).set(2, Cell::Down);
+        view.nodes[1].row.as_mut().unwrap().impaired = true;
+        assert!(!render(&view).contains('✗'));
+    }
+
+    #[test]
+    fn whoever_is_not_there_is_told_apart() {
+        let mut view = view(5, 5);
+        view.mode = Mode::Degraded;
+        for (place, link) in [
+            (1, LinkState::Left(crate::wire::GoodbyeReason::Stopped)),
+            (2, LinkState::Absent),
+            (3, LinkState::Unknown),
+            (4, LinkState::Down),
+        ] {
+            view.nodes[place].link = Some(link);
+            view.nodes[place].row = None;
+            view.nodes[place].member = Arc::new(Member { zone: String::new(), ..(*view.nodes[place].member).clone() });
+            let cell = if place == 4 { Cell::Down } else { Cell::Unknown };
+            row_of(&mut view, 0).set(place, cell);
+        }
+        insta::assert_snapshot!(render(&view), @r"
+        Source\Target node-1 node-2 node-3 node-4 node-5  Status
+        node-1 (east) ·      ?      ?      ?      ✗       degraded
+        node-2        ?      ·      ?      ?      ?       left
+        node-3        ?      ?      ·      ?      ?       never heard
+        node-4        ?      ?      ?      ·      ?       unknown
+        node-5        ✗      ?      ?      ?      ·       silent for 7 s
+        ");
+    }
+
+    #[test]
+    fn beyond_forty_nodes_those_that_are_alike_are_one_group() {
+        insta::assert_snapshot!(render(&view(50, 30)), @r"
+        Source\Target                node-1…node-30 [30] node-31…node-50 [20]  Status
+        node-1…node-30 [30] (east)   ✓                   ✗                     majority
+        node-31…node-50 [20] (west)  ✗                   ?                     not reachable from here
+        ");
+    }
+
+    #[test]
+    fn names_sort_by_their_numbers() {
+        let mut names = ["node-10", "node-9", "a", "node-1", "node-01b"];
+        names.sort_by_key(|name| natural(name));
+        assert_eq!(names, ["a", "node-1", "node-01b", "node-9", "node-10"]);
+    }
+}

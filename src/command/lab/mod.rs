@@ -64,7 +64,7 @@ async fn perform(sides: &Sides, json: bool, keep: bool) -> anyhow::Result<Exit> 
     let mut play = Play::begin(sides, Screen::standard(json))?;
     let outcome = play.perform().await?;
     if json {
-        print(&format!("{}\n", outcome.json()))?;
+        print(&format!("{}\n", outcome.json()?))?;
     }
     if keep {
         wait_for_interrupt(&mut play, json).await?;

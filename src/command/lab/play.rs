@@ -10,7 +10,7 @@ use netsplit::detector::partition::PartitionKind;
 use netsplit::detector::settings::Timing;
 use netsplit::detector::time::Now;
 use netsplit::table;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::cluster::{Cluster, Node};
 use super::cut::Sides;
@@ -55,18 +55,45 @@ impl Outcome {
     }
 
     /// All of it as one object.
-    pub(super) fn json(&self) -> Value {
-        let maybe = |duration: Option<Duration>| duration.map(|duration| (duration.as_secs_f64() * 1e3).round() / 1e3);
-        let times = |(max, bound): (_, Duration)| json!({ "max": maybe(max), "bound": bound.as_secs_f64() });
-        json!({
-            "correct": self.is_correct(),
-            "kind": self.kind,
-            "sides": self.sides,
-            "link_down_seconds": times(self.link_down),
-            "partition_seconds": times(self.partition),
-            "closed_seconds": { "max": maybe(self.closing) },
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        let times = |(max, bound): (Option<Duration>, Duration)| Times { max: max.map(rounded), bound: rounded(bound) };
+        serde_json::to_string(&Report {
+            correct: self.is_correct(),
+            kind: self.kind,
+            sides: &self.sides,
+            link_down_seconds: times(self.link_down),
+            partition_seconds: times(self.partition),
+            closed_seconds: Closed { max: self.closing.map(rounded) },
         })
     }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    correct: bool,
+    kind: PartitionKind,
+    sides: &'a [Vec<String>],
+    link_down_seconds: Times,
+    partition_seconds: Times,
+    closed_seconds: Closed,
+}
+
+#[derive(Serialize)]
+struct Times {
+    /// The longest that any agent took; null if none got there.
+    max: Option<f64>,
+    bound: f64,
+}
+
+#[derive(Serialize)]
+struct Closed {
+    max: Option<f64>,
+}
+
+/// Seconds to the millisecond.
+fn rounded(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
 impl Play {
