@@ -161,6 +161,15 @@ impl Detector {
     /// The time that [`Self::poll_timeout`] named has come, or passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.begin_call(now);
+        if self.leaving.is_some() {
+            self.say_goodbye(now);
+        } else {
+            self.run_turns(now);
+        }
+        self.end_call(now);
+    }
+
+    fn run_turns(&mut self, now: Now) {
         while let Some(&Reverse((due, place))) = self.turns.peek() {
             if due > now {
                 break;
@@ -170,8 +179,6 @@ impl Detector {
                 self.turn(place, now);
             }
         }
-        self.say_goodbye(now);
-        self.end_call(now);
     }
 
     /// When [`Self::handle_timeout`] is wanted at the latest. `None` once the goodbye is said.
@@ -223,9 +230,11 @@ impl Detector {
     }
 
     fn end_call(&mut self, now: Now) {
-        self.update_row(now);
-        self.send_due_rows(now);
-        self.assess(now);
+        if self.leaving.is_none() {
+            self.update_row(now);
+            self.send_due_rows(now);
+            self.assess(now);
+        }
         self.offer_view(now);
         self.due = self.next_due(now);
     }
@@ -248,7 +257,7 @@ impl Detector {
             self.link_changed(place, change, now);
         }
         self.peers[place].update_pace(now, &timing);
-        if self.leaving.is_none() && self.peers[place].schedule.next() <= now {
+        if self.peers[place].schedule.next() <= now {
             self.send_heartbeat(place, now);
         }
         self.schedule_turn(place);
