@@ -236,10 +236,10 @@ impl Detector {
             self.assess(now);
         }
         self.offer_view(now);
-        self.due = self.next_due(now);
+        self.due = self.next_due();
     }
 
-    fn next_due(&self, now: Now) -> Option<Now> {
+    fn next_due(&self) -> Option<Now> {
         if let Some(leaving) = &self.leaving {
             return (leaving.left > 0).then_some(leaving.next);
         }
