@@ -35,25 +35,34 @@ pub(super) struct Candidates {
     pub(super) side: Bits,
 }
 
-/// Since when each node has been seen by nobody of my side.
+/// Since when each node has been seen by nobody of my side, or by somebody again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lost {
     seen: Bits,
     since: Vec<Option<Now>>,
+    seen_again: Vec<Option<Now>>,
 }
 
 impl Lost {
     fn update(&mut self, seen: &Bits, now: Now) {
         self.since.resize(seen.len(), None);
+        self.seen_again.resize(seen.len(), None);
         for place in self.seen.without(seen).iter() {
             self.since[place] = Some(now);
+        }
+        for place in seen.without(&self.seen).iter() {
+            self.seen_again[place] = Some(now);
         }
         self.seen = seen.clone();
     }
 
     pub(super) fn reshape(&mut self, places: &[Option<usize>]) {
         self.seen = self.seen.reshaped(places);
-        self.since = places.iter().map(|&before| before.and_then(|before| self.since.get(before).copied()?)).collect();
+        let moved = |times: &[Option<Now>]| -> Vec<Option<Now>> {
+            places.iter().map(|&before| before.and_then(|before| times.get(before).copied()?)).collect()
+        };
+        self.since = moved(&self.since);
+        self.seen_again = moved(&self.seen_again);
     }
 }
 
@@ -73,8 +82,13 @@ impl Detector {
         if let Some(cut) = &cut {
             side.keep(&cut.mine);
         }
-        let (unheard, next_unheard) =
-            if certain { self.tellable(&silent, now) } else { (Bits::none(silent.len()), None) };
+        let (mut unheard, told) = if certain { self.tellable(&silent, now) } else { (Bits::none(silent.len()), None) };
+        let (waiting, heard) = self.not_heard_yet(&verdict, now);
+        unheard.add(&waiting);
+        if let Some(cut) = &cut {
+            unheard.remove(&cut.others);
+        }
+        let next_unheard = told.into_iter().chain(heard).min();
         (Candidates { cut, certain, unheard, next_unheard, side }, verdict)
     }
 
@@ -124,6 +138,25 @@ impl Detector {
         tellable.extend(silent.iter().filter(|&node| self.lost_at(node) + bound <= now));
         let next = silent.without(&tellable).iter().map(|node| self.lost_at(node) + bound).min();
         (tellable, next)
+    }
+
+    /// Nodes published as unheard that stay so: nobody sees them joined yet, or others do and this agent does not. For
+    /// one bound it waits for its own link, which alone tells what their silence was.
+    fn not_heard_yet(&self, verdict: &Verdict, now: Now) -> (Bits, Option<Now>) {
+        let bound = self.settings.timing.detection_bound();
+        let mut waiting = Bits::none(self.peers.len());
+        let mut next = None;
+        for node in self.publication.unheard.published().iter().filter(|&node| verdict.judged.has(node)) {
+            let seen = self.publication.lost.seen_again.get(node).copied().flatten();
+            let until = seen.map(|seen| seen + bound).filter(|&until| now < until && !self.peers[node].link.is_up());
+            if !verdict.joined.has(node) {
+                waiting.set(node);
+            } else if let Some(until) = until {
+                waiting.set(node);
+                next = Some(next.map_or(until, |next: Now| next.min(until)));
+            }
+        }
+        (waiting, next)
     }
 
     /// Across a published cut only what is *seen* joined counts: a node that is merely no longer known to be cut off

@@ -25,7 +25,7 @@ impl Detector {
 
     /// Sends our row to everybody whom it is due to, and notes when it is due to the next.
     pub(super) fn send_due_rows(&mut self, now: Now) {
-        if self.rows_due.is_none_or(|due| now < due) || self.leaving.is_some() {
+        if self.rows_due.is_none_or(|due| now < due) {
             return;
         }
         let (digest, changed) = (self.row.held.digest, self.row.changed);

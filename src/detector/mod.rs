@@ -230,14 +230,16 @@ impl Detector {
     }
 
     fn end_call(&mut self, now: Now) {
-        self.update_row(now);
-        self.send_due_rows(now);
-        self.assess(now);
+        if self.leaving.is_none() {
+            self.update_row(now);
+            self.send_due_rows(now);
+            self.assess(now);
+        }
         self.offer_view(now);
-        self.due = self.next_due(now);
+        self.due = self.next_due();
     }
 
-    fn next_due(&self, now: Now) -> Option<Now> {
+    fn next_due(&self) -> Option<Now> {
         if let Some(leaving) = &self.leaving {
             return (leaving.left > 0).then_some(leaving.next);
         }
@@ -255,7 +257,7 @@ impl Detector {
             self.link_changed(place, change, now);
         }
         self.peers[place].update_pace(now, &timing);
-        if self.leaving.is_none() && self.peers[place].schedule.next() <= now {
+        if self.peers[place].schedule.next() <= now {
             self.send_heartbeat(place, now);
         }
         self.schedule_turn(place);

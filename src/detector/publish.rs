@@ -117,6 +117,9 @@ impl Detector {
         }
         if self.can_tell(now) {
             self.settle(now);
+        } else {
+            self.publication.cut.wait(now);
+            self.publication.unheard.wait(now);
         }
         self.update_mode(now);
         self.publication.next = self.next_step(now);
@@ -359,7 +362,7 @@ impl Detector {
         let side = self.publication.side.published();
         let lowest = self.electorate.lowest.and_then(|id| self.place_of(id));
         Standing {
-            starting: now < self.started + bound || self.health.is_waking(now, bound) || blind,
+            starting: now < self.started + bound || self.health.is_waking(now, bound) || blind || side.is_empty(),
             members,
             electorate: self.electorate.ids.len(),
             cut: self.publication.cut.published().is_some(),

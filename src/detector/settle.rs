@@ -70,6 +70,14 @@ impl<T: PartialEq + Clone> Settling<T> {
         }
     }
 
+    /// Nothing may be published yet: what waits begins to wait now.
+    pub fn wait(&mut self, now: Now) {
+        if self.differs_since.is_some() {
+            self.differs_since = Some(now);
+            self.changed = now;
+        }
+    }
+
     /// Publishes the candidate if its time has come, and returns what was published before.
     pub fn settle(&mut self, now: Now, rule: Rule, quiet: bool) -> Option<T> {
         let since = self.differs_since?;

@@ -39,6 +39,13 @@ enum Next {
     Wake(usize),
 }
 
+/// A datagram on its way.
+struct InFlight {
+    from: usize,
+    to: usize,
+    datagram: Datagram,
+}
+
 /// A cluster in virtual time.
 pub struct World {
     now: Now,
@@ -47,7 +54,9 @@ pub struct World {
     random: ChaCha8Rng,
     queue: BinaryHeap<Reverse<(Now, u64, Next)>>,
     order: u64,
-    slots: Vec<Option<(usize, Datagram)>>,
+    slots: Vec<Option<InFlight>>,
+    /// When the last datagram arrived, for each directed pair.
+    arrived: Vec<Now>,
     free: Vec<usize>,
     told: Vec<Told>,
     timing: Timing,
@@ -68,6 +77,7 @@ impl World {
             queue: BinaryHeap::new(),
             order: 0,
             slots: Vec::new(),
+            arrived: vec![Now::START; hosts * hosts],
             free: Vec::new(),
             told: Vec::new(),
             timing,
@@ -166,6 +176,15 @@ impl World {
         }
     }
 
+    /// When the last datagram arrived from one side at another.
+    pub fn last_crossing(&self, sides: &[Vec<usize>]) -> Now {
+        let side_of = |host: usize| sides.iter().position(|side| side.contains(&host));
+        let hosts = self.hosts.len();
+        let pairs = (0..hosts).flat_map(|from| (0..hosts).map(move |to| (from, to)));
+        let across = pairs.filter(|&(from, to)| side_of(from) != side_of(to));
+        across.map(|(from, to)| self.arrived[from * hosts + to]).max().unwrap_or_default()
+    }
+
     /// The network is whole again.
     pub fn heal(&mut self) {
         self.network.heal();
@@ -235,10 +254,12 @@ impl World {
     }
 
     fn arrive(&mut self, slot: usize) {
-        let Some((host, datagram)) = self.slots[slot].take() else { return };
+        let Some(InFlight { from, to, datagram }) = self.slots[slot].take() else { return };
         self.free.push(slot);
-        self.hosts[host].arrive(datagram);
-        self.run_or_wait(host);
+        let pair = from * self.hosts.len() + to;
+        self.arrived[pair] = self.now;
+        self.hosts[to].arrive(datagram);
+        self.run_or_wait(to);
     }
 
     fn woken(&mut self, host: usize) {
@@ -291,19 +312,19 @@ impl World {
         let Some(to) = self.host_at(to) else { return };
         let [once, twice] = self.network.carry(from, to, self.now, &mut self.random);
         if let Some(at) = twice {
-            self.deliver(at, to, datagram.clone());
+            self.deliver(at, InFlight { from, to, datagram: datagram.clone() });
         }
         if let Some(at) = once {
-            self.deliver(at, to, datagram);
+            self.deliver(at, InFlight { from, to, datagram });
         }
     }
 
-    fn deliver(&mut self, at: Now, to: usize, datagram: Datagram) {
+    fn deliver(&mut self, at: Now, datagram: InFlight) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        self.slots[slot] = Some((to, datagram));
+        self.slots[slot] = Some(datagram);
         self.push(at, Next::Arrival(slot));
     }
 

@@ -1,0 +1,237 @@
+//! Complete cuts and isolations, at 3 to 100 nodes: every agent names its own side, once, in time, and nothing else.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use netsplit::detector::settings::Timing;
+use netsplit::simulation::{Conditions, World};
+
+use crate::expectation::{Truth, is_verdict};
+use crate::verify::{self, Table};
+use crate::{default_timing, for_each_seed, lossy, settled};
+
+pub static CUTS: Table<8> = Table {
+    document: "verdict",
+    section: "complete-cuts",
+    command: "NETSPLIT_VERIFY=1 cargo test --test simulation cuts::",
+    columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
+};
+
+/// Sides of consecutive hosts with these sizes.
+fn sides(sizes: &[usize]) -> Vec<Vec<usize>> {
+    let ends = sizes.iter().scan(0, |end, size| {
+        *end += size;
+        Some(*end)
+    });
+    ends.zip(sizes).map(|(end, size)| (end - size..end).collect()).collect()
+}
+
+/// Cuts and heals one world, and returns the detection times.
+fn cut_and_heal(world: &mut World, timing: Timing, truth: &Truth, label: &str) -> Vec<f64> {
+    assert!(!world.told().iter().any(|told| is_verdict(&told.event)), "{label}: something was said before the cut");
+    world.forget_told();
+    world.cut(&truth.sides);
+    world.run_for(timing.detection_bound() * 2 + timing.confirm_period * 6);
+    let detections = truth.check(world, label);
+    world.forget_told();
+    world.heal();
+    world.run_for(timing.detection_bound() + timing.confirm_period * 4);
+    Truth::check_healed(world, label);
+    detections
+}
+
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    sorted.get(((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied().unwrap_or_default()
+}
+
+/// Runs a cut for each seed and holds the times against the budget.
+fn cut_in_many_worlds(name: &str, sizes: &[usize], conditions: &Conditions, timing: Timing, seeds: u64) -> Vec<f64> {
+    let hosts: usize = sizes.iter().sum();
+    let all = Mutex::new(Vec::new());
+    for_each_seed(seeds, |seed| {
+        let label = format!("{name} of {hosts}, loss {}, seed {seed}", conditions.loss);
+        let mut world = settled(hosts, timing, conditions.clone(), seed);
+        let truth = Truth::of(sides(sizes));
+        let detections = cut_and_heal(&mut world, timing, &truth, &label);
+        all.lock().unwrap().extend(detections);
+    });
+    let mut times = all.into_inner().unwrap();
+    times.sort_by(f64::total_cmp);
+    let (median, p99) = (quantile(&times, 0.5), quantile(&times, 0.99));
+    let max = times.last().copied().unwrap_or_default();
+    let seconds = |time: f64| format!("{time:.2} s");
+    CUTS.row(&[
+        name.to_owned(),
+        hosts.to_string(),
+        format!("{} %", conditions.loss * 100.0),
+        seeds.to_string(),
+        "0".to_owned(),
+        seconds(median),
+        seconds(p99),
+        seconds(max),
+    ]);
+    times
+}
+
+/// The budget of a clean cut with the default timing.
+fn assert_in_budget(times: &[f64], label: &str) {
+    let (p99, max) = (quantile(times, 0.99), times.last().copied().unwrap_or_default());
+    assert!(p99 <= 3.5, "{label}: p99 {p99}");
+    assert!(max <= 4.7, "{label}: max {max}");
+}
+
+fn cuts_of(shapes: &[(&str, &[usize])], seeds: u64) {
+    for (name, sizes) in shapes {
+        for loss in [0.0, 0.01] {
+            let times = cut_in_many_worlds(name, sizes, &lossy(loss), default_timing(), seeds);
+            assert_in_budget(&times, &format!("{name}, loss {loss}"));
+        }
+    }
+}
+
+#[test]
+fn three_nodes_name_an_isolation() {
+    cuts_of(&[("2|1", &[2, 1]), ("1|1|1", &[1, 1, 1])], 200);
+}
+
+#[test]
+fn five_nodes_name_their_sides_from_the_first_word_on() {
+    cuts_of(&[("half|half", &[3, 2]), ("2|2|1", &[2, 2, 1]), ("one", &[4, 1]), ("shattered", &[1; 5])], 200);
+}
+
+#[test]
+fn thirty_nodes_name_their_sides_from_the_first_word_on() {
+    let shapes: [(&str, &[usize]); 4] =
+        [("half|half", &[15, 15]), ("51|49", &[16, 14]), ("three-way", &[10, 10, 10]), ("29|1", &[29, 1])];
+    cuts_of(&shapes, verify::size(60, 200));
+}
+
+#[test]
+fn a_hundred_nodes_name_their_sides_from_the_first_word_on() {
+    let shapes: [(&str, &[usize]); 3] = [("half|half", &[50, 50]), ("51|49", &[51, 49]), ("three-way", &[34, 33, 33])];
+    cuts_of(&shapes, verify::size(8, 200));
+}
+
+#[test]
+fn the_fast_profile_detects_within_less_than_a_second() {
+    let timing = Timing::of_period(Duration::from_millis(200));
+    for (name, sizes) in [("fast 3|2", &[3, 2]), ("fast 15|15", &[15, 15])] {
+        let times = cut_in_many_worlds(name, sizes, &lossy(0.01), timing, verify::size(40, 200));
+        let p99 = quantile(&times, 0.99);
+        assert!(p99 <= 0.8, "{name}: p99 {p99}");
+    }
+}
+
+#[test]
+fn a_long_period_detects_within_its_bound_and_two_windows() {
+    let timing = Timing::of_period(Duration::from_secs(30));
+    let limit = (timing.detection_bound() + timing.confirm_period * 2).as_secs_f64();
+    for (name, sizes) in [("slow 3|2", &[3, 2]), ("slow 15|15", &[15, 15])] {
+        let times = cut_in_many_worlds(name, sizes, &lossy(0.01), timing, verify::size(20, 200));
+        let max = times.last().copied().unwrap();
+        assert!(max <= limit, "{name}: {max} of {limit}");
+    }
+}
+
+/// Blocks every datagram from one set of hosts to another.
+fn block_one_way(world: &mut World, from: &[usize], to: &[usize]) {
+    for &one in from {
+        to.iter().for_each(|&other| world.block(one, other));
+    }
+}
+
+#[test]
+fn a_one_way_cut_of_a_group_is_complete_since_every_answer_needs_both_ways() {
+    for hosts in [5, 30] {
+        for_each_seed(verify::size(20, 200), |seed| {
+            let label = format!("one-way group of {hosts}, seed {seed}");
+            let near = hosts / 2;
+            let truth = Truth::of(sides(&[near, hosts - near]));
+            let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
+            world.forget_told();
+            block_one_way(&mut world, &truth.sides[0], &truth.sides[1]);
+            world.run_for(Duration::from_secs(8));
+            truth.check(&world, &label);
+            world.forget_told();
+            world.heal();
+            world.run_for(Duration::from_secs(6));
+            Truth::check_healed(&world, &label);
+        });
+    }
+}
+
+#[test]
+fn a_node_that_hears_nobody_is_isolated_and_everybody_says_so() {
+    for hosts in [3, 5, 30] {
+        for_each_seed(verify::size(20, 200), |seed| {
+            let everybody: Vec<usize> = (1..hosts).collect();
+            let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
+            world.forget_told();
+            block_one_way(&mut world, &everybody, &[0]);
+            world.run_for(Duration::from_secs(8));
+            let truth = Truth { sides: vec![everybody, vec![0]], alive: vec![0] };
+            truth.check(&world, &format!("ingress-deaf of {hosts}, seed {seed}"));
+        });
+    }
+}
+
+#[test]
+fn a_node_that_nobody_hears_knows_its_isolation_and_is_unheard_to_the_others() {
+    for hosts in [3, 5, 30] {
+        for_each_seed(verify::size(20, 200), |seed| {
+            let everybody: Vec<usize> = (1..hosts).collect();
+            let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
+            world.forget_told();
+            block_one_way(&mut world, &[0], &everybody);
+            world.run_for(Duration::from_secs(12));
+            let truth = Truth::of(vec![everybody, vec![0]]);
+            truth.check(&world, &format!("egress-mute of {hosts}, seed {seed}"));
+        });
+    }
+}
+
+#[test]
+fn everybody_throttled_still_detects_within_the_bound_and_two_timeouts() {
+    use netsplit::simulation::Running;
+    for hosts in [5, 30] {
+        let all = Mutex::new(Vec::new());
+        for_each_seed(verify::size(20, 200), |seed| {
+            let timing = default_timing();
+            let mut world = settled(hosts, timing, lossy(0.01), seed);
+            for host in 0..hosts {
+                let (run, of) = (Duration::from_millis(10), Duration::from_millis(100));
+                let phase = of.mul_f64(world.chance());
+                world.set_running(host, Running::Throttled { run, of, phase });
+            }
+            world.run_for(Duration::from_secs(30));
+            let truth = Truth::of(sides(&[hosts - hosts / 2, hosts / 2]));
+            let label = format!("throttled {hosts}, seed {seed}");
+            let times = cut_and_heal(&mut world, timing, &truth, &label);
+            all.lock().unwrap().extend(times);
+        });
+        let mut times = all.into_inner().unwrap();
+        times.sort_by(f64::total_cmp);
+        let p99 = quantile(&times, 0.99);
+        assert!(p99 <= 4.0, "p99 {p99}");
+    }
+}
+
+#[test]
+fn a_flapping_cut_opens_each_time_and_is_closed_more_and_more_slowly() {
+    let timing = default_timing();
+    let truth = Truth::of(sides(&[3, 2]));
+    let mut world = settled(5, timing, lossy(0.01), 7);
+    let mut opened = 0;
+    for round in 0..4 {
+        world.forget_told();
+        world.cut(&truth.sides);
+        world.run_for(Duration::from_secs(20));
+        truth.check(&world, &format!("flap {round}"));
+        opened += 1;
+        world.forget_told();
+        world.heal();
+        world.run_for(Duration::from_secs(20));
+        Truth::check_healed(&world, &format!("flap {round}"));
+    }
+    assert_eq!(opened, 4);
+}

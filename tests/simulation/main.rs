@@ -1,0 +1,53 @@
+//! The detector in virtual time: what every agent says at every moment, against what is true.
+//!
+//! `make test` runs few seeds, `make verify` (NETSPLIT_VERIFY=1) the full figures, which go into docs/verdict.md.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "the modules of one test share what they need")]
+
+mod bound;
+mod cuts;
+mod expectation;
+mod health;
+mod quiet;
+mod random_histories;
+mod returning;
+#[path = "../verify/mod.rs"]
+mod verify;
+
+use std::time::Duration;
+
+use netsplit::detector::settings::Timing;
+use netsplit::simulation::{Conditions, World};
+
+/// The default timing: P = 1 s.
+pub fn default_timing() -> Timing {
+    Timing::of_period(Duration::from_secs(1))
+}
+
+/// A network that loses this share of its datagrams, independently.
+pub fn lossy(loss: f64) -> Conditions {
+    Conditions { loss, ..Conditions::default() }
+}
+
+/// A world whose agents have known each other for a while.
+pub fn settled(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) -> World {
+    let mut world = World::started(hosts, timing, conditions, seed);
+    let before = world.now();
+    world.run_until(before + timing.detection_bound() + timing.period * 3);
+    // The cut comes at any time of the heartbeats' schedules.
+    let moment = timing.period.mul_f64(world.chance());
+    world.run_for(moment);
+    world
+}
+
+/// Runs one case per seed on all processors; the first that fails says which seed it was.
+pub fn for_each_seed(seeds: u64, case: impl Fn(u64) + Sync) {
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let case = &case;
+            scope.spawn(move || (worker..seeds).step_by(workers as usize).for_each(case));
+        }
+    });
+}

@@ -1,0 +1,156 @@
+//! Where nothing is wrong with the network, nothing is said of it.
+
+use std::time::Duration;
+
+use netsplit::detector::event::Event;
+use netsplit::detector::mode::Mode;
+use netsplit::detector::settings::Timing;
+use netsplit::simulation::{Bursts, Conditions, Running, World};
+
+use crate::expectation::is_verdict;
+use crate::verify::{self, Table};
+use crate::{default_timing, for_each_seed, lossy, settled};
+
+pub static QUIET: Table<5> = Table {
+    document: "verdict",
+    section: "false-alarms",
+    command: "NETSPLIT_VERIFY=1 cargo test --test simulation quiet::",
+    columns: ["network", "nodes", "virtual time", "links down", "partitions"],
+};
+
+fn count(world: &World, which: impl Fn(&Event) -> bool) -> usize {
+    world.told().iter().filter(|told| which(&told.event)).count()
+}
+
+/// Panics if anything was said of cuts or silent nodes, or if somebody's mode is not normal.
+fn assert_nothing_said(world: &World, label: &str) {
+    let said: Vec<_> = world.told().iter().filter(|told| is_verdict(&told.event)).collect();
+    assert!(said.is_empty(), "{label}: {said:?}");
+    for host in 0..world.size() {
+        assert_eq!(world.detector(host).unwrap().mode(), Mode::Normal, "{label}: {}", world.name(host));
+    }
+}
+
+#[test]
+fn a_hundred_agents_at_one_percent_loss_declare_nothing() {
+    let time = verify::size(Duration::from_secs(30 * 60), Duration::from_secs(6 * 3600));
+    let mut world = settled(100, default_timing(), lossy(0.01), 1);
+    world.run_for(time);
+    let downs = count(&world, |event| matches!(event, Event::LinkDown { .. }));
+    assert_eq!(downs, 0, "links down");
+    assert_nothing_said(&world, "100 agents");
+    QUIET.row(&[
+        "1 % independent loss".to_owned(),
+        "100".to_owned(),
+        format!("{} h", time.as_secs_f64() / 3600.0),
+        downs.to_string(),
+        "0".to_owned(),
+    ]);
+}
+
+/// With one failure enough and no polls, a link falls whenever a heartbeat is lost while it is up. Up lasts 1/p
+/// heartbeats on average, and M good ones in a row take (1 − (1−p)^M) / (p·(1−p)^M) more: the mean time of a run of M
+/// successes (Feller, An Introduction to Probability Theory, XIII.7). Heartbeats come every ⅞ P.
+#[test]
+fn without_polls_and_with_a_threshold_of_one_the_rate_of_false_downs_is_what_theory_says() {
+    let loss = 0.01_f64;
+    let base = default_timing();
+    let one = std::num::NonZeroU8::MIN;
+    let timing = Timing { failure_threshold: one, success_threshold: one, polls_per_window: 0, ..base };
+    let (hosts, time) = (4_usize, Duration::from_secs(3600));
+    let downs = std::sync::atomic::AtomicUsize::new(0);
+    let seeds = verify::size(8, 48);
+    for_each_seed(seeds, |seed| {
+        let mut world = settled(hosts, timing, lossy(loss), seed);
+        world.forget_told();
+        world.run_for(time);
+        let links = world.told().iter().filter_map(|told| match &told.event {
+            Event::LinkDown { links } => Some(links.len()),
+            _ => None,
+        });
+        downs.fetch_add(links.sum(), std::sync::atomic::Ordering::Relaxed);
+    });
+    let heartbeats = time.as_secs_f64() / (base.period.as_secs_f64() * 7.0 / 8.0);
+    let cycle = 1.0 / loss + (1.0 - (1.0 - loss)) / (loss * (1.0 - loss));
+    let links = (hosts * (hosts - 1)) as f64 * seeds as f64;
+    let expected = links * heartbeats / cycle;
+    let seen = downs.into_inner() as f64;
+    assert!((seen / expected - 1.0).abs() < 0.10, "{seen} links fell, theory says {expected:.0}");
+}
+
+/// Runs a network for a while in which nothing is cut.
+fn nothing_happens(name: &str, conditions: &Conditions, hosts: usize) {
+    for_each_seed(verify::size(10, 100), |seed| {
+        let mut world = settled(hosts, default_timing(), lossy(0.0), seed);
+        world.set_conditions(conditions.clone());
+        world.run_for(Duration::from_secs(300));
+        assert_nothing_said(&world, &format!("{name}, seed {seed}"));
+    });
+}
+
+#[test]
+fn delay_jitter_reordering_and_duplicates_are_no_cut() {
+    let milliseconds = Duration::from_millis;
+    let slow = Conditions { delay: milliseconds(80), ..Conditions::default() };
+    let skewed = Conditions { asymmetry: milliseconds(150), ..Conditions::default() };
+    let shuffled = Conditions { jitter: milliseconds(120), duplicates: 0.2, loss: 0.01, ..Conditions::default() };
+    nothing_happens("slow", &slow, 5);
+    nothing_happens("asymmetric", &skewed, 5);
+    nothing_happens("reordered and duplicated", &shuffled, 5);
+}
+
+#[test]
+fn bursts_of_loss_one_after_another_are_no_cut() {
+    for_each_seed(verify::size(6, 100), |seed| {
+        let bursts = Bursts { mean: Duration::from_millis(150), pause: Duration::from_secs(20) };
+        let mut world =
+            settled(8, default_timing(), Conditions { bursts: Some(bursts), ..Conditions::default() }, seed);
+        world.forget_told();
+        world.run_for(Duration::from_secs(600));
+        let said: Vec<_> = world.told().iter().filter(|told| is_verdict(&told.event)).collect();
+        assert!(said.is_empty(), "seed {seed}: {said:?}");
+    });
+}
+
+#[test]
+fn one_loss_burst_of_half_a_second_after_another_is_no_cut() {
+    for_each_seed(verify::size(10, 100), |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        for round in 0..60 {
+            let side: Vec<usize> = if round % 2 == 0 { vec![0, 1] } else { vec![round % 5] };
+            let others: Vec<usize> = (0..5).filter(|host| !side.contains(host)).collect();
+            world.cut(&[side, others]);
+            world.run_for(Duration::from_millis(500));
+            world.heal();
+            let pause = Duration::from_secs(1).mul_f64(1.0 + world.chance());
+            world.run_for(pause);
+        }
+        let said: Vec<_> = world.told().iter().filter(|told| is_verdict(&told.event)).collect();
+        assert!(said.is_empty(), "seed {seed}: {said:?}");
+    });
+}
+
+#[test]
+fn a_wall_clock_that_jumps_changes_nothing() {
+    for_each_seed(10, |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        for host in 0..5 {
+            world.jump_clock(host, if host % 2 == 0 { 3_600_000_000 } else { -3_600_000_000 });
+        }
+        world.run_for(Duration::from_secs(60));
+        assert!(world.told().is_empty(), "seed {seed}: {:?}", world.told());
+    });
+}
+
+#[test]
+fn one_of_many_that_is_throttled_blames_nobody_and_is_not_blamed() {
+    for_each_seed(verify::size(10, 100), |seed| {
+        let mut world = settled(8, default_timing(), lossy(0.01), seed);
+        let (run, of) = (Duration::from_millis(10), Duration::from_millis(100));
+        world.set_running(3, Running::Throttled { run, of, phase: Duration::ZERO });
+        world.run_for(Duration::from_secs(600));
+        assert_nothing_said(&world, &format!("seed {seed}"));
+    });
+}
