@@ -1,6 +1,8 @@
 //! Agents as they run: real sockets on loopback, real time, keys. Each waits for what must come to be, and for nothing
 //! that must come soon.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
+
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;

@@ -1,14 +1,14 @@
 //! The shell around the detector: one task, one loop. It owns the socket, the timers, the keys, the hybrid logical clock
 //! and the detector; it does everything, and decides nothing.
 //!
-//! A turn of the loop: drain the socket (each datagram through the [`gate`] into the detector), let the detector judge
+//! A turn of the loop: drain the socket (each datagram through the gate into the detector), let the detector judge
 //! what is due, do what it wants done, wait. What it wants told goes out as [`Record`]s, what it knows as a [`View`].
 
 mod counters;
 mod gate;
 mod outbox;
 mod record;
-mod send_faults;
+mod socket_faults;
 
 use std::sync::Arc;
 use std::time::Duration;
