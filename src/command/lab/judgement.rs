@@ -58,6 +58,18 @@ impl Expected {
         verdict_met && view.mode == self.mode
     }
 
+    /// Whether this record says something else: a wrong word on the way counts, whatever is said in the end.
+    pub(super) fn is_contradicted_by(&self, event: &Event) -> bool {
+        match (&self.verdict, event) {
+            (Verdict::Partition { kind, mine, others }, Event::PartitionOpened(partition)) => {
+                partition.kind != *kind || sides_of(partition) != [mine, others].map(Clone::clone)
+            }
+            (Verdict::Unheard(lost), Event::NodeUnheard { node }) => node != lost,
+            (_, Event::PartitionOpened(_) | Event::PartitionChanged(_) | Event::NodeUnheard { .. }) => true,
+            _ => false,
+        }
+    }
+
     /// The kind of the partition, if there ought to be one.
     pub(super) fn kind(&self) -> Option<PartitionKind> {
         match self.verdict {

@@ -25,6 +25,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// How often it looks at its agents.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// How long a picture stands before the next act.
+const READING: Duration = Duration::from_millis(2_500);
+
 /// How long an act may last: ten times what it takes, for a machine that has other things to do.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -127,6 +130,7 @@ impl Play {
         }
         let table = self.table();
         self.screen.say(&format!("{table}\n"));
+        self.watch().await;
         Ok(())
     }
 
@@ -144,7 +148,30 @@ impl Play {
         if !agreed {
             self.screen.say("✗ the sides gave the cut different ids\n\n");
         }
-        Ok(named && agreed)
+        let wrong = self.said_wrongly(&expected);
+        for line in &wrong {
+            self.screen.say(&format!("✗ said on the way: {line}\n"));
+        }
+        self.watch().await;
+        Ok(named && agreed && wrong.is_empty())
+    }
+
+    /// What an agent said of the cut that was not right.
+    fn said_wrongly(&self, expected: &[Expected]) -> Vec<String> {
+        let side_of =
+            |record: &Record| self.cluster.nodes.iter().find(|node| *record.node == *node.name).map(|node| node.side);
+        let wrong = self
+            .records
+            .iter()
+            .filter(|record| side_of(record).is_some_and(|side| expected[side].is_contradicted_by(&record.event)));
+        wrong.map(|record| telling::line(record, record.at)).collect()
+    }
+
+    /// Time for the audience to read.
+    async fn watch(&self) {
+        if !self.screen.is_silent() {
+            tokio::time::sleep(READING).await;
+        }
     }
 
     async fn heal(&mut self, heal: Now) -> anyhow::Result<bool> {
@@ -158,6 +185,7 @@ impl Play {
         let closed = self.until("see that it is over", over).await?;
         let table = self.table();
         self.screen.say(&format!("{table}\n"));
+        self.watch().await;
         Ok(closed)
     }
 

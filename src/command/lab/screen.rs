@@ -48,6 +48,11 @@ impl<W: Write> Screen<W> {
         Self { out, manner, is_coloured, drawn: 0, last_progress: String::new() }
     }
 
+    /// Whether nobody watches.
+    pub(super) fn is_silent(&self) -> bool {
+        self.manner == Manner::Silent
+    }
+
     /// Shows text that stays: whole lines, with their newlines.
     pub(super) fn say(&mut self, text: &str) {
         let text = format!("{}{}", self.erase(), self.painted(text));
