@@ -110,12 +110,14 @@ impl Detector {
         Some(RowBits { ok: &row.ok, broken: (!impaired).then_some(&row.broken), absent: &row.absent })
     }
 
-    /// Nodes outside that may simply be dead: alone in their silence, and without a sign of life. A lone agent never
-    /// takes everybody else for dead.
+    /// Nodes outside that may simply be dead: alone in their silence, and without a sign of life. A lone agent takes
+    /// nobody for dead whom it did not call unheard while it had company.
     fn silent_ones(&self, outside: &Bits, verdict: &Verdict) -> Bits {
+        let may_be_dead = |node: &usize| !verdict.seen.has(*node) && self.is_lost_alone(*node, outside);
         let mut silent = Bits::none(outside.len());
-        if verdict.judged.without(outside).count() > 1 {
-            silent.extend(outside.iter().filter(|&node| !verdict.seen.has(node) && self.is_lost_alone(node, outside)));
+        silent.extend(outside.iter().filter(may_be_dead));
+        if verdict.judged.without(outside).count() == 1 {
+            silent.keep(self.publication.unheard.published());
         }
         silent
     }

@@ -198,3 +198,18 @@ fn nodes_that_nobody_ever_heard_are_absent_and_no_partition() {
     assert_no_verdict(&world, "they came");
     assert_all_normal(&world, "they came");
 }
+
+#[test]
+fn a_goodbye_that_leaves_an_agent_alone_with_a_dead_node_is_no_partition() {
+    for_each_seed(verify::size(20, 200), |seed| {
+        let label = format!("seed {seed}");
+        let mut world = settled(3, default_timing(), lossy(0.01), seed);
+        world.kill(0);
+        world.run_for(Duration::from_secs(12));
+        world.forget_told();
+        world.stop(1);
+        world.run_for(Duration::from_secs(12));
+        assert_no_verdict(&world, &label);
+        assert_eq!(world.detector(2).unwrap().mode(), Mode::Isolated, "{label}");
+    });
+}
