@@ -13,7 +13,7 @@ use super::network::{Conditions, Network, chance};
 use crate::detector::event::Event;
 use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
 use crate::detector::time::Now;
-use crate::detector::{Detector, Input, Output};
+use crate::detector::{Detector, Input, LocalFault, Output};
 use crate::identity::Sequence;
 use crate::wire::{Datagram, GoodbyeReason};
 
@@ -63,6 +63,7 @@ pub struct World {
     timing: Timing,
     policy: ModePolicy,
     datagrams: u64,
+    recorded: Option<Vec<(usize, usize, Datagram)>>,
 }
 
 impl World {
@@ -84,6 +85,7 @@ impl World {
             timing,
             policy: ModePolicy::default(),
             datagrams: 0,
+            recorded: None,
         }
     }
 
@@ -193,7 +195,13 @@ impl World {
 
     /// Starts the agent of a host, with the state that its last run saved or without any.
     pub fn start(&mut self, host: usize, state: bool) {
-        let roster: Vec<Member> = self.hosts.iter().map(|host| host.member.clone()).collect();
+        let everybody: Vec<usize> = (0..self.hosts.len()).collect();
+        self.start_listing(host, state, &everybody);
+    }
+
+    /// As [`Self::start`], but its list names only these hosts.
+    pub fn start_listing(&mut self, host: usize, state: bool, listed: &[usize]) {
+        let roster: Vec<Member> = listed.iter().map(|&host| self.hosts[host].member.clone()).collect();
         let node = self.hosts[host].member.clone();
         let settings = Settings { cluster: "test".to_owned(), node, timing: self.timing, mode: self.policy };
         let mut seed = [0; 32];
@@ -246,6 +254,31 @@ impl World {
     /// The wall clock of a host jumps: it shows in the incarnation of its next run.
     pub fn jump_clock(&mut self, host: usize, microseconds: i64) {
         self.hosts[host].wall_offset += microseconds;
+    }
+
+    /// Keeps a copy of what is sent from now on: what an eavesdropper records.
+    pub fn record(&mut self) {
+        self.recorded = Some(Vec::new());
+    }
+
+    /// What was recorded: sender, receiver, datagram.
+    pub fn recorded(&mut self) -> Vec<(usize, usize, Datagram)> {
+        self.recorded.take().unwrap_or_default()
+    }
+
+    /// A datagram arrives at a host now, wherever it comes from.
+    pub fn inject(&mut self, to: usize, datagram: Datagram) {
+        self.hosts[to].arrive(datagram);
+        self.run_or_wait(to);
+    }
+
+    /// An agent is told of a fault of its own machine.
+    pub fn fault(&mut self, host: usize, fault: LocalFault) {
+        let now = self.now;
+        if let Some(detector) = &mut self.hosts[host].detector {
+            detector.handle(Input::LocalFault(fault), now);
+        }
+        self.take_outputs(host);
     }
 
     /// Lets virtual time pass.
@@ -326,6 +359,9 @@ impl World {
     fn transmit(&mut self, from: usize, to: SocketAddr, datagram: Datagram) {
         self.datagrams += 1;
         let Some(to) = self.host_at(to) else { return };
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push((from, to, datagram.clone()));
+        }
         let [once, twice] = self.network.carry(from, to, self.now, &mut self.random);
         if let Some(at) = twice {
             self.deliver(at, InFlight { from, to, datagram: datagram.clone() });
