@@ -209,7 +209,7 @@ impl Detector {
 
     /// A peer knows a later run of this node than this one: the clock was set back and the state lost.
     fn adopt_incarnation(&mut self, newest: Incarnation) {
-        if newest < self.incarnation || newest >= LAST_INCARNATION {
+        if newest <= self.incarnation || newest >= LAST_INCARNATION {
             return;
         }
         self.incarnation = Incarnation(newest.0 + 1);
