@@ -41,7 +41,8 @@ impl OwnRow {
 impl Detector {
     /// Writes the own row anew if a cell changed.
     pub(super) fn update_row(&mut self, now: Now) {
-        let first = self.row.held.version == RowVersion(0);
+        // A row over the roster as it was cannot be judged by.
+        let first = self.row.held.version == RowVersion(0) || self.row.held.cells.len() != self.peers.len();
         let due = self.row.next_update(&self.settings.timing);
         if due.is_none_or(|due| now < due && !first) {
             return;
