@@ -76,9 +76,12 @@ impl Detector {
         let timing = self.settings.timing;
         let mut heard = row.ok.clone();
         heard.add(&row.broken);
+        heard.clear(self.me);
         for other in heard.iter() {
             self.peers[other].link.learn_known(now, &timing);
+            self.hasten_turn(other);
         }
+        self.row.touch();
     }
 
     /// The cells of a row in the order of our own roster; none if the roster of its owner is not known.
@@ -90,9 +93,10 @@ impl Detector {
         if ids.len() != block.cells.len() {
             return None;
         }
+        // Of a node that its owner does not list a row says nothing, not even that it belongs: absent, not unknown.
         let mut cells = Cells::absent(self.peers.len());
         for (place, peer) in self.peers.iter().enumerate() {
-            let cell = ids.binary_search(&peer.id).map_or(Cell::Unknown, |index| block.cells.get(index));
+            let cell = ids.binary_search(&peer.id).map_or(Cell::Absent, |index| block.cells.get(index));
             cells.set(place, cell);
         }
         Some(cells)

@@ -130,6 +130,8 @@ impl Link {
     pub fn cell(&self) -> Cell {
         match self.state {
             LinkState::Absent | LinkState::Left(_) => Cell::Absent,
+            // Else each start of an agent would make the others judge nodes that nobody ever heard.
+            LinkState::Unknown if !self.known => Cell::Absent,
             LinkState::Unknown => Cell::Unknown,
             LinkState::Down => Cell::Down,
             LinkState::Up => match self.confirm {

@@ -95,7 +95,7 @@ impl HeldRow {
     pub fn reshaped(&self, places: &[Option<usize>]) -> Self {
         let mut cells = Cells::absent(places.len());
         for (place, &before) in places.iter().enumerate() {
-            cells.set(place, before.map_or(Cell::Unknown, |before| self.cells.get(before)));
+            cells.set(place, before.map_or(Cell::Absent, |before| self.cells.get(before)));
         }
         Self::new(self.incarnation, self.version, self.digest, cells)
     }
