@@ -159,6 +159,9 @@ impl Detector {
         publication.certain = certain;
         publication.next_unheard = next_unheard;
         publication.joined = verdict.joined;
+        if is_another_difference(publication.cut.candidate().as_ref(), cut.as_ref()) {
+            publication.cut.begin_anew();
+        }
         publication.cut.observe(cut, now);
         publication.unheard.observe(unheard, now);
         publication.side.observe(side, now);
@@ -394,6 +397,15 @@ impl Detector {
 
 fn memory_of(peer: &super::peer::Peer, now: Now) -> Memory {
     Memory { lost: peer.link.last_heard().unwrap_or(now), incarnation: peer.session.verified() }
+}
+
+/// A closing is another difference than a change; a cut inherits the time of one that it overlaps.
+fn is_another_difference(before: Option<&Cut>, after: Option<&Cut>) -> bool {
+    match (before, after) {
+        (None, None) => false,
+        (Some(before), Some(after)) => !before.others.meets(&after.others),
+        _ => true,
+    }
 }
 
 fn kind_of(cut: &Cut) -> PartitionKind {

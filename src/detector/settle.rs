@@ -70,6 +70,11 @@ impl<T: PartialEq + Clone> Settling<T> {
         }
     }
 
+    /// What is observed next is another difference than the one that waits, and has a time of its own.
+    pub fn begin_anew(&mut self) {
+        self.differs_since = None;
+    }
+
     /// Nothing may be published yet: what waits begins to wait now.
     pub fn wait(&mut self, now: Now) {
         if self.differs_since.is_some() {
