@@ -50,6 +50,8 @@ pub struct Peer {
     pub roster_wanted: Option<Digest>,
     /// The newest datagram of it that was of a version which this agent cannot read.
     pub unreadable: (Incarnation, Sequence),
+    /// The run that made the link unknown and has not proved itself: it does so once, and then silence is silence.
+    pub doubted: Option<Incarnation>,
     /// It distrusts its own row.
     pub impaired: bool,
     /// When it woke from a stall, as it said, on our clock.
@@ -120,6 +122,7 @@ impl Peer {
             row_sent: None,
             roster_wanted: None,
             unreadable: (Incarnation::default(), Sequence::default()),
+            doubted: None,
             impaired: false,
             woke: None,
             trouble_since: None,

@@ -51,7 +51,7 @@ impl Detector {
             }
             Admission::Unverified => {
                 self.refuse(Refusal::Unverified);
-                self.doubt(place, now);
+                self.doubt(place, datagram.incarnation, now);
                 self.answer_unverified(place, asked, now);
             }
             Admission::Verified { before } => {
@@ -79,8 +79,11 @@ impl Detector {
     }
 
     /// A run speaks that has not proved itself: the link is unknown, not down, until it has.
-    fn doubt(&mut self, place: usize, now: Now) {
+    fn doubt(&mut self, place: usize, run: Incarnation, now: Now) {
         let timing = self.settings.timing;
+        if self.peers[place].doubted.replace(run) == Some(run) {
+            return;
+        }
         if self.peers[place].link.become_unknown(now, &timing) {
             self.row.touch();
             self.publication.touch();
@@ -92,6 +95,7 @@ impl Detector {
     fn begin_session(&mut self, place: usize, before: Option<Incarnation>) {
         let peer = &mut self.peers[place];
         peer.quality.restart();
+        peer.doubted = None;
         peer.row = None;
         peer.woke = None;
         if before.is_some() {
