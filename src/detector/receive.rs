@@ -164,7 +164,11 @@ impl Detector {
                 self.publication.touch();
             }
         }
-        self.epoch = self.epoch.max(datagram.epoch);
+        if datagram.epoch > self.epoch {
+            self.epoch = datagram.epoch;
+            self.saved.epoch = self.epoch;
+            self.outputs.push_back(Output::Save(self.saved.clone()));
+        }
         if let Some(change) = loss {
             self.publication.touch();
             let peer = self.name_of(place);
