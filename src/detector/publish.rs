@@ -24,6 +24,8 @@ pub(super) struct Publication {
     /// The matrix changed since it was last judged.
     dirty: bool,
     last_judged: Option<Now>,
+    /// Whether this agent's own row counted as impaired then.
+    judged_impaired: bool,
     pub(super) cut: Settling<Option<Cut>>,
     certain: bool,
     pub(super) side: Settling<Bits>,
@@ -59,6 +61,7 @@ impl Publication {
         Self {
             dirty: true,
             last_judged: None,
+            judged_impaired: false,
             cut: Settling::new(None, now),
             certain: true,
             side: Settling::new(Bits::default(), now),
@@ -111,6 +114,7 @@ impl Detector {
             return;
         }
         self.flush_link_records(now);
+        self.publication.dirty |= self.publication.judged_impaired && !self.health.is_impaired(now);
         if self.publication.dirty && now >= self.rested() || self.publication.next_unheard.is_some_and(|due| due <= now)
         {
             self.observe(now);
@@ -156,6 +160,7 @@ impl Detector {
         let publication = &mut self.publication;
         publication.dirty = false;
         publication.last_judged = Some(now);
+        publication.judged_impaired = self.health.is_impaired(now);
         publication.certain = certain;
         publication.next_unheard = next_unheard;
         publication.joined = verdict.joined;
@@ -220,6 +225,7 @@ impl Detector {
     }
 
     fn settle(&mut self, now: Now) {
+        self.become_certain();
         let publication = &self.publication;
         if !publication.cut.is_pending() && !publication.unheard.is_pending() && !publication.side.is_pending() {
             return;
@@ -278,6 +284,16 @@ impl Detector {
         let (sides, kind, certain) = (self.sides_of(cut), kind_of(cut), self.publication.certain);
         let Some(open) = &mut self.publication.open else { return };
         open.partition = Partition { sides, kind, certain, ..open.partition.clone() };
+        let partition = open.partition.clone();
+        self.emit_event(Event::PartitionChanged(partition));
+    }
+
+    /// A cut that was merely possible when it was published, and is the same now for certain.
+    fn become_certain(&mut self) {
+        let publication = &self.publication;
+        let same = publication.cut.published().is_some() && !publication.cut.is_pending() && publication.certain;
+        let Some(open) = self.publication.open.as_mut().filter(|open| same && !open.partition.certain) else { return };
+        open.partition.certain = true;
         let partition = open.partition.clone();
         self.emit_event(Event::PartitionChanged(partition));
     }
