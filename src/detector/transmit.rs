@@ -65,7 +65,8 @@ impl Detector {
             }
         }
         if !blocks.is_empty() {
-            self.send_out_of_turn(place, Flags { last: true, ..Flags::default() }, blocks, now);
+            let pace = self.peers[place].schedule.until_next_at_the_latest(now);
+            self.send_no_more_than(place, Kind::Heartbeat, Flags { last: true, ..Flags::default() }, pace, blocks, now);
         }
     }
 
@@ -85,10 +86,23 @@ impl Detector {
     }
 
     fn send(&mut self, place: usize, kind: Kind, flags: Flags, pace: Duration, mut blocks: Vec<Block>, now: Now) {
-        let mut flags = self.attach_row(place, flags, &mut blocks, now);
+        let flags = self.attach_row(place, flags, &mut blocks, now);
         if let Some(slept) = self.health.slept(now, self.settings.timing.detection_bound()) {
             blocks.push(Block::Slept(slept));
         }
+        self.send_no_more_than(place, kind, flags, pace, blocks, now);
+    }
+
+    /// Sends these blocks and nothing beside them: to an unverified sender no answer is larger than its question.
+    fn send_no_more_than(
+        &mut self,
+        place: usize,
+        kind: Kind,
+        mut flags: Flags,
+        pace: Duration,
+        blocks: Vec<Block>,
+        now: Now,
+    ) {
         let peer = &mut self.peers[place];
         peer.sequence = Sequence(peer.sequence.0 + 1);
         peer.quality.sent(peer.sequence, now);
