@@ -122,6 +122,7 @@ impl Host {
         }
         if detector.poll_timeout().is_some_and(|due| due <= now) {
             detector.handle_timeout(now);
+            assert!(detector.poll_timeout().is_none_or(|due| due > now), "a timer that spins");
         }
     }
 
