@@ -20,6 +20,7 @@ const FLAPPING: Duration = Duration::from_secs(600);
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// What stands published, and what waits to be.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Publication {
     /// The matrix changed since it was last judged.
     dirty: bool,
