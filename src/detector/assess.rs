@@ -77,7 +77,7 @@ impl Detector {
         let silent = self.silent_ones(&outside, &verdict);
         let others = outside.without(&silent);
         let cut = (!others.is_empty()).then(|| Cut { mine: verdict.judged.without(&outside), others });
-        let cut = self.keep_what_only_unknown_would_change(cut, &silent, &verdict);
+        let cut = self.keep_what_only_unknown_would_change(cut, &verdict);
         let mut side = verdict.joined.clone();
         if let Some(cut) = &cut {
             side.keep(&cut.mine);
@@ -163,12 +163,12 @@ impl Detector {
 
     /// Across a published cut only what is *seen* joined counts: a node that is merely no longer known to be cut off
     /// stays where it was, and a cut closes only when a pair across it is seen joined.
-    fn keep_what_only_unknown_would_change(&self, cut: Option<Cut>, silent: &Bits, verdict: &Verdict) -> Option<Cut> {
+    fn keep_what_only_unknown_would_change(&self, cut: Option<Cut>, verdict: &Verdict) -> Option<Cut> {
         let Some(published) = self.publication.cut.published() else { return cut };
         let mut still_judged = published.others.clone();
         still_judged.keep(&verdict.judged);
         match cut {
-            None if still_judged.without(silent).is_empty() || verdict.joined.meets(&published.others) => None,
+            None if still_judged.is_empty() || verdict.joined.meets(&published.others) => None,
             None => Some(published.clone()),
             Some(mut cut) => {
                 let mut merely_unknown = cut.mine.clone();

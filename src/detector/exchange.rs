@@ -6,7 +6,7 @@ use super::peer::HeldRow;
 use super::row::{Cell, Cells};
 use super::time::Now;
 use super::{Detector, roster};
-use crate::identity::{Digest, NodeId};
+use crate::identity::NodeId;
 use crate::wire::{Block, Datagram, Flags, RosterPart, RosterWanted, RowBlock};
 
 impl Detector {
@@ -37,6 +37,12 @@ impl Detector {
         }
         let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
         self.rows_due = others.filter_map(|(_, peer)| peer.row_due(digest, changed, now, &self.settings.timing)).min();
+    }
+
+    /// A peer said which row of ours it holds: if it is not this one, it is due again.
+    pub(super) fn note_row_due(&mut self, place: usize, now: Now) {
+        let due = self.peers[place].row_due(self.row.held.digest, self.row.changed, now, &self.settings.timing);
+        self.rows_due = self.rows_due.into_iter().chain(due).min();
     }
 
     /// A peer sent its row: it is held if it is newer and its roster is known.
@@ -126,26 +132,27 @@ impl Detector {
         self.send_out_of_turn(place, Flags::default(), vec![Block::Roster(Arc::new(part))], now);
     }
 
-    /// A part of a roster arrived.
+    /// A part of a roster arrived: the next is asked for at once, but only if this one was of use.
     pub(super) fn receive_roster(&mut self, place: usize, part: &RosterPart, now: Now) {
         if self.peers[place].roster_wanted != Some(part.digest) {
             return;
         }
         self.forget_unused_rosters();
         let foreign = self.rosters.entry(part.digest).or_default();
+        let before = foreign.received();
         foreign.add(part);
         if foreign.complete().is_some() {
             // The row comes again by itself: it was not acknowledged.
             self.peers[place].roster_wanted = None;
-        } else {
+        } else if foreign.received() > before {
             self.ask_for_roster(place, now);
         }
     }
 
-    /// Keeps only rosters that some peer uses now.
+    /// Keeps only rosters that some peer uses: there are never more of them than peers.
     fn forget_unused_rosters(&mut self) {
-        let wanted: Vec<Digest> = self.peers.iter().filter_map(|peer| peer.roster_wanted).collect();
-        let room = self.rosters.len() < roster::MOST_FOREIGN;
-        self.rosters.retain(|digest, _| room || wanted.contains(digest));
+        let peers = &self.peers;
+        self.rosters
+            .retain(|digest, _| peers.iter().any(|peer| peer.roster == *digest || peer.roster_wanted == Some(*digest)));
     }
 }

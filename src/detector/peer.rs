@@ -46,6 +46,8 @@ pub struct Peer {
     pub acknowledged: Digest,
     /// When it was last sent our row.
     pub row_sent: Option<Now>,
+    /// The digest of its roster, as it said last.
+    pub roster: Digest,
     /// A roster that it uses and we lack.
     pub roster_wanted: Option<Digest>,
     /// The newest datagram of it that was of a version which this agent cannot read.
@@ -120,6 +122,7 @@ impl Peer {
             announced: Digest::NONE,
             acknowledged: Digest::NONE,
             row_sent: None,
+            roster: Digest::NONE,
             roster_wanted: None,
             unreadable: (Incarnation::default(), Sequence::default()),
             doubted: None,

@@ -125,6 +125,10 @@ impl Detector {
         } else {
             self.publication.cut.wait(now);
             self.publication.unheard.wait(now);
+            // The first side is published as soon as anything may be: it has been watched since the start.
+            if !self.publication.side.published().is_empty() {
+                self.publication.side.wait(now);
+            }
         }
         self.update_mode(now);
         self.publication.next = self.next_step(now);

@@ -9,8 +9,11 @@ use super::time::Now;
 use super::transmit::Asked;
 use super::view::Refusal;
 use super::{Detector, Event, Output};
-use crate::identity::{Incarnation, NodeId, Sequence};
+use crate::identity::{Epoch, Incarnation, NodeId, Sequence};
 use crate::wire::{Block, Datagram, Hello, Kind, Nonce, Slept};
+
+/// No cluster closes this many partitions: a peer that says so talks nonsense, and would leave no room above it.
+const LAST_EPOCH: Epoch = Epoch(u32::MAX / 2);
 
 /// A later run of ours than this is believed to exist; beyond it a peer talks nonsense (the year 9999).
 const LAST_INCARNATION: Incarnation = Incarnation(253_402_300_800_000_000);
@@ -26,7 +29,7 @@ impl Detector {
         }
         match self.place_of(datagram.sender) {
             Some(place) => self.receive_from(place, datagram, size, now),
-            None => self.receive_from_stranger(datagram, from, now),
+            None => self.receive_from_stranger(datagram, from, size, now),
         }
     }
 
@@ -71,11 +74,15 @@ impl Detector {
         if number <= peer.unreadable || newest.is_some_and(|newest| number <= newest) {
             return self.refuse(Refusal::Replayed);
         }
+        let has_left = matches!(peer.link.state(), super::link::LinkState::Left(_));
+        if has_left && peer.session.verified() == Some(number.0) {
+            return;
+        }
         peer.unreadable = number;
         peer.link.speaks_unreadably(now, &self.settings.timing);
         self.row.touch();
         self.publication.touch();
-        self.schedule_turn(place);
+        self.hasten_turn(place);
     }
 
     /// A run speaks that has not proved itself: the link is unknown, not down, until it has.
@@ -115,6 +122,7 @@ impl Detector {
         }
         self.learn_numbers(place, datagram, now);
         self.hear(place, datagram, now);
+        self.note_row_due(place, now);
         for block in &datagram.blocks {
             self.receive_block(place, datagram, block, now);
         }
@@ -158,13 +166,14 @@ impl Detector {
             peer.newest = (datagram.sequence, now);
             peer.hearing = datagram.flags.hearing;
             peer.announced = datagram.row_digest;
+            peer.roster = datagram.roster_digest;
             peer.acknowledged = datagram.held_digest;
             if peer.impaired != datagram.flags.impaired {
                 peer.impaired = datagram.flags.impaired;
                 self.publication.touch();
             }
         }
-        if datagram.epoch > self.epoch {
+        if datagram.epoch > self.epoch && datagram.epoch < LAST_EPOCH {
             self.epoch = datagram.epoch;
             self.saved.epoch = self.epoch;
             self.outputs.push_back(Output::Save(self.saved.clone()));

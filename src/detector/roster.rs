@@ -17,9 +17,6 @@ use crate::wire::RosterPart;
 /// How many ids one datagram carries.
 pub(super) const IDS_IN_A_PART: usize = 120;
 
-/// How many foreign rosters are kept, beyond those that are being asked for.
-pub(super) const MOST_FOREIGN: usize = 16;
-
 /// The nodes that count for the majority. Fixed so far: the first list of the discovery.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Electorate {

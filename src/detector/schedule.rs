@@ -87,9 +87,11 @@ impl Schedule {
 
     /// What a datagram out of turn announces: how long until the next heartbeat at the latest.
     pub fn until_next_at_the_latest(&self, now: Now) -> Duration {
-        match self.pace {
-            Pace::Every(interval) => interval,
-            Pace::Regular => (self.grid + self.period / 8).since(now),
+        match (self.pace, self.slowing) {
+            // Once the slower pace is being announced, everything announces it: the last word may be the one heard.
+            (_, Some((target, left))) if left < ANNOUNCEMENTS => self.interval(target),
+            (Pace::Every(interval), _) => interval,
+            (Pace::Regular, _) => (self.grid + self.period / 8).since(now),
         }
     }
 

@@ -8,7 +8,7 @@ use super::receive::Handshake;
 use super::session::{Admission, Session};
 use super::settings::Member;
 use super::time::Now;
-use super::transmit::fresh_nonce;
+use super::transmit::{Asked, fitting, fresh_nonce};
 use super::view::Refusal;
 use crate::identity::{NodeId, Sequence};
 use crate::wire::{Block, Datagram, Hello};
@@ -53,7 +53,7 @@ impl Strangers {
 }
 
 impl Detector {
-    pub(super) fn receive_from_stranger(&mut self, datagram: &Datagram, from: SocketAddr, now: Now) {
+    pub(super) fn receive_from_stranger(&mut self, datagram: &Datagram, from: SocketAddr, size: usize, now: Now) {
         let handshake = Handshake::of(datagram);
         if let Some(index) = self.strangers.find(datagram.sender) {
             let stranger = &mut self.strangers.0[index];
@@ -67,14 +67,17 @@ impl Detector {
             Some(hello) if NodeId::of(&self.settings.cluster, &hello.name) != datagram.sender => {
                 self.refuse(Refusal::WrongName);
             }
-            Some(hello) => self.greet(datagram, hello, &handshake, from, now),
+            Some(hello) => {
+                let address = reachable(hello.address, from.ip());
+                let asked = Asked { size, challenge: handshake.challenge, hello: true, stale: false };
+                self.greet(datagram.sender, hello, asked, address, now);
+            }
         }
     }
 
     /// Answers a stranger's hello: our own, its challenge solved, and a challenge for it.
-    fn greet(&mut self, datagram: &Datagram, hello: &Hello, asked: &Handshake<'_>, from: SocketAddr, now: Now) {
-        let address = reachable(hello.address, from.ip());
-        let Some(stranger) = self.strangers.meet(datagram.sender, hello, address, now) else {
+    fn greet(&mut self, sender: NodeId, hello: &Hello, asked: Asked, address: SocketAddr, now: Now) {
+        let Some(stranger) = self.strangers.meet(sender, hello, address, now) else {
             return self.refuse(Refusal::TooManyStrangers);
         };
         let random = &mut self.random;
@@ -82,9 +85,9 @@ impl Detector {
         stranger.sequence = Sequence(stranger.sequence.0 + 1);
         let sequence = stranger.sequence;
         self.refuse(Refusal::Unverified);
-        let mut blocks: Vec<Block> = asked.challenge.map(Block::Answer).into_iter().collect();
-        blocks.extend([Block::Challenge(nonce), self.hello()]);
-        self.send_to_stranger(address, datagram.sender, sequence, blocks);
+        let wanted = [asked.challenge.map(Block::Answer), Some(Block::Challenge(nonce)), Some(self.hello())];
+        let blocks = fitting(wanted.into_iter().flatten(), asked.size);
+        self.send_to_stranger(address, sender, sequence, blocks);
     }
 
     /// A stranger answered: it belongs to the roster from now on.

@@ -49,7 +49,6 @@ impl Detector {
     /// What a run that has not answered our challenge gets: what it needs to do so, and nothing larger than what it
     /// sent.
     pub(super) fn answer_unverified(&mut self, place: usize, asked: Asked, now: Now) {
-        let mut room = asked.size.saturating_sub(MIN_DATAGRAM);
         let newest = self.peers[place].session.verified().map(Block::NewestIncarnation);
         let wanted = [
             asked.challenge.map(Block::Answer),
@@ -57,13 +56,7 @@ impl Detector {
             newest.filter(|_| asked.stale),
             asked.hello.then(|| self.hello()),
         ];
-        let mut blocks = Vec::new();
-        for block in wanted.into_iter().flatten() {
-            if let Some(left) = room.checked_sub(block_size(&block)) {
-                room = left;
-                blocks.push(block);
-            }
-        }
+        let blocks = fitting(wanted.into_iter().flatten(), asked.size);
         if !blocks.is_empty() {
             let pace = self.peers[place].schedule.until_next_at_the_latest(now);
             self.send_no_more_than(place, Kind::Heartbeat, Flags { last: true, ..Flags::default() }, pace, blocks, now);
@@ -149,6 +142,13 @@ impl Detector {
             blocks: Vec::new(),
         }
     }
+}
+
+/// As many of the blocks, in this order, as an answer to a question of `size` bytes may have.
+pub(super) fn fitting(wanted: impl IntoIterator<Item = Block>, size: usize) -> Vec<Block> {
+    let mut room = size.saturating_sub(MIN_DATAGRAM);
+    let fits = |block: &Block| room.checked_sub(block_size(block)).inspect(|&left| room = left).is_some();
+    wanted.into_iter().filter(fits).collect()
 }
 
 /// What an unverified sender asked for, and how large its question was.

@@ -8,11 +8,11 @@
 mod bound;
 mod cuts;
 mod expectation;
+mod hard_cases;
 mod health;
 mod quiet;
 mod random_histories;
 mod returning;
-mod review;
 #[path = "../verify/mod.rs"]
 mod verify;
 
