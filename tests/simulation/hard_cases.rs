@@ -1,4 +1,4 @@
-//! What a reviewer found: histories that the other files do not have.
+//! Histories that went wrong once: each was found by looking for it, and keeps its case here.
 
 use std::time::Duration;
 
