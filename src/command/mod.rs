@@ -4,11 +4,13 @@
 //! code an error has, by its type.
 
 mod check;
+mod diagnostics;
 mod keygen;
 mod lab;
 mod run;
 mod traffic;
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -22,7 +24,6 @@ pub(crate) enum Exit {
     /// Fine.
     Fine = 0,
     /// The command worked, and its answer is no.
-    #[expect(dead_code, reason = "the commands that can answer no are on their way")]
     Negative = 1,
     /// The arguments, the configuration or the keys are wrong.
     Wrong = 2,
@@ -69,7 +70,7 @@ enum Command {
 /// Does what the command line says.
 pub(crate) fn run_from_arguments() -> Exit {
     let done = match Arguments::parse().command {
-        Command::Run(arguments) => run::run(arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
@@ -81,10 +82,23 @@ pub(crate) fn run_from_arguments() -> Exit {
     })
 }
 
-/// A wrong configuration and wrong keys are known by their types, and wrong arguments stop clap before a command begins; everything else that stops a command is something
-/// that it could not bind, open or reach.
+/// Arguments that are wrong together; each by itself is for clap to judge.
+#[derive(Debug)]
+struct WrongArguments(String);
+
+impl fmt::Display for WrongArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.0)
+    }
+}
+
+impl std::error::Error for WrongArguments {}
+
+/// A wrong configuration, wrong keys and wrong arguments are known by their types; everything else that stops a command
+/// is something that it could not bind, open or reach.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Errors>() || error.is::<KeysError>() { Exit::Wrong } else { Exit::Unreachable }
+    let is_wrong = error.is::<Errors>() || error.is::<KeysError>() || error.is::<WrongArguments>();
+    if is_wrong { Exit::Wrong } else { Exit::Unreachable }
 }
 
 /// Prints an answer. That its reader went away (`| head`) is no error.

@@ -1,14 +1,28 @@
 //! `netsplit run`: the agent.
 
+use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 
 use clap::Args;
+use netsplit::agent::{Agent, Setup};
+use netsplit::clock::Clock;
+use netsplit::config::{self, Authentication, Config, Environment, Human, Loaded};
+use netsplit::discovery::StaticList;
+use netsplit::event_lines;
+use netsplit::keys::{KeysError, read_directory};
+use netsplit::network::UdpNetwork;
+use netsplit::wire::{GoodbyeReason, Keys};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Exit;
+use super::{Exit, diagnostics};
 
 const EXAMPLES: &str = "\
 Example:
-  NODE_NAME=node-1 netsplit run --config /etc/netsplit/netsplit.yaml";
+  NODE_NAME=node-1 netsplit run --config /etc/netsplit/netsplit.yaml
+
+Events go to standard output, one JSON object a line; diagnostics to standard error (RUST_LOG=debug says
+more). SIGTERM and SIGINT say goodbye to the peers and end it; a second one ends it at once.";
 
 /// Run the agent of this node.
 #[derive(Debug, Args)]
@@ -20,8 +34,80 @@ pub(crate) struct Arguments {
 }
 
 /// Runs until told to stop.
-#[expect(clippy::needless_pass_by_value, reason = "the agent will take them")]
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let _ = arguments.config;
-    anyhow::bail!("not merged yet")
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let Loaded { config, warnings } = config::read(&arguments.config, &Environment::of_process())?;
+    diagnostics::start("info");
+    for problem in warnings {
+        let line = problem.place.as_ref().map(|place| place.line);
+        tracing::warn!(file = problem.file, line, hint = problem.hint, "{}", problem.message);
+    }
+    let keys = keys_of(&config.authentication)?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(config, keys))
+}
+
+fn keys_of(authentication: &Authentication) -> Result<Keys, KeysError> {
+    match authentication {
+        Authentication::Keys(directory) => read_directory(directory),
+        // Loading has warned of it.
+        Authentication::Insecure => Ok(Keys::insecure()),
+    }
+}
+
+async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
+    let mut signals = Signals::catch()?;
+    let network = UdpNetwork::bind(config.listen)?;
+    announce(&config, &network);
+    let (lines, writing) = event_lines::start(io::stdout())?;
+    let roster = StaticList::new(config.roster).roster();
+    let setup = Setup { settings: config.settings, roster, keys };
+    let (agent, handle) = Agent::new(setup, network, Clock::start(), lines)?;
+    let mut agent = pin!(agent.run());
+    tokio::select! {
+        () = &mut agent => {}
+        () = signals.next() => {
+            handle.stop(GoodbyeReason::Stopped);
+            tokio::select! {
+                () = agent => {}
+                () = signals.next() => {
+                    tracing::warn!("a second signal: ending at once, though not every peer was told");
+                    return Ok(Exit::Fine);
+                }
+            }
+        }
+    }
+    writing.finish();
+    tracing::info!("stopped");
+    Ok(Exit::Fine)
+}
+
+fn announce(config: &Config, network: &UdpNetwork) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        cluster = config.settings.cluster,
+        node = config.settings.node.name,
+        listen = %network.local_address(),
+        roster = config.roster.len(),
+        detection_bound = %Human(config.settings.timing.detection_bound()),
+        "the agent runs"
+    );
+}
+
+/// The signals that stop it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on these signals do not end the process by themselves.
+    fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -1,0 +1,120 @@
+//! What the shell counts: datagrams that were refused before they came to the detector, and troubles of its own.
+//! Anybody may read while the agent counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::identity::{Incarnation, NodeId, Sequence};
+use crate::wire::{Newer, Refusal};
+
+const NEWER: Refusal = Refusal::NewerVersion(Newer {
+    version: 0,
+    sender: NodeId::ANYONE,
+    incarnation: Incarnation(0),
+    sequence: Sequence(0),
+});
+
+/// Every reason of the wire, and the one of the shell.
+const REASONS: [&str; 10] = [
+    "rate",
+    Refusal::TooShort.as_str(),
+    Refusal::TooLong.as_str(),
+    Refusal::Version.as_str(),
+    NEWER.as_str(),
+    Refusal::Kind.as_str(),
+    Refusal::Receiver.as_str(),
+    Refusal::Key.as_str(),
+    Refusal::Tag.as_str(),
+    Refusal::Malformed.as_str(),
+];
+
+/// Why the shell refused a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason(usize);
+
+impl Reason {
+    /// Too many came from addresses that are not in the roster.
+    pub const RATE: Self = Self(0);
+
+    /// The wire's reason.
+    pub fn of(refusal: Refusal) -> Self {
+        Self(match refusal {
+            Refusal::TooShort => 1,
+            Refusal::TooLong => 2,
+            Refusal::Version => 3,
+            Refusal::NewerVersion(_) => 4,
+            Refusal::Kind => 5,
+            Refusal::Receiver => 6,
+            Refusal::Key => 7,
+            Refusal::Tag => 8,
+            Refusal::Malformed => 9,
+        })
+    }
+
+    /// The reason as the label of a metric; stable.
+    pub fn as_str(self) -> &'static str {
+        REASONS.get(self.0).copied().unwrap_or_default()
+    }
+}
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    refused: [AtomicU64; REASONS.len()],
+    receive_errors: AtomicU64,
+    clocks_ahead: AtomicU64,
+}
+
+impl Counters {
+    /// How many datagrams were refused, by reason; every reason is there from the start.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        REASONS.into_iter().zip(&self.refused).map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
+    }
+
+    /// How often reading the socket failed.
+    pub fn receive_errors(&self) -> u64 {
+        self.receive_errors.load(Ordering::Relaxed)
+    }
+
+    /// How many datagrams came from a clock so far ahead that its stamp was left out.
+    pub fn clocks_ahead(&self) -> u64 {
+        self.clocks_ahead.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuse(&self, reason: Reason) {
+        if let Some(count) = self.refused.get(reason.0) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn receive_failed(&self) {
+        self.receive_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn saw_clock_ahead(&self) {
+        self.clocks_ahead.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_counted_under_its_own_name() {
+        let all = [
+            Refusal::TooShort,
+            Refusal::TooLong,
+            Refusal::Version,
+            NEWER,
+            Refusal::Kind,
+            Refusal::Receiver,
+            Refusal::Key,
+            Refusal::Tag,
+            Refusal::Malformed,
+        ];
+        assert_eq!(Reason::RATE.as_str(), "rate");
+        for refusal in all {
+            assert_eq!(Reason::of(refusal).as_str(), refusal.as_str());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What stands before the detector: a limit for strangers, then the keys. Whatever is refused here is counted by its
+//! [`Reason`] and changes nothing.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::counters::Reason;
+use crate::detector::time::Now;
+use crate::detector::view::View;
+use crate::identity::NodeId;
+use crate::wire::{self, Keys, Opened};
+
+/// How many datagrams a second from addresses that are not in the roster may cost an HMAC, all of them together.
+const STRANGERS_A_SECOND: u32 = 100;
+
+/// Opens what came in, or refuses it.
+pub(super) struct Gate {
+    own: NodeId,
+    keys: Keys,
+    listed: BTreeSet<IpAddr>,
+    roster: usize,
+    strangers: Bucket,
+}
+
+impl Gate {
+    pub(super) fn new(own: NodeId, keys: Keys, view: &View, now: Now) -> Self {
+        let mut gate = Self { own, keys, listed: BTreeSet::new(), roster: 0, strangers: Bucket::full(now) };
+        gate.learn_addresses(view);
+        gate
+    }
+
+    /// Whoever is in the roster is no stranger.
+    pub(super) fn learn_addresses(&mut self, view: &View) {
+        // The roster only grows, so the same number of nodes is the same nodes.
+        if view.nodes.len() != self.roster {
+            self.roster = view.nodes.len();
+            self.listed = view.nodes.iter().map(|node| node.member.address.ip().to_canonical()).collect();
+        }
+    }
+
+    /// Refuses a flood from strangers before it costs an HMAC each, and then what no key vouches for.
+    pub(super) fn open(&mut self, bytes: &[u8], from: SocketAddr, now: Now) -> Result<Opened, Reason> {
+        if !self.listed.contains(&from.ip()) && !self.strangers.take(now) {
+            return Err(Reason::RATE);
+        }
+        wire::open(bytes, self.own, &self.keys).map_err(Reason::of)
+    }
+}
+
+/// A token bucket that holds one second's worth.
+struct Bucket {
+    tokens: u32,
+    filled: Now,
+}
+
+impl Bucket {
+    fn full(now: Now) -> Self {
+        Self { tokens: STRANGERS_A_SECOND, filled: now }
+    }
+
+    fn take(&mut self, now: Now) -> bool {
+        let one = Duration::from_secs(1) / STRANGERS_A_SECOND;
+        let ripe = now.since(self.filled).as_nanos() / one.as_nanos();
+        let ripe = u32::try_from(ripe).unwrap_or(STRANGERS_A_SECOND).min(STRANGERS_A_SECOND);
+        if self.tokens + ripe >= STRANGERS_A_SECOND {
+            *self = Self::full(now);
+        } else {
+            *self = Self { tokens: self.tokens + ripe, filled: self.filled + one * ripe };
+        }
+        let left = self.tokens.checked_sub(1);
+        self.tokens = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Now {
+        Now::at(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn strangers_have_a_hundred_tries_a_second_in_all() {
+        let mut bucket = Bucket::full(at(0));
+        assert_eq!((0..1000).filter(|_| bucket.take(at(0))).count(), 100);
+        assert_eq!((1..=1000).filter(|&now| bucket.take(at(now))).count(), 100);
+    }
+
+    #[test]
+    fn what_strangers_leave_unused_is_not_saved_up() {
+        let mut bucket = Bucket::full(at(0));
+        assert_eq!((0..1000).filter(|_| bucket.take(at(3_600_000))).count(), 100);
+    }
+}

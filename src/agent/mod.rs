@@ -1,0 +1,289 @@
+//! The shell around the detector: one task, one loop. It owns the socket, the timers, the keys, the hybrid logical clock
+//! and the detector; it does everything, and decides nothing.
+//!
+//! A turn of the loop: drain the socket (each datagram through the [`gate`] into the detector), let the detector judge
+//! what is due, do what it wants done, wait. What it wants told goes out as [`Record`]s, what it knows as a [`View`].
+
+mod counters;
+mod gate;
+mod outbox;
+mod record;
+mod send_faults;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::{mpsc, watch};
+
+pub use counters::{Counters, Reason};
+pub use record::{EventSink, Record};
+
+use crate::clock::Clock;
+use crate::detector::settings::{Member, Settings};
+use crate::detector::time::Now;
+use crate::detector::view::View;
+use crate::detector::{Detector, Input, LocalFault, Output, Saved};
+use crate::hlc::HybridClock;
+use crate::identity::Incarnation;
+use crate::network::{Batch, Left, Network};
+use crate::wire::{GoodbyeReason, Keys};
+use gate::Gate;
+use outbox::Outbox;
+
+/// How many batches are read before the detector looks at the time: 4,096 datagrams, so that a flood cannot keep it from
+/// judging what is due.
+const BATCHES_A_TURN: usize = 4096 / crate::network::BATCH;
+
+/// How long a socket that fails is left alone: an error that stays must not spin the loop.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long the loop sleeps when nothing is due at all.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Stop, and stop again: more need not wait in the queue.
+const COMMANDS: usize = 4;
+
+/// What an agent is made of, beside its network.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What the detector is told.
+    pub settings: Settings,
+    /// Who belongs, this node included.
+    pub roster: Vec<Member>,
+    /// What vouches for datagrams.
+    pub keys: Keys,
+}
+
+/// The system gave no randomness to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot start: the system gave no randomness; try again when it has booted")]
+pub struct NoRandomness;
+
+/// One agent, to be [run](Agent::run).
+pub struct Agent<N> {
+    network: N,
+    clock: Clock,
+    detector: Detector,
+    gate: Gate,
+    outbox: Outbox,
+    hybrid: HybridClock,
+    events: Box<dyn EventSink>,
+    identity: record::Identity,
+    counters: Arc<Counters>,
+    view: watch::Sender<Arc<View>>,
+    commands: mpsc::Receiver<Command>,
+    state: State,
+}
+
+/// Where the loop stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The socket is drained.
+    Drained,
+    /// There may be more in the socket.
+    Behind,
+    /// The socket failed.
+    Failed,
+    /// The goodbye is said.
+    Stopped,
+}
+
+/// What an agent can be told while it runs.
+#[derive(Clone, Copy, Debug)]
+enum Command {
+    Stop(GoodbyeReason),
+}
+
+/// How others see an agent that runs, and stop it. It goes on when all of its handles are gone.
+#[derive(Clone, Debug)]
+pub struct AgentHandle {
+    view: watch::Receiver<Arc<View>>,
+    counters: Arc<Counters>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl AgentHandle {
+    /// What the agent knows; a new one when that has changed.
+    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    /// What the shell has counted; what the detector counts is in the view.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Lets the agent say goodbye, and then end.
+    pub fn stop(&self, reason: GoodbyeReason) {
+        // A full queue is full of stops, and a closed one is of an agent that has ended.
+        let _ = self.commands.try_send(Command::Stop(reason));
+    }
+}
+
+impl<N: Network> Agent<N> {
+    /// An agent that has not begun. Its incarnation is the time of day, in microseconds.
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub fn new(
+        setup: Setup,
+        network: N,
+        clock: Clock,
+        events: impl EventSink + 'static,
+    ) -> Result<(Self, AgentHandle), NoRandomness> {
+        let Setup { settings, roster, keys } = setup;
+        let mut seed = [0; 32];
+        SystemRandom::new().fill(&mut seed).map_err(|_| NoRandomness)?;
+        let (now, wall) = (clock.now(), clock.wall());
+        let incarnation = Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
+        let identity = record::Identity::of(&settings);
+        let mut detector = Detector::new(settings, Saved::default(), incarnation, seed, now);
+        detector.handle(Input::Roster(roster), now);
+        let (view, seen) = watch::channel(detector.view(now));
+        let (commander, commands) = mpsc::channel(COMMANDS);
+        let counters = Arc::new(Counters::default());
+        let gate = Gate::new(detector.id(), keys.clone(), &seen.borrow(), now);
+        let outbox = Outbox::new(keys);
+        let handle = AgentHandle { view: seen, counters: Arc::clone(&counters), commands: commander };
+        let hybrid = HybridClock::default();
+        let (events, state) = (Box::new(events), State::Drained);
+        Ok((
+            Self { network, clock, detector, gate, outbox, hybrid, events, identity, counters, view, commands, state },
+            handle,
+        ))
+    }
+
+    /// Runs until it was told to stop and has said goodbye.
+    ///
+    /// To drop it is to kill it: its peers are not told.
+    pub async fn run(mut self) {
+        let mut batch = Batch::default();
+        while self.turn(&mut batch) != State::Stopped {
+            self.wait().await;
+        }
+    }
+
+    fn turn(&mut self, batch: &mut Batch) -> State {
+        self.drain(batch);
+        let moment = self.moment();
+        let datagrams = self.network.drops();
+        if datagrams > 0 {
+            self.detector.handle(Input::LocalFault(LocalFault::Drops { datagrams }), moment.now);
+        }
+        if self.detector.poll_timeout().is_some_and(|due| due <= moment.now) {
+            self.detector.handle_timeout(moment.now);
+        }
+        self.do_what_is_wanted(moment);
+        self.state
+    }
+
+    fn drain(&mut self, batch: &mut Batch) {
+        for _ in 0..BATCHES_A_TURN {
+            let left = self.network.receive(batch);
+            let moment = self.moment();
+            match left {
+                Ok(left) => {
+                    self.take_in(batch, moment);
+                    self.do_what_is_wanted(moment);
+                    self.stand(if left == Left::Nothing { State::Drained } else { State::Behind });
+                }
+                Err(error) => {
+                    self.outbox.faults.tell("receive", &error, moment.now);
+                    self.counters.receive_failed();
+                    self.stand(State::Failed);
+                }
+            }
+            if self.state != State::Behind {
+                break;
+            }
+        }
+    }
+
+    /// Whoever has stopped stays so.
+    fn stand(&mut self, state: State) {
+        if self.state != State::Stopped {
+            self.state = state;
+        }
+    }
+
+    fn take_in(&mut self, batch: &Batch, moment: Moment) {
+        for (from, bytes) in batch.iter() {
+            let opened = match self.gate.open(bytes, from, moment.now) {
+                Ok(opened) => opened,
+                Err(reason) => {
+                    self.counters.refuse(reason);
+                    continue;
+                }
+            };
+            if self.hybrid.merge(opened.stamp, moment.wall).is_err() {
+                self.counters.saw_clock_ahead();
+            }
+            let (sender, before) = (opened.datagram.sender, self.detector.received());
+            let datagram = Input::Datagram { datagram: opened.datagram, from, size: bytes.len() };
+            self.detector.handle(datagram, moment.now);
+            if self.detector.received() > before {
+                self.outbox.learn_key(sender, opened.newest_key);
+            }
+        }
+    }
+
+    fn do_what_is_wanted(&mut self, moment: Moment) {
+        let mut view_is_new = false;
+        while let Some(output) = self.detector.poll_output() {
+            match output {
+                Output::Transmit { to, datagram } => {
+                    let stamp = self.hybrid.stamp(moment.wall);
+                    if self.outbox.send(&mut self.network, to, &datagram, stamp, moment.now).is_err() {
+                        self.detector.handle(Input::LocalFault(LocalFault::Send), moment.now);
+                    }
+                }
+                Output::Event(event) => {
+                    let (hlc, incarnation) = (self.hybrid.stamp(moment.wall), self.detector.incarnation());
+                    self.events.accept(self.identity.record(event, incarnation, hlc, moment));
+                }
+                // There is nowhere to keep it until the state directory's issue.
+                Output::Save(_) => {}
+                Output::View => view_is_new = true,
+                Output::Stopped => self.state = State::Stopped,
+            }
+        }
+        if view_is_new {
+            let view = self.detector.view(moment.now);
+            self.gate.learn_addresses(&view);
+            self.view.send_replace(view);
+        }
+    }
+
+    /// Waits for whatever comes first. The time is read anew after each wait: tokio's timer does not count suspended
+    /// time, the detector's does.
+    async fn wait(&mut self) {
+        let until_due = self.detector.poll_timeout().map_or(IDLE, |due| due.since(self.clock.now()));
+        let has_failed = self.state == State::Failed;
+        let sleep = if has_failed { until_due.min(PAUSE) } else { until_due };
+        tokio::select! {
+            ready = self.network.ready(), if !has_failed => {
+                if let Err(error) = ready {
+                    self.outbox.faults.tell("await", &error, self.clock.now());
+                    self.counters.receive_failed();
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            Some(Command::Stop(reason)) = self.commands.recv() => {
+                self.detector.handle(Input::Stop(reason), self.clock.now());
+            }
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: self.clock.now(), wall: self.clock.wall() }
+    }
+}
+
+/// Both times of one instant.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    now: Now,
+    wall: Duration,
+}

@@ -1,0 +1,105 @@
+//! A record: an event as it leaves the agent, with who says it and when. One JSON object.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::Moment;
+use crate::detector::event::Event;
+use crate::detector::settings::Settings;
+use crate::detector::time::Now;
+use crate::hlc::Stamp;
+use crate::identity::Incarnation;
+
+/// An event with the fields that all have in common.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// When it was said, by the clock that is not shown.
+    #[serde(skip)]
+    pub at: Now,
+    /// The time of day.
+    #[serde(serialize_with = "microseconds")]
+    pub time: Timestamp,
+    /// The hybrid logical clock: records of different nodes sort by it in causal order.
+    #[serde(serialize_with = "text")]
+    pub hlc: Stamp,
+    /// The cluster.
+    #[serde(serialize_with = "text")]
+    pub cluster: Arc<str>,
+    /// The node that says it.
+    #[serde(serialize_with = "text")]
+    pub node: Arc<str>,
+    /// Which run of its agent.
+    pub incarnation: Incarnation,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Takes records, in order. It must not wait: the loop that detects stands still meanwhile.
+pub trait EventSink {
+    /// Takes one.
+    fn accept(&mut self, record: Record);
+}
+
+impl<F: FnMut(Record)> EventSink for F {
+    fn accept(&mut self, record: Record) {
+        self(record);
+    }
+}
+
+/// Who speaks in an agent's records.
+pub(super) struct Identity {
+    cluster: Arc<str>,
+    node: Arc<str>,
+}
+
+impl Identity {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self { cluster: settings.cluster.as_str().into(), node: settings.node.name.as_str().into() }
+    }
+
+    pub(super) fn record(&self, event: Event, incarnation: Incarnation, hlc: Stamp, moment: Moment) -> Record {
+        let microseconds = i64::try_from(moment.wall.as_micros()).unwrap_or(i64::MAX);
+        Record {
+            at: moment.now,
+            time: Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::MAX),
+            hlc,
+            cluster: Arc::clone(&self.cluster),
+            node: Arc::clone(&self.node),
+            incarnation,
+            event,
+        }
+    }
+}
+
+fn microseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.6}"))
+}
+
+fn text<S: Serializer>(text: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::wire::GoodbyeReason;
+
+    #[test]
+    fn a_record_is_one_flat_json_object_with_the_common_fields_first() {
+        let identity = Identity { cluster: "production".into(), node: "node-1".into() };
+        let wall = Duration::from_hours(498_684) + Duration::from_micros(1_500);
+        let moment = Moment { now: Now::START, wall };
+        let event = Event::AgentStopped { reason: GoodbyeReason::Stopped };
+        let record = identity.record(event, Incarnation(7), Stamp::from_bits(0x1f), moment);
+        assert_eq!(
+            serde_json::to_string(&record).unwrap(),
+            r#"{"time":"2026-11-21T12:00:00.001500Z","hlc":"000000000000001f","cluster":"production","node":"node-1","incarnation":7,"event":"agent_stopped","reason":"stopped"}"#
+        );
+    }
+}

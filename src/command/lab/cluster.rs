@@ -1,0 +1,123 @@
+//! Real agents in one process: each on a loopback address of its own, with real sockets, authenticated by a key that was
+//! made for the occasion, and behind one [`Cut`].
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use netsplit::agent::{Agent, AgentHandle, Record, Setup};
+use netsplit::clock::Clock;
+use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
+use netsplit::detector::view::View;
+use netsplit::network::{Cut, FaultyNetwork, UdpNetwork};
+use netsplit::wire::{GoodbyeReason, KEY_SIZE, Key, Keys};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Records that wait for the narrator, who looks twenty times a second. 50 agents write some hundreds at once.
+const QUEUE: usize = 65_536;
+
+/// How long the end waits for goodbyes, which take a tenth of a second.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const ZONES: [&str; 4] = ["east", "west", "north", "south"];
+
+/// The agents, and the cut between them.
+pub(super) struct Cluster {
+    pub(super) nodes: Vec<Node>,
+    pub(super) cut: Cut,
+    pub(super) clock: Clock,
+    pub(super) timing: Timing,
+    records: mpsc::Receiver<Record>,
+    agents: JoinSet<()>,
+}
+
+/// One agent, from outside.
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    /// Which side of the cut it will be on.
+    pub(super) side: usize,
+    handle: AgentHandle,
+}
+
+impl Node {
+    /// What it knows now.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.handle.view().borrow())
+    }
+}
+
+impl Cluster {
+    /// Starts one agent for each name, in the sides that are given. To be called within a `LocalSet`.
+    pub(super) fn start(sides: &[Vec<String>], timing: Timing) -> anyhow::Result<Self> {
+        let (clock, keys) = (Clock::start(), fresh_keys()?);
+        let named = sides.iter().enumerate().flat_map(|(side, names)| names.iter().map(move |name| (name, side)));
+        let bound = (1..).zip(named).map(|(last, (name, side))| Bound::new(last, name, side));
+        let bound = bound.collect::<anyhow::Result<Vec<_>>>()?;
+        let roster: Vec<Member> = bound.iter().map(|bound| bound.member.clone()).collect();
+        let cut = Cut::between(bound.iter().map(|bound| (bound.member.address.ip(), bound.side)));
+        let (sender, records) = mpsc::channel(QUEUE);
+        let (mut nodes, mut agents) = (Vec::new(), JoinSet::new());
+        for Bound { member, network, side } in bound {
+            let (name, address) = (member.name.clone(), member.address);
+            let network = FaultyNetwork::new(network, address.ip(), cut.clone());
+            let setup = Setup { settings: settings(member, timing), roster: roster.clone(), keys: keys.clone() };
+            let sender = sender.clone();
+            // Only the narration would miss what does not fit; the verdicts are in the views.
+            let (agent, handle) = Agent::new(setup, network, clock, move |record| drop(sender.try_send(record)))?;
+            agents.spawn_local(agent.run());
+            nodes.push(Node { name, address, side, handle });
+        }
+        Ok(Self { nodes, cut, clock, timing, records, agents })
+    }
+
+    /// What the agents have written since this was asked last.
+    ///
+    /// # Errors
+    /// An agent has ended, which none does by itself.
+    pub(super) fn records(&mut self) -> anyhow::Result<Vec<Record>> {
+        if let Some(ended) = self.agents.try_join_next() {
+            ended.context("an agent failed: this is a fault in netsplit, please report it")?;
+            anyhow::bail!("an agent ended by itself: this is a fault in netsplit, please report it");
+        }
+        Ok(std::iter::from_fn(|| self.records.try_recv().ok()).collect())
+    }
+
+    /// Lets all agents say goodbye. Whoever has not done so after a second ends without.
+    pub(super) async fn stop(mut self) {
+        for node in &self.nodes {
+            node.handle.stop(GoodbyeReason::Stopped);
+        }
+        let all = async { while self.agents.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(PATIENCE, all).await;
+    }
+}
+
+/// An agent to be: its socket is there, and so its address is known, of which the roster is made.
+struct Bound {
+    member: Member,
+    network: UdpNetwork,
+    side: usize,
+}
+
+impl Bound {
+    fn new(last: u8, name: &str, side: usize) -> anyhow::Result<Self> {
+        let network = UdpNetwork::bind((Ipv4Addr::new(127, 0, 0, last), 0).into())?;
+        let zone = ZONES.get(side).copied().unwrap_or_default().to_owned();
+        let member = Member { name: name.to_owned(), zone, address: network.local_address() };
+        Ok(Self { member, network, side })
+    }
+}
+
+fn settings(node: Member, timing: Timing) -> Settings {
+    Settings { cluster: "lab".to_owned(), node, timing, mode: ModePolicy::default() }
+}
+
+fn fresh_keys() -> anyhow::Result<Keys> {
+    let mut bytes = [0; KEY_SIZE];
+    SystemRandom::new().fill(&mut bytes).ok().context("the system gave no randomness for a key")?;
+    Keys::oldest_first(vec![Key::new(&bytes)]).context("one key is no key")
+}

@@ -1,0 +1,97 @@
+//! A network that can be cut, for `netsplit lab` and the tests: whatever crosses the cut is dropped on receipt.
+//!
+//! On receipt, because that is where a real cut shows: the sender's system call succeeds.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Batch, Left, Network};
+
+/// A cut between sides, shared by all the networks that it cuts. It begins healed.
+#[derive(Clone, Debug, Default)]
+pub struct Cut {
+    sides: Arc<BTreeMap<IpAddr, usize>>,
+    open: Arc<AtomicBool>,
+}
+
+impl Cut {
+    /// A cut that puts each address on the side that stands beside it. Addresses on no side it leaves alone.
+    pub fn between(sides: impl IntoIterator<Item = (IpAddr, usize)>) -> Self {
+        Self { sides: Arc::new(sides.into_iter().collect()), open: Arc::default() }
+    }
+
+    /// From now on nothing crosses.
+    pub fn cut(&self) {
+        self.open.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on everything arrives.
+    pub fn heal(&self) {
+        self.open.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether what `from` sends arrives at `to`.
+    pub fn lets_through(&self, from: IpAddr, to: IpAddr) -> bool {
+        let side = |address| self.sides.get(&address);
+        !self.open.load(Ordering::Relaxed) || side(from).zip(side(to)).is_none_or(|(from, to)| from == to)
+    }
+}
+
+/// A network behind a [`Cut`].
+pub struct FaultyNetwork<N> {
+    inner: N,
+    own: IpAddr,
+    cut: Cut,
+}
+
+impl<N: Network> FaultyNetwork<N> {
+    /// Puts `inner`, which listens at `own`, behind `cut`.
+    pub fn new(inner: N, own: IpAddr, cut: Cut) -> Self {
+        Self { inner, own, cut }
+    }
+}
+
+impl<N: Network> Network for FaultyNetwork<N> {
+    fn ready(&self) -> impl Future<Output = io::Result<()>> {
+        self.inner.ready()
+    }
+
+    fn receive(&mut self, batch: &mut Batch) -> io::Result<Left> {
+        let left = self.inner.receive(batch)?;
+        batch.retain(|from| self.cut.lets_through(from.ip(), self.own));
+        Ok(left)
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        self.inner.send(to, bytes)
+    }
+
+    fn drops(&mut self) -> u64 {
+        self.inner.drops()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        [127, 0, 0, last].into()
+    }
+
+    #[test]
+    fn a_cut_stops_what_crosses_it_and_nothing_else() {
+        let cut = Cut::between([(address(1), 0), (address(2), 0), (address(3), 1)]);
+        assert!(cut.lets_through(address(1), address(3)), "it begins healed");
+        cut.cut();
+        assert!(cut.lets_through(address(1), address(2)));
+        assert!(!cut.lets_through(address(1), address(3)));
+        assert!(!cut.lets_through(address(3), address(2)));
+        assert!(cut.lets_through(address(9), address(1)), "not on a side");
+        cut.heal();
+        assert!(cut.lets_through(address(1), address(3)));
+    }
+}

@@ -1,0 +1,43 @@
+//! The seam between the shell and the world.
+//!
+//! Today it carries datagrams; the second opinions of section 8 of the design (echo, connect) join it with their own
+//! issue, so that whoever cuts a [`Network`] cuts all of what an agent sees. [`UdpNetwork`] is the real one,
+//! [`FaultyNetwork`] its twin for `netsplit lab` and the tests.
+
+mod batch;
+mod faulty;
+mod udp;
+
+use std::io;
+use std::net::SocketAddr;
+
+pub use batch::{BATCH, Batch, SLOT_SIZE};
+pub use faulty::{Cut, FaultyNetwork};
+pub use udp::{BindError, UdpNetwork};
+
+/// What an agent sends into and receives from.
+pub trait Network {
+    /// Waits until there may be something to receive. It may be wrong; it does not miss anything.
+    fn ready(&self) -> impl Future<Output = io::Result<()>>;
+
+    /// Replaces what is in `batch` by what has arrived, without waiting.
+    ///
+    /// It asks the socket itself, whatever [`Network::ready`] believes: what has arrived must be known before a deadline
+    /// is judged. An error is transient; call again, after a pause.
+    fn receive(&mut self, batch: &mut Batch) -> io::Result<Left>;
+
+    /// Sends one datagram, without waiting. An error is a fact of this machine and says nothing of the peer.
+    fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()>;
+
+    /// How many datagrams that had arrived the socket has dropped since this was asked last.
+    fn drops(&mut self) -> u64;
+}
+
+/// What a socket has left after [`Network::receive`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing: it is drained.
+    Nothing,
+    /// The batch was full, so there may be more.
+    Perhaps,
+}

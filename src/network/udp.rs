@@ -1,0 +1,224 @@
+//! The real network: one UDP socket, for IPv4 and IPv6 at once where it listens on `[::]`.
+//!
+//! It is made with socket2, read with nix (many datagrams a system call, and the kernel's count of those that it
+//! dropped: docs/adr/0002) and awaited with tokio. Reading and sending allocate nothing.
+
+use std::io::{self, ErrorKind, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsRawFd;
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, setsockopt, sockopt::RxqOvfl,
+};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::{BATCH, Batch, Left, Network};
+
+/// How much the kernel is asked to keep for us: some seconds of a large cluster, while a CPU limit makes us wait. The
+/// kernel gives what `net.core.rmem_max` allows.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// An agent cannot listen where it was told to.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}/udp: {}", why(cause))]
+pub struct BindError {
+    /// Where.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub cause: io::Error,
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            "the port is in use; stop the program that has it, or choose another with `listen`".into()
+        }
+        ErrorKind::AddrNotAvailable => "this machine has no such address; correct `listen`".into(),
+        ErrorKind::PermissionDenied => {
+            "this user may not; choose a port above 1023, or let the user that netsplit runs as have this one".into()
+        }
+        _ => format!("{error}; check `listen`"),
+    }
+}
+
+/// A bound UDP socket.
+pub struct UdpNetwork {
+    socket: UdpSocket,
+    local: SocketAddr,
+    is_ipv6: bool,
+    headers: MultiHeaders<SockaddrStorage>,
+    drops: Drops,
+}
+
+impl UdpNetwork {
+    /// Listens on `address`. `[::]` stands for IPv4 too, and for IPv4 alone where IPv6 is off.
+    ///
+    /// It must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// What keeps it from listening, with what to do about it.
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let bound = match listen(address) {
+            Err(error) if address.ip().is_unspecified() && address.is_ipv6() && is_ipv6_off(&error) => {
+                listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+            }
+            bound => bound,
+        };
+        bound.and_then(Self::of).map_err(|cause| BindError { address, cause })
+    }
+
+    fn of(socket: Socket) -> io::Result<Self> {
+        let socket = UdpSocket::from_std(socket.into())?;
+        let local = socket.local_addr()?;
+        Ok(Self {
+            socket,
+            local: canonical(local),
+            is_ipv6: local.is_ipv6(),
+            headers: new_headers(),
+            drops: Drops::default(),
+        })
+    }
+
+    /// Where it listens; the port is the real one if it was bound as 0.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Lets [`Network::ready`] wait for the next datagram. Right only when the socket was seen empty after the last
+    /// event: one that comes later makes a new event, for tokio listens to edges.
+    fn wait_for_more(&self) {
+        let _: io::Result<()> = self.socket.try_io(Interest::READABLE, || Err(ErrorKind::WouldBlock.into()));
+    }
+}
+
+impl Network for UdpNetwork {
+    async fn ready(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    fn receive(&mut self, batch: &mut Batch) -> io::Result<Left> {
+        let received = receive_many(&self.socket, &mut self.headers, batch, &mut self.drops);
+        if self.drops.went_untold {
+            self.headers = new_headers();
+            self.drops.went_untold = false;
+        }
+        match received {
+            Ok(BATCH) => Ok(Left::Perhaps),
+            Ok(_) | Err(Errno::EAGAIN) => {
+                self.wait_for_more();
+                Ok(Left::Nothing)
+            }
+            Err(Errno::EINTR) => Ok(Left::Perhaps),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let to = if self.is_ipv6 { mapped(to) } else { to };
+        SockRef::from(&self.socket).send_to(bytes, &SockAddr::from(to)).map(|_whole| ())
+    }
+
+    fn drops(&mut self) -> u64 {
+        std::mem::take(&mut self.drops.risen)
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    // Both make it better and neither is needed: a container may forbid them.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = setsockopt(&socket, RxqOvfl, &1);
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// With `ipv6.disable=1` there is no such family, with the sysctl `disable_ipv6` no such address.
+fn is_ipv6_off(error: &io::Error) -> bool {
+    let off = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL];
+    error.raw_os_error().is_some_and(|code| off.contains(&Errno::from_raw(code)))
+}
+
+fn new_headers() -> MultiHeaders<SockaddrStorage> {
+    MultiHeaders::preallocate(BATCH, Some(cmsg_space!(u32)))
+}
+
+fn receive_many(
+    socket: &UdpSocket,
+    headers: &mut MultiHeaders<SockaddrStorage>,
+    batch: &mut Batch,
+    drops: &mut Drops,
+) -> Result<usize, Errno> {
+    let (mut rooms, mut filling) = batch.slots();
+    let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+        std::array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
+    let messages = recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+    let mut count = 0;
+    for (slot, message) in messages.enumerate() {
+        count += 1;
+        drops.learn(&message);
+        if let Some(from) = message.address.as_ref().and_then(address_of) {
+            filling.push(slot, message.bytes, canonical(from));
+        }
+    }
+    Ok(count)
+}
+
+fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| SocketAddr::from(*v4));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddr::from(*v6)))
+}
+
+/// An IPv4 peer is the same peer, whichever socket hears it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        v4 if v4.is_ipv4() => SocketAddr::new(v4, address.port()),
+        _ => address,
+    }
+}
+
+/// How an IPv6 socket names a peer.
+fn mapped(address: SocketAddr) -> SocketAddr {
+    let map = |v4: SocketAddrV4| SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0);
+    match address {
+        SocketAddr::V4(v4) => map(v4).into(),
+        SocketAddr::V6(_) => address,
+    }
+}
+
+/// The kernel's count of datagrams that it dropped because we did not read in time. It stands beside a datagram that
+/// came after a drop.
+#[derive(Debug, Default)]
+struct Drops {
+    counted: u32,
+    risen: u64,
+    /// The count came and had no room: nix does not give a header its room back after a datagram that came without
+    /// one, which is all of them up to the first drop. The next one needs new headers.
+    went_untold: bool,
+}
+
+impl Drops {
+    fn learn(&mut self, message: &RecvMsg<'_, '_, SockaddrStorage>) {
+        if message.flags.contains(MsgFlags::MSG_CTRUNC) {
+            self.went_untold = true;
+            // It is not 0, and how many more there were is told with the next datagram.
+            return self.count(self.counted.max(1));
+        }
+        for ancillary in message.cmsgs().into_iter().flatten() {
+            if let ControlMessageOwned::RxqOvfl(counted) = ancillary {
+                self.count(counted);
+            }
+        }
+    }
+
+    fn count(&mut self, counted: u32) {
+        self.risen += u64::from(counted.wrapping_sub(self.counted));
+        self.counted = counted;
+    }
+}

@@ -1,0 +1,204 @@
+//! Agents as they run: real sockets on loopback, real time, keys. Each waits for what must come to be, and for nothing
+//! that must come soon.
+
+use std::cell::RefCell;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::rc::Rc;
+use std::time::Duration;
+
+use netsplit::agent::{Agent, AgentHandle, Record, Setup};
+use netsplit::clock::Clock;
+use netsplit::detector::event::Event;
+use netsplit::detector::mode::Mode;
+use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
+use netsplit::detector::view::View;
+use netsplit::hlc::Stamp;
+use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
+use netsplit::network::UdpNetwork;
+use netsplit::wire::{self, Datagram, Echo, Flags, GoodbyeReason, Key, Keys, Kind};
+use tokio::task::{JoinHandle, LocalSet};
+
+const CLUSTER: &str = "test";
+
+struct Running {
+    address: SocketAddr,
+    handle: AgentHandle,
+    task: JoinHandle<()>,
+    records: Rc<RefCell<Vec<Record>>>,
+}
+
+impl Running {
+    fn has_told(&self, is_it: impl Fn(&Event) -> bool) -> bool {
+        self.records.borrow().iter().any(|record| is_it(&record.event))
+    }
+
+    fn sees(&self, is_so: impl Fn(&View) -> bool) -> bool {
+        is_so(&self.handle.view().borrow())
+    }
+
+    fn refused(&self, reason: &str) -> u64 {
+        self.handle.counters().refused().find(|(name, _)| *name == reason).unwrap().1
+    }
+}
+
+fn keys(seed: u8) -> Keys {
+    Keys::oldest_first(vec![Key::new(&[seed; 32])]).unwrap()
+}
+
+fn settings(node: Member) -> Settings {
+    let timing = Timing::of_period(Duration::from_millis(500));
+    Settings { cluster: CLUSTER.to_owned(), node, timing, mode: ModePolicy::default() }
+}
+
+/// Starts node-1 and on, `also` being in their rosters too. Within a `LocalSet`.
+fn start(count: usize, also: &[Member]) -> Vec<Running> {
+    let bind = |_| UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let networks: Vec<UdpNetwork> = (0..count).map(bind).collect();
+    let member = |(number, network): (usize, &UdpNetwork)| Member {
+        name: format!("node-{number}"),
+        zone: String::new(),
+        address: network.local_address(),
+    };
+    let mut roster: Vec<Member> = (1..).zip(&networks).map(member).collect();
+    roster.extend(also.iter().cloned());
+    let run = |(node, network): (&Member, UdpNetwork)| {
+        let records = Rc::new(RefCell::new(Vec::new()));
+        let (written, address) = (Rc::clone(&records), node.address);
+        let setup = Setup { settings: settings(node.clone()), roster: roster.clone(), keys: keys(1) };
+        let sink = move |record| written.borrow_mut().push(record);
+        let (agent, handle) = Agent::new(setup, network, Clock::start(), sink).unwrap();
+        Running { address, handle, task: tokio::task::spawn_local(agent.run()), records }
+    };
+    roster.iter().zip(networks).map(run).collect()
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
+
+#[track_caller]
+fn until(what: &'static str, is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
+    let place = std::panic::Location::caller();
+    async move {
+        for _ in 0..6000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{place}: waited a minute for this: {what}");
+    }
+}
+
+fn all_normal(agents: &[Running]) -> bool {
+    agents.iter().all(|agent| agent.sees(|view| view.mode == Mode::Normal))
+}
+
+#[test]
+fn a_goodbye_is_told_from_a_crash_and_neither_is_a_partition() {
+    run(async {
+        let mut agents = start(4, &[]);
+        until("everybody hears everybody", || all_normal(&agents)).await;
+
+        let polite = agents.pop().unwrap();
+        polite.handle.stop(GoodbyeReason::Stopped);
+        polite.task.await.unwrap();
+        let left = |event: &Event| matches!(event, Event::PeerLeft { peer, .. } if peer == "node-4");
+        until("the goodbye arrives", || agents.iter().all(|agent| agent.has_told(left))).await;
+
+        let killed = agents.pop().unwrap();
+        killed.task.abort();
+        let unheard = |event: &Event| matches!(event, Event::NodeUnheard { node } if node == "node-3");
+        until("the crash is seen", || agents.iter().all(|agent| agent.has_told(unheard))).await;
+        let opened = |event: &Event| matches!(event, Event::PartitionOpened(_));
+        assert!(!agents.iter().any(|agent| agent.has_told(opened)));
+    });
+}
+
+#[test]
+fn records_come_in_the_order_of_their_stamps_and_say_who_speaks() {
+    run(async {
+        let agents = start(2, &[]);
+        until("everybody hears everybody", || all_normal(&agents)).await;
+        let records = agents[0].records.borrow();
+        assert!(records.is_sorted_by(|a, b| a.hlc < b.hlc));
+        assert!(records.iter().all(|record| &*record.node == "node-1" && &*record.cluster == CLUSTER));
+        assert!(matches!(records.first().unwrap().event, Event::AgentStarted { roster: 2 }));
+    });
+}
+
+/// A goodbye in the name of node-2, by somebody who has another key.
+fn forged_goodbye(run: Incarnation) -> Vec<u8> {
+    let id = |name| NodeId::of(CLUSTER, name);
+    let datagram = Datagram {
+        kind: Kind::Heartbeat,
+        flags: Flags { goodbye: Some(GoodbyeReason::Stopped), ..Flags::default() },
+        sender: id("node-2"),
+        receiver: id("node-1"),
+        incarnation: run,
+        sequence: Sequence(1_000_000),
+        pace: Duration::from_secs(1),
+        echo: Echo::default(),
+        row_version: RowVersion(0),
+        row_digest: Digest::NONE,
+        held_digest: Digest::NONE,
+        roster_digest: Digest::NONE,
+        electorate_digest: Digest::NONE,
+        epoch: Epoch(0),
+        blocks: Vec::new(),
+    };
+    let mut bytes = Vec::new();
+    wire::seal(&datagram, Stamp::default(), &keys(2), None, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn garbage_and_forgeries_leave_an_agent_working() {
+    run(async {
+        let agents = start(2, &[]);
+        until("everybody hears everybody", || all_normal(&agents)).await;
+        let (target, told) = (agents[0].address, agents[0].records.borrow().len());
+        let enemy = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let goodbye = forged_goodbye(agents[1].handle.view().borrow().incarnation);
+        let refused =
+            || ["too_short", "too_long", "version"].map(|reason| agents[0].refused(reason)).iter().all(|&n| n > 0);
+        for bytes in [&[][..], &[0; 7], &[0; 96], &[0xff; 2000], &goodbye] {
+            enemy.send_to(bytes, target).unwrap();
+        }
+        until("all of it is refused", || refused() && agents[0].refused("tag") + agents[0].refused("key") > 0).await;
+        let before = agents[0].handle.view().borrow().counters.received;
+        until("it hears on", || agents[0].sees(|view| view.counters.received > before + 5)).await;
+        assert!(all_normal(&agents));
+        assert_eq!(agents[0].records.borrow().len(), told, "nothing was worth an event");
+    });
+}
+
+#[test]
+fn a_flood_from_strangers_is_refused_before_it_costs_an_hmac() {
+    run(async {
+        let agents = start(2, &[]);
+        until("everybody hears everybody", || all_normal(&agents)).await;
+        let stranger = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 99), 0)).unwrap();
+        let goodbye = forged_goodbye(Incarnation(1));
+        for _ in 0..2000 {
+            stranger.send_to(&goodbye, agents[0].address).unwrap();
+        }
+        until("the flood is refused", || agents[0].refused("rate") > 0).await;
+        let before = agents[0].handle.view().borrow().counters.received;
+        until("it hears on", || agents[0].sees(|view| view.counters.received > before + 5)).await;
+    });
+}
+
+#[test]
+fn what_cannot_be_sent_is_counted_and_stops_nothing() {
+    run(async {
+        // A broadcast address: the system refuses to send there (EACCES).
+        let address = (Ipv4Addr::BROADCAST, 7475).into();
+        let nowhere = Member { name: "nowhere".to_owned(), zone: String::new(), address };
+        let agents = start(2, &[nowhere]);
+        let both = || agents.iter().all(|agent| agent.sees(|view| view.counters.send_errors > 3));
+        until("errors are counted", both).await;
+        until("they hear each other", || agents.iter().all(|agent| agent.sees(|view| view.members == 2))).await;
+    });
+}

@@ -1,0 +1,111 @@
+//! The real socket: what it receives, where it says that came from, and what it says it has lost.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+use netsplit::network::{Batch, Left, Network, SLOT_SIZE, UdpNetwork};
+
+fn within_a_runtime(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+fn localhost(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Everything that has arrived.
+fn drain(network: &mut UdpNetwork) -> Vec<(SocketAddr, usize)> {
+    let mut all = Vec::new();
+    let mut batch = Batch::default();
+    loop {
+        let left = network.receive(&mut batch).unwrap();
+        all.extend(batch.iter().map(|(from, bytes)| (from, bytes.len())));
+        if left == Left::Nothing {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn a_socket_for_all_addresses_hears_and_answers_ipv4() {
+    within_a_runtime(async {
+        let mut network = UdpNetwork::bind("[::]:0".parse().unwrap()).unwrap();
+        let peer = UdpSocket::bind(localhost(0)).unwrap();
+        peer.send_to(b"hello", localhost(network.local_address().port())).unwrap();
+        network.ready().await.unwrap();
+        let from = peer.local_addr().unwrap();
+        assert_eq!(drain(&mut network), [(from, 5)], "in its canonical form");
+        network.send(from, b"answer").unwrap();
+        let mut answer = [0; 16];
+        assert_eq!(peer.recv(&mut answer).unwrap(), 6);
+    });
+}
+
+#[test]
+fn what_is_too_long_is_seen_to_be_too_long() {
+    within_a_runtime(async {
+        let mut network = UdpNetwork::bind(localhost(0)).unwrap();
+        let peer = UdpSocket::bind(localhost(0)).unwrap();
+        peer.send_to(&[7; 5000], network.local_address()).unwrap();
+        peer.send_to(&[], network.local_address()).unwrap();
+        let lengths: Vec<usize> = drain(&mut network).into_iter().map(|(_, length)| length).collect();
+        assert_eq!(lengths, [SLOT_SIZE, 0]);
+    });
+}
+
+#[test]
+fn ready_waits_again_after_the_socket_was_drained() {
+    within_a_runtime(async {
+        let mut network = UdpNetwork::bind(localhost(0)).unwrap();
+        let peer = UdpSocket::bind(localhost(0)).unwrap();
+        for _ in 0..3 {
+            peer.send_to(b"hello", network.local_address()).unwrap();
+            network.ready().await.unwrap();
+            assert_eq!(drain(&mut network).len(), 1);
+            let moment = std::time::Duration::from_millis(1);
+            assert!(tokio::time::timeout(moment, network.ready()).await.is_err(), "there is nothing to be ready for");
+        }
+    });
+}
+
+#[test]
+fn every_datagram_is_received_or_counted_as_dropped() {
+    within_a_runtime(async {
+        let mut network = UdpNetwork::bind(localhost(0)).unwrap();
+        let peer = UdpSocket::bind(localhost(0)).unwrap();
+        (0..100).for_each(|_| drop(peer.send_to(&[0; 1000], network.local_address()).unwrap()));
+        let mut sent = 100;
+        let mut received = 0;
+        let mut dropped = 0;
+        for round in 0..4 {
+            // The kernel doubles the buffer and counts about 2 KiB for each of these.
+            for _ in 0..20_000 {
+                peer.send_to(&[0; 1000], network.local_address()).unwrap();
+            }
+            received += drain(&mut network).len();
+            dropped += network.drops();
+            // A drop is told by what comes after it.
+            for _ in 0..3 {
+                peer.send_to(&[0; 1000], network.local_address()).unwrap();
+                received += drain(&mut network).len();
+            }
+            dropped += network.drops();
+            sent += 20_003;
+            assert!(dropped > 0, "round {round}: the flood was too small for this buffer");
+            assert_eq!(u64::try_from(received).unwrap() + dropped, sent, "round {round}");
+        }
+    });
+}
+
+#[test]
+fn an_address_in_use_is_told_in_one_sentence_with_what_to_do() {
+    within_a_runtime(async {
+        let first = UdpNetwork::bind(localhost(0)).unwrap();
+        let address = first.local_address();
+        let told = UdpNetwork::bind(address).err().unwrap().to_string();
+        let expected = "the port is in use; stop the program that has it, or choose another with `listen`";
+        assert_eq!(told, format!("cannot listen on {address}/udp: {expected}"));
+        // TEST-NET-1 (RFC 5737) is nobody's.
+        let told = UdpNetwork::bind("192.0.2.1:0".parse().unwrap()).err().unwrap().to_string();
+        assert_eq!(told, "cannot listen on 192.0.2.1:0/udp: this machine has no such address; correct `listen`");
+    });
+}
