@@ -349,9 +349,9 @@ mod tests {
     #[test]
     fn beyond_forty_nodes_those_that_are_alike_are_one_group() {
         insta::assert_snapshot!(render(&view(50, 30)), @r"
-        Source\Target                node-1…node-30 [30] node-31…node-50 [20]  Status
-        node-1…node-30 [30] (east)   ✓                   ✗                     majority
-        node-31…node-50 [20] (west)  ✗                   ?                     not reachable from here
+        Source\Target               node-1…node-30 [30] node-31…node-50 [20]  Status
+        node-1…node-30 [30] (east)  ✓                   ✗                     majority
+        node-31…node-50 [20] (west) ✗                   ?                     not reachable from here
         ");
     }
 

@@ -1,7 +1,9 @@
 //! Agents as they run: real sockets on loopback, real time, keys. Each waits for what must come to be, and for nothing
 //! that must come soon.
 
-use std::cell::RefCell;
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
+
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use netsplit::agent::{Agent, AgentHandle, Record, Setup};
 use netsplit::clock::Clock;
 use netsplit::detector::event::Event;
+use netsplit::detector::link::LinkState;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
 use netsplit::detector::view::View;
@@ -52,6 +55,10 @@ fn settings(node: Member) -> Settings {
 
 /// Starts node-1 and on, `also` being in their rosters too. Within a `LocalSet`.
 fn start(count: usize, also: &[Member]) -> Vec<Running> {
+    start_with(&keys(1), count, also)
+}
+
+fn start_with(keys: &Keys, count: usize, also: &[Member]) -> Vec<Running> {
     let bind = |_| UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let networks: Vec<UdpNetwork> = (0..count).map(bind).collect();
     let member = |(number, network): (usize, &UdpNetwork)| Member {
@@ -64,7 +71,7 @@ fn start(count: usize, also: &[Member]) -> Vec<Running> {
     let run = |(node, network): (&Member, UdpNetwork)| {
         let records = Rc::new(RefCell::new(Vec::new()));
         let (written, address) = (Rc::clone(&records), node.address);
-        let setup = Setup { settings: settings(node.clone()), roster: roster.clone(), keys: keys(1) };
+        let setup = Setup { settings: settings(node.clone()), roster: roster.clone(), keys: keys.clone() };
         let sink = move |record| written.borrow_mut().push(record);
         let (agent, handle) = Agent::new(setup, network, Clock::start(), sink).unwrap();
         Running { address, handle, task: tokio::task::spawn_local(agent.run()), records }
@@ -128,8 +135,8 @@ fn records_come_in_the_order_of_their_stamps_and_say_who_speaks() {
     });
 }
 
-/// A goodbye in the name of node-2, by somebody who has another key.
-fn forged_goodbye(run: Incarnation) -> Vec<u8> {
+/// A goodbye in the name of node-2, under these keys.
+fn goodbye_of_node_2(run: Incarnation, sequence: u32, keys: &Keys) -> Vec<u8> {
     let id = |name| NodeId::of(CLUSTER, name);
     let datagram = Datagram {
         kind: Kind::Heartbeat,
@@ -137,7 +144,7 @@ fn forged_goodbye(run: Incarnation) -> Vec<u8> {
         sender: id("node-2"),
         receiver: id("node-1"),
         incarnation: run,
-        sequence: Sequence(1_000_000),
+        sequence: Sequence(sequence),
         pace: Duration::from_secs(1),
         echo: Echo::default(),
         row_version: RowVersion(0),
@@ -149,7 +156,7 @@ fn forged_goodbye(run: Incarnation) -> Vec<u8> {
         blocks: Vec::new(),
     };
     let mut bytes = Vec::new();
-    wire::seal(&datagram, Stamp::default(), &keys(2), None, &mut bytes).unwrap();
+    wire::seal(&datagram, Stamp::default(), keys, None, &mut bytes).unwrap();
     bytes
 }
 
@@ -160,7 +167,7 @@ fn garbage_and_forgeries_leave_an_agent_working() {
         until("everybody hears everybody", || all_normal(&agents)).await;
         let (target, told) = (agents[0].address, agents[0].records.borrow().len());
         let enemy = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let goodbye = forged_goodbye(agents[1].handle.view().borrow().incarnation);
+        let goodbye = goodbye_of_node_2(agents[1].handle.view().borrow().incarnation, 1_000_000, &keys(2));
         let refused =
             || ["too_short", "too_long", "version"].map(|reason| agents[0].refused(reason)).iter().all(|&n| n > 0);
         for bytes in [&[][..], &[0; 7], &[0; 96], &[0xff; 2000], &goodbye] {
@@ -180,7 +187,7 @@ fn a_flood_from_strangers_is_refused_before_it_costs_an_hmac() {
         let agents = start(2, &[]);
         until("everybody hears everybody", || all_normal(&agents)).await;
         let stranger = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 99), 0)).unwrap();
-        let goodbye = forged_goodbye(Incarnation(1));
+        let goodbye = goodbye_of_node_2(Incarnation(1), 1, &keys(2));
         for _ in 0..2000 {
             stranger.send_to(&goodbye, agents[0].address).unwrap();
         }
@@ -200,5 +207,32 @@ fn what_cannot_be_sent_is_counted_and_stops_nothing() {
         let both = || agents.iter().all(|agent| agent.sees(|view| view.counters.send_errors > 3));
         until("errors are counted", both).await;
         until("they hear each other", || agents.iter().all(|agent| agent.sees(|view| view.members == 2))).await;
+    });
+}
+
+#[test]
+fn a_peer_that_speaks_a_newer_version_is_unknown_and_not_down() {
+    run(async {
+        let agents = start_with(&Keys::insecure(), 2, &[]);
+        until("everybody hears everybody", || all_normal(&agents)).await;
+        // Its agent is replaced by one of a later version.
+        agents[1].task.abort();
+        let run = agents[1].handle.view().borrow().incarnation;
+        let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let sequence = Cell::new(1_000_000);
+        let link_is = |state| agents[0].sees(|view| view.nodes.iter().any(|node| node.link == Some(state)));
+        until("the link is down", || link_is(LinkState::Down)).await;
+        let speaks_on = || {
+            sequence.set(sequence.get() + 1);
+            let mut newer = goodbye_of_node_2(run, sequence.get(), &Keys::insecure());
+            newer[0] = newer[0] & 0x0f | 2 << 4;
+            peer.send_to(&newer, agents[0].address).unwrap();
+        };
+        until("the link is unknown", || {
+            speaks_on();
+            link_is(LinkState::Unknown)
+        })
+        .await;
+        assert!(agents[0].refused("newer_version") > 0);
     });
 }

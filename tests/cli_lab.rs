@@ -1,5 +1,7 @@
 //! `netsplit lab` from the outside: its answer, and its exit code.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! `netsplit run` from the outside: its lines, its signals, its exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::net::{Ipv4Addr, UdpSocket};

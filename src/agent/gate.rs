@@ -9,7 +9,7 @@ use super::counters::Reason;
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::identity::NodeId;
-use crate::wire::{self, Keys, Opened};
+use crate::wire::{self, Keys, Opened, Refusal};
 
 /// How many datagrams a second from addresses that are not in the roster may cost an HMAC, all of them together.
 const STRANGERS_A_SECOND: u32 = 100;
@@ -40,11 +40,29 @@ impl Gate {
     }
 
     /// Refuses a flood from strangers before it costs an HMAC each, and then what no key vouches for.
-    pub(super) fn open(&mut self, bytes: &[u8], from: SocketAddr, now: Now) -> Result<Opened, Reason> {
+    pub(super) fn open(&mut self, bytes: &[u8], from: SocketAddr, now: Now) -> Result<Opened, Refused> {
         if !self.listed.contains(&from.ip()) && !self.strangers.take(now) {
-            return Err(Reason::RATE);
+            return Err(Refused::Rate);
         }
-        wire::open(bytes, self.own, &self.keys).map_err(Reason::of)
+        wire::open(bytes, self.own, &self.keys).map_err(Refused::Wire)
+    }
+}
+
+/// Why a datagram does not come to the detector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Too many came from addresses that are not in the roster.
+    Rate,
+    /// The wire did not open it.
+    Wire(Refusal),
+}
+
+impl Refused {
+    pub(super) fn reason(self) -> Reason {
+        match self {
+            Self::Rate => Reason::RATE,
+            Self::Wire(refusal) => Reason::of(refusal),
+        }
     }
 }
 

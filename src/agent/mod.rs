@@ -1,15 +1,16 @@
 //! The shell around the detector: one task, one loop. It owns the socket, the timers, the keys, the hybrid logical clock
 //! and the detector; it does everything, and decides nothing.
 //!
-//! A turn of the loop: drain the socket (each datagram through the [`gate`] into the detector), let the detector judge
+//! A turn of the loop: drain the socket (each datagram through the gate into the detector), let the detector judge
 //! what is due, do what it wants done, wait. What it wants told goes out as [`Record`]s, what it knows as a [`View`].
 
 mod counters;
 mod gate;
 mod outbox;
 mod record;
-mod send_faults;
+mod socket_faults;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +28,8 @@ use crate::detector::{Detector, Input, LocalFault, Output, Saved};
 use crate::hlc::HybridClock;
 use crate::identity::Incarnation;
 use crate::network::{Batch, Left, Network};
-use crate::wire::{GoodbyeReason, Keys};
-use gate::Gate;
+use crate::wire::{GoodbyeReason, Keys, Newer, Opened, Refusal};
+use gate::{Gate, Refused};
 use outbox::Outbox;
 
 /// How many batches are read before the detector looks at the time: 4,096 datagrams, so that a flood cannot keep it from
@@ -209,22 +210,29 @@ impl<N: Network> Agent<N> {
 
     fn take_in(&mut self, batch: &Batch, moment: Moment) {
         for (from, bytes) in batch.iter() {
-            let opened = match self.gate.open(bytes, from, moment.now) {
-                Ok(opened) => opened,
-                Err(reason) => {
-                    self.counters.refuse(reason);
-                    continue;
-                }
-            };
-            if self.hybrid.merge(opened.stamp, moment.wall).is_err() {
-                self.counters.saw_clock_ahead();
+            match self.gate.open(bytes, from, moment.now) {
+                Ok(opened) => self.hand_over(opened, from, bytes.len(), moment),
+                Err(refused) => self.refuse(refused, moment.now),
             }
-            let (sender, before) = (opened.datagram.sender, self.detector.received());
-            let datagram = Input::Datagram { datagram: opened.datagram, from, size: bytes.len() };
-            self.detector.handle(datagram, moment.now);
-            if self.detector.received() > before {
-                self.outbox.learn_key(sender, opened.newest_key);
-            }
+        }
+    }
+
+    fn hand_over(&mut self, opened: Opened, from: SocketAddr, size: usize, moment: Moment) {
+        let Opened { datagram, stamp, newest_key } = opened;
+        if self.hybrid.merge(stamp, moment.wall).is_err() {
+            self.counters.saw_clock_ahead();
+        }
+        let (sender, before) = (datagram.sender, self.detector.received());
+        self.detector.handle(Input::Datagram { datagram, from, size }, moment.now);
+        if self.detector.received() > before {
+            self.outbox.learn_key(sender, newest_key);
+        }
+    }
+
+    fn refuse(&mut self, refused: Refused, now: Now) {
+        self.counters.refuse(refused.reason());
+        if let Refused::Wire(Refusal::NewerVersion(Newer { sender, incarnation, sequence, .. })) = refused {
+            self.detector.handle(Input::NewerVersion { sender, incarnation, sequence }, now);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::send_faults::SendFaults;
+use super::socket_faults::SocketFaults;
 use crate::detector::time::Now;
 use crate::hlc::Stamp;
 use crate::identity::NodeId;
@@ -16,7 +16,7 @@ pub(super) struct Outbox {
     /// The newest key that each peer said it holds. Only verified peers are in it, so it is no larger than the roster.
     newest: BTreeMap<NodeId, KeyId>,
     buffer: Vec<u8>,
-    pub(super) faults: SendFaults,
+    pub(super) faults: SocketFaults,
 }
 
 /// The datagram did not leave. It was logged.
@@ -26,7 +26,7 @@ pub(super) struct NotSent;
 impl Outbox {
     pub(super) fn new(keys: Keys) -> Self {
         let buffer = Vec::with_capacity(MAX_DATAGRAM);
-        Self { keys, newest: BTreeMap::new(), buffer, faults: SendFaults::default() }
+        Self { keys, newest: BTreeMap::new(), buffer, faults: SocketFaults::default() }
     }
 
     /// A peer said which key is its newest, in a datagram that the detector found fresh.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::event::Event;
 use super::settings::Member;
-use crate::identity::{Epoch, Incarnation, NodeId};
+use crate::identity::{Epoch, Incarnation, NodeId, Sequence};
 use crate::wire::{Datagram, GoodbyeReason};
 
 /// What the shell tells the detector.
@@ -19,6 +19,15 @@ pub enum Input {
         from: SocketAddr,
         /// Its size in bytes: an answer to a stranger is no larger.
         size: usize,
+    },
+    /// An authentic datagram of a version that this agent cannot read.
+    NewerVersion {
+        /// Who sent it.
+        sender: NodeId,
+        /// Which run of the sender.
+        incarnation: Incarnation,
+        /// Its number.
+        sequence: Sequence,
     },
     /// Who belongs, as the discovery says, this node included.
     Roster(Vec<Member>),

@@ -249,6 +249,14 @@ impl Link {
         changes
     }
 
+    /// The peer speaks a language that cannot be read: it is there, and that is all that can be told.
+    pub fn speaks_unreadably(&mut self, now: Now, timing: &Timing) {
+        self.state = LinkState::Unknown;
+        self.deadline = now + timing.detection_bound();
+        self.confirm = None;
+        self.known = true;
+    }
+
     /// The peer said goodbye.
     pub fn leave(&mut self, reason: GoodbyeReason) {
         self.state = LinkState::Left(reason);

@@ -112,7 +112,7 @@ impl Detector {
     /// `incarnation` is larger than that of every run before; `seed` is all the randomness it ever gets.
     pub fn new(settings: Settings, saved: Saved, incarnation: Incarnation, seed: [u8; 32], now: Now) -> Self {
         let id = NodeId::of(&settings.cluster, &settings.node.name);
-        let incarnation = incarnation.max(Incarnation(saved.incarnation.0 + 1));
+        let incarnation = incarnation.max(Incarnation(saved.incarnation.0.saturating_add(1)));
         let mut detector = Self {
             incarnation,
             epoch: saved.epoch,
@@ -151,6 +151,9 @@ impl Detector {
         self.begin_call(now);
         match input {
             Input::Datagram { datagram, from, size } => self.receive(&datagram, from, size, now),
+            Input::NewerVersion { sender, incarnation, sequence } => {
+                self.receive_unreadable(sender, (incarnation, sequence), now);
+            }
             Input::Roster(members) => self.learn_roster(members, now),
             Input::LocalFault(fault) => self.local_fault(fault, now),
             Input::Stop(reason) => self.stop(reason, now),
@@ -339,6 +342,7 @@ impl Detector {
     fn void_deadlines(&mut self, now: Now) {
         for peer in &mut self.peers {
             peer.link.void(now, &self.settings.timing);
+            peer.quality.forgive();
         }
         self.row.touch();
         self.publication.touch();

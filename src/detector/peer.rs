@@ -48,6 +48,8 @@ pub struct Peer {
     pub row_sent: Option<Now>,
     /// A roster that it uses and we lack.
     pub roster_wanted: Option<Digest>,
+    /// The newest datagram of it that was of a version which this agent cannot read.
+    pub unreadable: (Incarnation, Sequence),
     /// It distrusts its own row.
     pub impaired: bool,
     /// When it woke from a stall, as it said, on our clock.
@@ -117,6 +119,7 @@ impl Peer {
             acknowledged: Digest::NONE,
             row_sent: None,
             roster_wanted: None,
+            unreadable: (Incarnation::default(), Sequence::default()),
             impaired: false,
             woke: None,
             trouble_since: None,

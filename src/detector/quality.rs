@@ -34,6 +34,7 @@ pub struct Quality {
     newest: Sequence,
     loss: f64,
     degraded: bool,
+    forgiving: bool,
     sent: [(Sequence, Now); REMEMBERED],
     rtt: Option<Duration>,
 }
@@ -67,6 +68,7 @@ impl Quality {
             return self.judge();
         }
         let gap = if self.newest == Sequence::default() { 0 } else { sequence.0 - self.newest.0 - 1 };
+        let gap = if std::mem::take(&mut self.forgiving) { 0 } else { gap };
         for _ in 0..gap.min(LONGEST_GAP) {
             self.loss += WEIGHT * (1.0 - self.loss);
         }
@@ -90,6 +92,11 @@ impl Quality {
     /// The silence before this datagram was judged as silence: what was lost in it is not counted again.
     pub fn resume(&mut self, sequence: Sequence) {
         self.newest = self.newest.max(Sequence(sequence.0.saturating_sub(1)));
+    }
+
+    /// Datagrams were lost here, after they had arrived: the next gap is no loss of the link.
+    pub fn forgive(&mut self) {
+        self.forgiving = true;
     }
 
     /// A datagram left.

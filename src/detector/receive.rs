@@ -9,7 +9,7 @@ use super::time::Now;
 use super::transmit::Asked;
 use super::view::Refusal;
 use super::{Detector, Event, Output};
-use crate::identity::{Incarnation, NodeId};
+use crate::identity::{Incarnation, NodeId, Sequence};
 use crate::wire::{Block, Datagram, Hello, Kind, Nonce, Slept};
 
 /// A later run of ours than this is believed to exist; beyond it a peer talks nonsense (the year 9999).
@@ -36,13 +36,11 @@ impl Detector {
 
     fn receive_from(&mut self, place: usize, datagram: &Datagram, size: usize, now: Now) {
         let handshake = Handshake::of(datagram);
-        if let Some(hello) = handshake.hello
-            && NodeId::of(&self.settings.cluster, &hello.name) != datagram.sender
-        {
+        if handshake.hello.is_some_and(|hello| hello.name != self.peers[place].member.name) {
             return self.refuse(Refusal::WrongName);
         }
         if let Some(newest) = handshake.newest {
-            self.adopt_incarnation(newest, now);
+            self.adopt_incarnation(newest);
         }
         let asked = Asked { size, challenge: handshake.challenge, hello: handshake.hello.is_some(), stale: false };
         match self.peers[place].session.admit(datagram.incarnation, datagram.sequence, handshake.answer) {
@@ -62,6 +60,22 @@ impl Detector {
             }
             Admission::Fresh => self.accept(place, datagram, &handshake, now),
         }
+    }
+
+    /// A datagram of a newer version: its link is unknown as long as such datagrams come, and never down meanwhile.
+    /// Only a newer one than the last counts, so that none can be sent again to hide a silence.
+    pub(super) fn receive_unreadable(&mut self, sender: NodeId, number: (Incarnation, Sequence), now: Now) {
+        let Some(place) = self.place_of(sender).filter(|&place| place != self.me) else { return };
+        let peer = &mut self.peers[place];
+        let newest = peer.session.verified().map(|run| (run, peer.session.newest()));
+        if number <= peer.unreadable || newest.is_some_and(|newest| number <= newest) {
+            return self.refuse(Refusal::Replayed);
+        }
+        peer.unreadable = number;
+        peer.link.speaks_unreadably(now, &self.settings.timing);
+        self.row.touch();
+        self.publication.touch();
+        self.schedule_turn(place);
     }
 
     /// A run speaks that has not proved itself: the link is unknown, not down, until it has.
@@ -194,7 +208,7 @@ impl Detector {
     }
 
     /// A peer knows a later run of this node than this one: the clock was set back and the state lost.
-    fn adopt_incarnation(&mut self, newest: Incarnation, _now: Now) {
+    fn adopt_incarnation(&mut self, newest: Incarnation) {
         if newest < self.incarnation || newest >= LAST_INCARNATION {
             return;
         }

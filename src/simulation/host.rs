@@ -59,6 +59,8 @@ pub(super) struct Host {
     /// How far its wall clock is off, in microseconds.
     pub(super) wall_offset: i64,
     saved: Saved,
+    /// Its socket is full of other things: what arrives is dropped, and counted.
+    pub(super) flooded: bool,
     inbox: VecDeque<Datagram>,
     dropped: u64,
 }
@@ -72,6 +74,7 @@ impl Host {
             wake: None,
             wall_offset: 0,
             saved: Saved::default(),
+            flooded: false,
             inbox: VecDeque::new(),
             dropped: 0,
         }
@@ -98,7 +101,7 @@ impl Host {
         if self.detector.is_none() {
             return;
         }
-        if self.inbox.len() < SOCKET {
+        if self.inbox.len() < SOCKET && !self.flooded {
             self.inbox.push_back(datagram);
         } else {
             self.dropped += 1;

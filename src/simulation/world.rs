@@ -14,6 +14,7 @@ use crate::detector::event::Event;
 use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
 use crate::detector::time::Now;
 use crate::detector::{Detector, Input, Output};
+use crate::identity::Sequence;
 use crate::wire::{Datagram, GoodbyeReason};
 
 /// The first address of the virtual network: host 0.
@@ -225,6 +226,21 @@ impl World {
     /// A host does not run for a while.
     pub fn stall(&mut self, host: usize, length: Duration) {
         self.set_running(host, Running::StalledUntil(self.now + length));
+    }
+
+    /// The socket of a host is full of other things, or no longer: what arrives is dropped, and counted.
+    pub fn flood(&mut self, host: usize, flooded: bool) {
+        self.hosts[host].flooded = flooded;
+    }
+
+    /// An agent gets a datagram of a version that it cannot read.
+    pub fn send_unreadable(&mut self, from: usize, to: usize, sequence: Sequence) {
+        let Some(sender) = self.detector(from).map(|detector| (detector.id(), detector.incarnation())) else { return };
+        let now = self.now;
+        if let Some(detector) = &mut self.hosts[to].detector {
+            detector.handle(Input::NewerVersion { sender: sender.0, incarnation: sender.1, sequence }, now);
+        }
+        self.take_outputs(to);
     }
 
     /// The wall clock of a host jumps: it shows in the incarnation of its next run.

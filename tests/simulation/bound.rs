@@ -8,17 +8,10 @@ use netsplit::detector::link::LinkState;
 use netsplit::detector::settings::Timing;
 use netsplit::simulation::World;
 
-use crate::verify::{self, Table};
+use crate::verify::{self, BOUND};
 use crate::{for_each_seed, lossy, settled};
 
 const HOSTS: usize = 8;
-
-pub static BOUND: Table<6> = Table {
-    document: "verdict",
-    section: "detection-bound",
-    command: "NETSPLIT_VERIFY=1 cargo test --test simulation bound::",
-    columns: ["period", "loss", "runs", "bound", "longest silence", "beyond the bound"],
-};
 
 /// Silences, in seconds, of every link that was declared down; panics on one longer than the bound.
 fn silences(world: &World, bound: Duration, label: &str) -> Vec<f64> {

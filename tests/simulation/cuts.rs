@@ -7,15 +7,8 @@ use netsplit::detector::settings::Timing;
 use netsplit::simulation::{Conditions, World};
 
 use crate::expectation::{Truth, is_verdict};
-use crate::verify::{self, Table};
+use crate::verify::{self, CUTS};
 use crate::{default_timing, for_each_seed, lossy, settled};
-
-pub static CUTS: Table<8> = Table {
-    document: "verdict",
-    section: "complete-cuts",
-    command: "NETSPLIT_VERIFY=1 cargo test --test simulation cuts::",
-    columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
-};
 
 /// Sides of consecutive hosts with these sizes.
 fn sides(sizes: &[usize]) -> Vec<Vec<usize>> {
@@ -40,8 +33,9 @@ fn cut_and_heal(world: &mut World, timing: Timing, truth: &Truth, label: &str) -
     detections
 }
 
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    sorted.get(((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied().unwrap_or_default()
+/// The smallest value that at least this many of a hundred do not exceed.
+fn quantile(sorted: &[f64], percent: usize) -> f64 {
+    sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
 }
 
 /// Runs a cut for each seed and holds the times against the budget.
@@ -57,7 +51,7 @@ fn cut_in_many_worlds(name: &str, sizes: &[usize], conditions: &Conditions, timi
     });
     let mut times = all.into_inner().unwrap();
     times.sort_by(f64::total_cmp);
-    let (median, p99) = (quantile(&times, 0.5), quantile(&times, 0.99));
+    let (median, p99) = (quantile(&times, 50), quantile(&times, 99));
     let max = times.last().copied().unwrap_or_default();
     let seconds = |time: f64| format!("{time:.2} s");
     CUTS.row(&[
@@ -75,7 +69,7 @@ fn cut_in_many_worlds(name: &str, sizes: &[usize], conditions: &Conditions, timi
 
 /// The budget of a clean cut with the default timing.
 fn assert_in_budget(times: &[f64], label: &str) {
-    let (p99, max) = (quantile(times, 0.99), times.last().copied().unwrap_or_default());
+    let (p99, max) = (quantile(times, 99), times.last().copied().unwrap_or_default());
     assert!(p99 <= 3.5, "{label}: p99 {p99}");
     assert!(max <= 4.7, "{label}: max {max}");
 }
@@ -117,7 +111,7 @@ fn the_fast_profile_detects_within_less_than_a_second() {
     let timing = Timing::of_period(Duration::from_millis(200));
     for (name, sizes) in [("fast 3|2", &[3, 2]), ("fast 15|15", &[15, 15])] {
         let times = cut_in_many_worlds(name, sizes, &lossy(0.01), timing, verify::size(40, 200));
-        let p99 = quantile(&times, 0.99);
+        let p99 = quantile(&times, 99);
         assert!(p99 <= 0.8, "{name}: p99 {p99}");
     }
 }
@@ -136,7 +130,9 @@ fn a_long_period_detects_within_its_bound_and_two_windows() {
 /// Blocks every datagram from one set of hosts to another.
 fn block_one_way(world: &mut World, from: &[usize], to: &[usize]) {
     for &one in from {
-        to.iter().for_each(|&other| world.block(one, other));
+        for &other in to {
+            world.block(one, other);
+        }
     }
 }
 
@@ -211,7 +207,7 @@ fn everybody_throttled_still_detects_within_the_bound_and_two_timeouts() {
         });
         let mut times = all.into_inner().unwrap();
         times.sort_by(f64::total_cmp);
-        let p99 = quantile(&times, 0.99);
+        let p99 = quantile(&times, 99);
         assert!(p99 <= 4.0, "p99 {p99}");
     }
 }

@@ -79,3 +79,57 @@ fn an_agent_whose_links_fall_while_it_stalls_inside_a_cut_still_names_the_cut_af
         assert_eq!(wrong.count(), 0, "seed {seed}");
     });
 }
+
+#[test]
+fn an_agent_whose_socket_drops_what_arrives_blames_nobody() {
+    for_each_seed(verify::size(20, 200), |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        world.flood(0, true);
+        world.run_for(Duration::from_secs(6));
+        world.flood(0, false);
+        world.run_for(Duration::from_secs(10));
+        assert_eq!(blame(&world, 0), Vec::<&Event>::new(), "seed {seed}");
+        let others = (1..5).map(|host| verdicts_of(&world, host).len()).sum::<usize>();
+        assert_eq!(others, 0, "seed {seed}: the others hear it all the time");
+    });
+}
+
+#[test]
+fn drops_that_last_blind_the_agent_and_it_says_so() {
+    let mut world = settled(5, default_timing(), lossy(0.0), 1);
+    world.forget_told();
+    world.flood(0, true);
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(world.detector(0).unwrap().mode(), Mode::Starting);
+    let blind = world.told().iter().filter(|told| matches!(told.event, Event::Blind { .. })).count();
+    assert_eq!(blind, 1);
+    world.flood(0, false);
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(world.detector(0).unwrap().mode(), Mode::Normal);
+    assert_eq!(blame(&world, 0), Vec::<&Event>::new());
+}
+
+#[test]
+fn a_peer_of_a_newer_version_is_unknown_and_never_down() {
+    use netsplit::detector::link::LinkState;
+    use netsplit::identity::Sequence;
+    let mut world = settled(3, default_timing(), lossy(0.0), 1);
+    world.forget_told();
+    // What host 1 sends from now on is of a version that host 0 cannot read.
+    world.block(1, 0);
+    for second in 0..30 {
+        world.send_unreadable(1, 0, Sequence(1_000_000 + second));
+        world.run_for(Duration::from_secs(1));
+    }
+    let view = world.detector(0).unwrap().view(world.now());
+    let link = view.nodes.iter().find(|node| node.member.name == "n001").unwrap().link;
+    assert_eq!(link, Some(LinkState::Unknown));
+    assert_eq!(blame(&world, 0), Vec::<&Event>::new());
+    // The same datagrams sent again do not hide that it fell silent.
+    for second in 0..30 {
+        world.send_unreadable(1, 0, Sequence(1_000_000 + second));
+        world.run_for(Duration::from_secs(1));
+    }
+    assert_eq!(blame(&world, 0).len(), 1);
+}

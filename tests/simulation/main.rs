@@ -1,6 +1,6 @@
 //! The detector in virtual time: what every agent says at every moment, against what is true.
 //!
-//! `make test` runs few seeds, `make verify` (NETSPLIT_VERIFY=1) the full figures, which go into docs/verdict.md.
+//! `make test` runs few seeds, `make verify` (`NETSPLIT_VERIFY=1`) the full figures, which go into docs/verdict.md.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
@@ -43,11 +43,11 @@ pub fn settled(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) 
 
 /// Runs one case per seed on all processors; the first that fails says which seed it was.
 pub fn for_each_seed(seeds: u64, case: impl Fn(u64) + Sync) {
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
-        for worker in 0..workers {
+        for worker in (0..).take(workers) {
             let case = &case;
-            scope.spawn(move || (worker..seeds).step_by(workers as usize).for_each(case));
+            scope.spawn(move || (worker..seeds).step_by(workers).for_each(case));
         }
     });
 }

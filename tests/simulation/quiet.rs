@@ -8,15 +8,8 @@ use netsplit::detector::settings::Timing;
 use netsplit::simulation::{Bursts, Conditions, Running, World};
 
 use crate::expectation::is_verdict;
-use crate::verify::{self, Table};
+use crate::verify::{self, QUIET};
 use crate::{default_timing, for_each_seed, lossy, settled};
-
-pub static QUIET: Table<5> = Table {
-    document: "verdict",
-    section: "false-alarms",
-    command: "NETSPLIT_VERIFY=1 cargo test --test simulation quiet::",
-    columns: ["network", "nodes", "virtual time", "links down", "partitions"],
-};
 
 fn count(world: &World, which: impl Fn(&Event) -> bool) -> usize {
     world.told().iter().filter(|told| which(&told.event)).count()

@@ -11,9 +11,9 @@ const SILENCE: Duration = Duration::from_mins(1);
 
 /// When which kind of error was said last. There are as many kinds as the system has error numbers.
 #[derive(Debug, Default)]
-pub(super) struct SendFaults(BTreeMap<(&'static str, Option<i32>), Now>);
+pub(super) struct SocketFaults(BTreeMap<(&'static str, Option<i32>), Now>);
 
-impl SendFaults {
+impl SocketFaults {
     /// Says it, at debug if it was said within the last minute. `attempt` is what did not work.
     pub(super) fn tell(&mut self, attempt: &'static str, error: &io::Error, now: Now) {
         if self.is_news(attempt, error, now) {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_error_is_news_once_a_minute() {
-        let mut faults = SendFaults::default();
+        let mut faults = SocketFaults::default();
         let mut is_news =
             |error: Errno, second| faults.is_news("send", &error.into(), Now::at(Duration::from_secs(second)));
         assert!(is_news(Errno::EPERM, 1));
