@@ -39,6 +39,10 @@ const BATCHES_A_TURN: usize = 4096 / crate::network::BATCH;
 /// How long a socket that fails is left alone: an error that stays must not spin the loop.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How long the loop sleeps at least, if nothing arrives: what falls due meanwhile is done in one turn. It is little
+/// beside any timeout, and to wake up is most of what a heartbeat costs.
+const NAP: Duration = Duration::from_millis(2);
+
 /// How long the loop sleeps when nothing is due at all.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -268,7 +272,7 @@ impl<N: Network> Agent<N> {
     async fn wait(&mut self) {
         let until_due = self.detector.poll_timeout().map_or(IDLE, |due| due.since(self.clock.now()));
         let has_failed = self.state == State::Failed;
-        let sleep = if has_failed { until_due.min(PAUSE) } else { until_due };
+        let sleep = if has_failed { until_due.min(PAUSE) } else { until_due.max(NAP) };
         tokio::select! {
             ready = self.network.ready(), if !has_failed => {
                 if let Err(error) = ready {

@@ -6,7 +6,6 @@ use super::peer::HeldRow;
 use super::row::{Cell, Cells};
 use super::time::Now;
 use super::{Detector, roster};
-use crate::identity::NodeId;
 use crate::wire::{Block, Datagram, Flags, RosterPart, RosterWanted, RowBlock};
 
 impl Detector {
@@ -121,11 +120,10 @@ impl Detector {
         if wanted.digest != self.roster_digest {
             return;
         }
-        let ids: Vec<NodeId> = self.peers.iter().map(|peer| peer.id).collect();
-        let rest = ids.get(usize::from(wanted.from)..).unwrap_or_default();
+        let rest = self.ids.get(usize::from(wanted.from)..).unwrap_or_default();
         let part = RosterPart {
             digest: wanted.digest,
-            total: u16::try_from(ids.len()).unwrap_or(u16::MAX),
+            total: u16::try_from(self.ids.len()).unwrap_or(u16::MAX),
             from: wanted.from,
             ids: rest.iter().take(roster::IDS_IN_A_PART).copied().collect(),
         };

@@ -74,6 +74,8 @@ pub struct Detector {
     started: Now,
     /// The roster, this node included, sorted by id: a peer's place here is its place in every row.
     peers: Vec<Peer>,
+    /// The ids of `peers`, close together: every datagram is looked up here.
+    ids: Vec<NodeId>,
     me: usize,
     roster_digest: Digest,
     /// Rosters of peers that differ from ours, by digest.
@@ -121,6 +123,7 @@ impl Detector {
             id,
             started: now,
             peers: Vec::new(),
+            ids: Vec::new(),
             me: 0,
             roster_digest: Digest::NONE,
             rosters: BTreeMap::new(),
@@ -408,7 +411,7 @@ impl Detector {
 
     /// Who is where in rows and cells.
     pub(crate) fn place_of(&self, id: NodeId) -> Option<usize> {
-        self.peers.binary_search_by_key(&id, |peer| peer.id).ok()
+        self.ids.binary_search(&id).ok()
     }
 
     /// A picture of what is known now.

@@ -101,7 +101,7 @@ impl Detector {
 
     /// Adds the members that are not in the roster yet, and gives every row and set its new shape.
     fn enroll(&mut self, members: Vec<Member>, now: Now) {
-        let before: Vec<NodeId> = self.peers.iter().map(|peer| peer.id).collect();
+        let before = self.ids.clone();
         let cluster = self.settings.cluster.clone();
         let identified = members.into_iter().map(|member| (NodeId::of(&cluster, &member.name), member));
         let new: Vec<(NodeId, Member)> = identified.filter(|(id, _)| before.binary_search(id).is_err()).collect();
@@ -114,6 +114,7 @@ impl Detector {
         }
         self.peers.sort_by_key(|peer| peer.id);
         self.peers.dedup_by_key(|peer| peer.id);
+        self.ids = self.peers.iter().map(|peer| peer.id).collect();
         self.me = self.place_of(self.id).unwrap_or(0);
         self.spread_phases(&before, now);
         self.reshape(&before, now);
@@ -145,7 +146,7 @@ impl Detector {
 
     /// After the roster grew: places have moved.
     fn reshape(&mut self, before: &[NodeId], now: Now) {
-        self.roster_digest = Digest::of_ids(self.peers.iter().map(|peer| peer.id));
+        self.roster_digest = Digest::of_ids(self.ids.iter().copied());
         let places: Vec<Option<usize>> = self.peers.iter().map(|peer| before.binary_search(&peer.id).ok()).collect();
         for peer in &mut self.peers {
             peer.row = peer.row.take().map(|row| Arc::new(row.reshaped(&places)));

@@ -6,34 +6,42 @@ use std::time::Duration;
 /// An instant: time since the agent's clock started (`CLOCK_BOOTTIME`, so that a suspended machine shows).
 ///
 /// The detector never reads a clock. Whoever calls it says what time it is, and never goes back.
+///
+/// Kept as nanoseconds, in half the room of a [`Duration`]: a detector keeps twenty instants of every peer, and compares
+/// some with every datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Now(Duration);
+pub struct Now(u64);
 
 impl Now {
     /// Where the clock starts.
-    pub const START: Self = Self(Duration::ZERO);
+    pub const START: Self = Self(0);
 
-    /// The instant that lies `since_start` after the clock's start.
+    /// The instant that lies `since_start` after the clock's start. More than 584 years are 584 years.
     pub const fn at(since_start: Duration) -> Self {
-        Self(since_start)
+        Self(nanoseconds(since_start))
     }
 
     /// How long after the clock's start this instant is.
     pub const fn since_start(self) -> Duration {
-        self.0
+        Duration::from_nanos(self.0)
     }
 
     /// How long after `earlier` this is; zero if it is not after.
     pub const fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+}
+
+#[expect(clippy::cast_lossless, reason = "From is not const")]
+const fn nanoseconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
 impl Add<Duration> for Now {
     type Output = Self;
 
     fn add(self, later_by: Duration) -> Self {
-        Self(self.0.saturating_add(later_by))
+        Self(self.0.saturating_add(nanoseconds(later_by)))
     }
 }
 
@@ -41,6 +49,6 @@ impl Sub<Duration> for Now {
     type Output = Self;
 
     fn sub(self, earlier_by: Duration) -> Self {
-        Self(self.0.saturating_sub(earlier_by))
+        Self(self.0.saturating_sub(nanoseconds(earlier_by)))
     }
 }

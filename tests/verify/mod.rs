@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 ///
 /// To add one: a `static` of type [`Table`], its head in this list, and its two marks in the document (the failing
 /// test says which).
-pub const TABLES: &[Head] = &[BOUND.head(), CUTS.head(), QUIET.head()];
+pub const TABLES: &[Head] = &[BOUND.head(), CUTS.head(), HEARTBEAT.head(), QUIET.head()];
 
 /// Every link of a cut falls within the bound.
 pub static BOUND: Table<6> = Table {
@@ -34,6 +34,14 @@ pub static CUTS: Table<8> = Table {
     section: "complete-cuts",
     command: "cargo test --locked --test simulation cuts::",
     columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
+};
+
+/// The processor time and memory of a heartbeat, beside those of a bare loop.
+pub static HEARTBEAT: Table<8> = Table {
+    document: "performance",
+    section: "heartbeat-cost",
+    command: "cargo bench --locked --bench heartbeat",
+    columns: ["peers", "heartbeat", "bare loop", "ratio", "agent's core", "loop's core", "agent's RSS", "loop's RSS"],
 };
 
 /// Networks in which nothing is wrong.

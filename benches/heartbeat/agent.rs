@@ -1,0 +1,52 @@
+//! The agent that is measured, put together as `netsplit run` does it.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::thread;
+
+use netsplit::agent::{Agent, AgentHandle, Setup};
+use netsplit::clock::Clock;
+use netsplit::event_lines;
+use netsplit::network::UdpNetwork;
+use netsplit::wire::GoodbyeReason;
+
+use crate::{child, cluster};
+
+pub fn run() {
+    let addresses = child::read_peers();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let node = cluster::agent(network.local_address());
+        let mut roster: Vec<_> =
+            addresses.into_iter().enumerate().map(|(index, address)| cluster::peer(index, address)).collect();
+        roster.push(node.clone());
+        let setup = Setup { settings: cluster::settings(node.clone()), roster, keys: cluster::keys() };
+        let (lines, writing) = event_lines::start(io::sink()).unwrap();
+        let (agent, handle) = Agent::new(setup, network, Clock::start(), lines).unwrap();
+        child::say(node.address);
+        let end = thread::spawn(move || {
+            child::wait_for_end();
+            report(&handle);
+            handle.stop(GoodbyeReason::Stopped);
+        });
+        agent.run().await;
+        end.join().unwrap();
+        writing.finish();
+    });
+}
+
+/// What the parent has to know to believe the figures.
+fn report(handle: &AgentHandle) {
+    let seen = handle.view();
+    let view = seen.borrow();
+    let refused: u64 = handle.counters().refused().map(|(_, count)| count).sum();
+    let unjudged = view.counters.refused.values().sum::<u64>();
+    child::say(format_args!(
+        "coverage {} mode {:?} rows {} missed {} dropped {} refused {refused} unjudged {unjudged}",
+        view.coverage(),
+        view.mode,
+        view.nodes.iter().filter(|node| node.row.is_some()).count(),
+        view.counters.missed,
+        view.counters.dropped,
+    ));
+}

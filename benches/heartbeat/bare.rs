@@ -1,0 +1,43 @@
+//! What the agent is compared with: the least that sends as many datagrams to as many peers, at evenly spread times, and
+//! takes what comes. One socket, poll(2) with its milliseconds, recvfrom(2), sendto(2); no keys, and no thought.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
+
+use netsplit::clock::Clock;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::{child, cluster};
+
+pub fn run() {
+    let peers = child::read_peers();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    child::say(socket.local_addr().unwrap());
+    // The input is waited for beside the loop, as the agent's process does it.
+    let end = thread::spawn(child::wait_for_end);
+
+    let step = cluster::STEP / u32::try_from(peers.len()).unwrap();
+    let (clock, mut heartbeat, mut received) = (Clock::start(), [0; cluster::HEARTBEAT_SIZE], 0_u64);
+    let (mut next, mut peer) = (Duration::ZERO, 0);
+    let mut room = [0; 2048];
+    while !end.is_finished() {
+        while socket.recv_from(&mut room).is_ok() {
+            received += 1;
+        }
+        let now = clock.now().since_start();
+        while next <= now {
+            heartbeat[..16].copy_from_slice(&next.as_nanos().to_be_bytes());
+            // Nobody may be there yet.
+            let _ = socket.send_to(&heartbeat, peers[peer]);
+            peer = (peer + 1) % peers.len();
+            next += step;
+        }
+        let wait = (next - now).as_micros().div_ceil(1000);
+        let wait = PollTimeout::try_from(wait).unwrap();
+        poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], wait).unwrap();
+    }
+    child::say(received);
+}

@@ -1,0 +1,91 @@
+//! A process that is measured: this program again, in a [`Role`]. It gets the addresses of its peers on standard input,
+//! one a line and an empty line behind them, tells its own on standard output, and runs until its input ends; then
+//! it says what it has to say in one more line.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+const VARIABLE: &str = "NETSPLIT_BENCH_ROLE";
+
+/// What a child of this program is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The real agent.
+    Agent,
+    /// The loop that it is compared with.
+    Bare,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Bare => "bare",
+        }
+    }
+
+    /// The role of this process; none for the parent.
+    pub fn of_process() -> Option<Self> {
+        let name = env::var(VARIABLE).ok()?;
+        [Self::Agent, Self::Bare].into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// A child, from its parent's side.
+pub struct Running {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    pub address: SocketAddr,
+}
+
+impl Running {
+    /// Starts a child whose peers are at these addresses.
+    pub fn start(role: Role, peers: &[SocketAddr]) -> Self {
+        let this = env::current_exe().unwrap();
+        let mut process =
+            Command::new(this).env(VARIABLE, role.name()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        let lines: String = peers.iter().map(|peer| format!("{peer}\n")).collect();
+        writeln!(input, "{lines}").unwrap();
+        let mut output = BufReader::new(output);
+        let address = line(&mut output).parse().expect("the address of the child");
+        Self { process, input, output, address }
+    }
+
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends the child. Returns its last line.
+    pub fn end(mut self) -> String {
+        drop(self.input);
+        let last = line(&mut self.output);
+        assert!(self.process.wait().unwrap().success(), "the child failed");
+        last
+    }
+}
+
+fn line(from: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).unwrap();
+    line.trim().to_owned()
+}
+
+/// In the child: where its peers are.
+pub fn read_peers() -> Vec<SocketAddr> {
+    let lines = io::stdin().lock().lines().map(|line| line.unwrap()).take_while(|line| !line.is_empty());
+    lines.map(|line| line.parse().unwrap()).collect()
+}
+
+/// In the child: a line to the parent.
+pub fn say(line: impl std::fmt::Display) {
+    println!("{line}");
+}
+
+/// In the child: waits until it shall end.
+pub fn wait_for_end() {
+    io::stdin().lock().read_to_end(&mut Vec::new()).unwrap();
+}

@@ -1,0 +1,188 @@
+//! Agent and loop side by side through the same windows of time, so that whatever else this machine does falls on both.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use netsplit::clock::Clock;
+
+use crate::cast::{Playing, Sockets};
+use crate::child::{Role, Running};
+
+/// How many windows are measured; the median counts.
+const WINDOWS: usize = 3;
+
+/// What to measure.
+pub struct Plan {
+    pub peers: usize,
+    pub warm_up: Duration,
+    pub window: Duration,
+}
+
+/// What was measured.
+pub struct Comparison {
+    pub peers: usize,
+    pub agent: Cost,
+    pub bare: Cost,
+    /// The median of `ratios`.
+    pub ratio: f64,
+    /// Agent to loop, in each window.
+    pub ratios: Vec<f64>,
+    /// What the agent said at its end.
+    pub heard: String,
+}
+
+/// The median window of one child, and its memory.
+pub struct Cost {
+    window: Window,
+    pub memory: Memory,
+}
+
+impl Cost {
+    /// The processor time that one heartbeat out and one in cost.
+    pub fn per_heartbeat(&self) -> Duration {
+        self.window.per_heartbeat()
+    }
+
+    pub fn share_of_a_core(&self) -> f64 {
+        self.window.processor.as_secs_f64() / self.window.time.as_secs_f64()
+    }
+
+    /// Datagrams sent a second.
+    pub fn rate(&self) -> f64 {
+        self.window.sent as f64 / self.window.time.as_secs_f64()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Window {
+    processor: Duration,
+    sent: u64,
+    received: u64,
+    time: Duration,
+}
+
+impl Window {
+    fn per_heartbeat(&self) -> Duration {
+        self.processor.div_f64(self.sent as f64)
+    }
+}
+
+/// The memory of a process that is in RAM.
+#[derive(Clone, Copy)]
+pub struct Memory {
+    kibibytes: u64,
+}
+
+impl Memory {
+    pub fn mebibytes(self) -> f64 {
+        self.kibibytes as f64 / 1024.0
+    }
+
+    /// The most that the process ever had.
+    fn peak_of(process: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        Self { kibibytes: line.trim().trim_end_matches(" kB").parse().unwrap() }
+    }
+}
+
+/// One child with its peers.
+struct Side {
+    child: Running,
+    playing: Playing,
+}
+
+impl Side {
+    fn start(role: Role, peers: usize) -> Self {
+        let sockets = Sockets::bind(peers);
+        let child = Running::start(role, &sockets.addresses());
+        let playing = Playing::start(sockets, role, child.address);
+        Self { child, playing }
+    }
+
+    /// Processor time, sent and received, up to now.
+    fn counts(&self) -> (Duration, u64, u64) {
+        let traffic = &self.playing.traffic;
+        // What the peers received is what the child sent.
+        let (sent, received) = (traffic.received.load(Ordering::Relaxed), traffic.sent.load(Ordering::Relaxed));
+        (processor_time(self.child.process()), sent, received)
+    }
+
+    fn end(self) -> (Memory, String) {
+        let memory = Memory::peak_of(self.child.process());
+        let said = self.child.end();
+        self.playing.stop();
+        (memory, said)
+    }
+}
+
+/// The processor time of all threads of a process, as its scheduler counts it: in nanoseconds.
+fn processor_time(process: u32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let of_task = |task: fs::DirEntry| -> u64 {
+        let text = fs::read_to_string(task.path().join("schedstat")).unwrap();
+        text.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    Duration::from_nanos(tasks.map(|task| of_task(task.unwrap())).sum())
+}
+
+/// Runs both and compares them.
+///
+/// # Panics
+/// If the agent did not hear everybody, or one of the two had another amount of traffic: then the figures mean nothing.
+pub fn compare(plan: &Plan) -> Comparison {
+    let (agent, bare) = (Side::start(Role::Agent, plan.peers), Side::start(Role::Bare, plan.peers));
+    let clock = Clock::start();
+    pause(plan.warm_up);
+    let windows: Vec<[Window; 2]> = (0..WINDOWS).map(|_| window([&agent, &bare], &clock, plan.window)).collect();
+    let [(agent_memory, heard), (bare_memory, _)] = [agent.end(), bare.end()];
+    assert!(heard.starts_with("coverage 1 mode Normal "), "the agent did not hear everybody: {heard}");
+    for [agent, bare] in &windows {
+        let expected = plan.peers as f64 * agent.time.as_secs_f64() / crate::cluster::STEP.as_secs_f64();
+        for count in [agent.sent, agent.received, bare.sent, bare.received] {
+            let share = count as f64 / expected;
+            assert!((0.97..1.03).contains(&share), "{count} datagrams instead of {expected:.0}; {heard}");
+        }
+    }
+    let ratio = |[agent, bare]: &[Window; 2]| agent.per_heartbeat().div_duration_f64(bare.per_heartbeat());
+    let ratios: Vec<f64> = windows.iter().map(ratio).collect();
+    let of =
+        |side: usize, memory| Cost { window: median(windows.iter().map(|pair| pair[side]), per_heartbeat), memory };
+    Comparison {
+        peers: plan.peers,
+        agent: of(0, agent_memory),
+        bare: of(1, bare_memory),
+        ratio: median(ratios.iter().copied(), |ratio| *ratio),
+        ratios,
+        heard,
+    }
+}
+
+fn per_heartbeat(window: &Window) -> f64 {
+    window.per_heartbeat().as_secs_f64()
+}
+
+fn window(sides: [&Side; 2], clock: &Clock, length: Duration) -> [Window; 2] {
+    let (before, began) = (sides.map(Side::counts), clock.now());
+    pause(length);
+    let (after, time) = (sides.map(Side::counts), clock.now().since(began));
+    let mut pairs = before.into_iter().zip(after);
+    sides.map(|_| {
+        let (before, after) = pairs.next().unwrap();
+        Window { processor: after.0 - before.0, sent: after.1 - before.1, received: after.2 - before.2, time }
+    })
+}
+
+fn median<T>(of: impl Iterator<Item = T>, by: impl Fn(&T) -> f64) -> T {
+    let mut sorted: Vec<T> = of.collect();
+    sorted.sort_by(|one, other| by(one).total_cmp(&by(other)));
+    let middle = sorted.len() / 2;
+    sorted.swap_remove(middle)
+}
+
+#[expect(clippy::disallowed_methods, reason = "time that passes is what is measured in")]
+fn pause(length: Duration) {
+    thread::sleep(length);
+}
