@@ -45,7 +45,7 @@ fn cut_in_many_worlds(name: &str, sizes: &[usize], conditions: &Conditions, timi
     for_each_seed(seeds, |seed| {
         let label = format!("{name} of {hosts}, loss {}, seed {seed}", conditions.loss);
         let mut world = settled(hosts, timing, conditions.clone(), seed);
-        let truth = Truth::of(sides(sizes));
+        let truth = Truth { stepwise: timing.period > Duration::from_secs(1), ..Truth::of(sides(sizes)) };
         let detections = cut_and_heal(&mut world, timing, &truth, &label);
         all.lock().unwrap().extend(detections);
     });
@@ -165,7 +165,7 @@ fn a_node_that_hears_nobody_is_isolated_and_everybody_says_so() {
             world.forget_told();
             block_one_way(&mut world, &everybody, &[0]);
             world.run_for(Duration::from_secs(8));
-            let truth = Truth { sides: vec![everybody, vec![0]], alive: vec![0] };
+            let truth = Truth { alive: vec![0], ..Truth::of(vec![everybody, vec![0]]) };
             truth.check(&world, &format!("ingress-deaf of {hosts}, seed {seed}"));
         });
     }
