@@ -92,7 +92,7 @@ impl Detector {
     fn begin_session(&mut self, place: usize, before: Option<Incarnation>) {
         let peer = &mut self.peers[place];
         peer.quality.restart();
-        peer.row = None;
+        peer.hold(None);
         peer.woke = None;
         if before.is_some() {
             let event = Event::PeerRestarted { peer: self.name_of(place) };
@@ -200,7 +200,7 @@ impl Detector {
             return;
         }
         self.peers[place].link.leave(reason);
-        self.peers[place].row = None;
+        self.peers[place].hold(None);
         self.row.touch();
         self.publication.touch();
         let peer = self.name_of(place);
