@@ -35,7 +35,7 @@ pub fn run() {
             peer = (peer + 1) % peers.len();
             next += step;
         }
-        let wait = (next - now).as_micros().div_ceil(1000);
+        let wait = next.saturating_sub(now).as_micros().div_ceil(1000);
         let wait = PollTimeout::try_from(wait).unwrap();
         poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], wait).unwrap();
     }

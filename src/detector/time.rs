@@ -32,7 +32,6 @@ impl Now {
     }
 }
 
-#[expect(clippy::cast_lossless, reason = "From is not const")]
 const fn nanoseconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
