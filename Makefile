@@ -23,7 +23,7 @@ lint: ## Check formatting, clippy and documentation; every warning is an error
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
-bench: ## Measure CPU and memory of the heartbeat path (benches/heartbeat.rs)
+bench: ## Measure CPU and memory of the heartbeat path (benches/heartbeat.rs), two minutes
 	@cargo bench --locked --bench heartbeat
 
 verify: ## Measure the full figures and write them into docs/verdict.md and docs/performance.md (up to 90 minutes)

@@ -3,6 +3,8 @@
 //! To the agent they are peers as it wants them: they answer its challenge and its polls, say that they hear it, hold
 //! its row, and have a row of their own that shows everybody up. To the bare loop they send as many bytes.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +18,8 @@ use netsplit::hlc::HybridClock;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 use netsplit::wire::{self, Block, Datagram, Echo, Flags, Hearing, Keys, Kind, RowBlock};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::child::Role;
 use crate::cluster;
@@ -85,6 +89,37 @@ struct Peer {
     is_held: bool,
 }
 
+/// Who sends when: as peers do it, each with jitter of its own. Without it the peers would fall into step with the bare
+/// loop, and one waking would do for what came and what went.
+struct Schedule {
+    times: BinaryHeap<Reverse<(Duration, usize)>>,
+    grid: Vec<Duration>,
+    random: ChaCha8Rng,
+}
+
+impl Schedule {
+    fn new(peers: usize) -> Self {
+        let step = cluster::STEP / u32::try_from(peers).unwrap();
+        let grid: Vec<_> = (0..peers).map(|peer| step * u32::try_from(peer).unwrap()).collect();
+        let times = grid.iter().enumerate().map(|(peer, &time)| Reverse((time, peer))).collect();
+        Self { times, grid, random: ChaCha8Rng::seed_from_u64(1) }
+    }
+
+    fn next(&self) -> Duration {
+        self.times.peek().unwrap().0.0
+    }
+
+    /// Somebody who is due, and from now on not until his next time.
+    fn next_due(&mut self, now: Duration) -> Option<usize> {
+        let Reverse((_, peer)) = self.times.peek().filter(|next| next.0.0 <= now).copied()?;
+        self.times.pop();
+        let jitter = f64::from(self.random.next_u32()) / f64::from(u32::MAX);
+        self.grid[peer] += cluster::STEP;
+        self.times.push(Reverse((self.grid[peer] + (cluster::PERIOD / 8).mul_f64(jitter), peer)));
+        Some(peer)
+    }
+}
+
 struct Stage {
     peers: Vec<Peer>,
     role: Role,
@@ -130,17 +165,14 @@ impl Stage {
         for (index, peer) in self.peers.iter().enumerate() {
             epoll.add(&peer.socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64)).unwrap();
         }
-        let step = cluster::STEP / u32::try_from(self.peers.len()).unwrap();
-        let (mut next, mut turn) = (Duration::ZERO, 0);
+        let mut schedule = Schedule::new(self.peers.len());
         let mut events = vec![EpollEvent::empty(); 256];
         while !stopped.load(Ordering::Relaxed) {
             let now = self.clock.now().since_start();
-            while next <= now {
-                self.send_heartbeat(turn);
-                turn = (turn + 1) % self.peers.len();
-                next += step;
+            while let Some(peer) = schedule.next_due(now) {
+                self.send_heartbeat(peer);
             }
-            let wait = EpollTimeout::try_from(next.saturating_sub(now).as_micros().div_ceil(1000)).unwrap();
+            let wait = EpollTimeout::try_from(schedule.next().saturating_sub(now).as_micros().div_ceil(1000)).unwrap();
             let ready = epoll.wait(&mut events, wait).unwrap();
             for event in &events[..ready] {
                 self.receive(usize::try_from(event.data()).unwrap());

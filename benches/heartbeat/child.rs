@@ -48,8 +48,10 @@ impl Running {
         let mut process =
             Command::new(this).env(VARIABLE, role.name()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (mut input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
-        let lines: String = peers.iter().map(|peer| format!("{peer}\n")).collect();
-        writeln!(input, "{lines}").unwrap();
+        for peer in peers {
+            writeln!(input, "{peer}").unwrap();
+        }
+        writeln!(input).unwrap();
         let mut output = BufReader::new(output);
         let address = line(&mut output).parse().expect("the address of the child");
         Self { process, input, output, address }

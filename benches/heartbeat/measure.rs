@@ -171,7 +171,12 @@ fn window(sides: [&Side; 2], clock: &Clock, length: Duration) -> [Window; 2] {
     let mut pairs = before.into_iter().zip(after);
     sides.map(|_| {
         let (before, after) = pairs.next().unwrap();
-        Window { processor: after.0 - before.0, sent: after.1 - before.1, received: after.2 - before.2, time }
+        Window {
+            processor: after.0.saturating_sub(before.0),
+            sent: after.1 - before.1,
+            received: after.2 - before.2,
+            time,
+        }
     })
 }
 

@@ -107,7 +107,9 @@ impl Detector {
             let peer = &self.peers[place];
             (peer.valid_row()?, peer.impaired)
         };
-        Some(RowBits { ok: &row.ok, broken: (!impaired).then_some(&row.broken), absent: &row.absent })
+        // Most rows show nothing broken: then the verdict need not look that up for every pair.
+        let broken = Some(&row.broken).filter(|broken| !impaired && !broken.is_empty());
+        Some(RowBits { ok: &row.ok, broken, absent: &row.absent })
     }
 
     /// Nodes outside that may simply be dead: alone in their silence, and without a sign of life. A lone agent takes

@@ -47,10 +47,8 @@ impl Detector {
     /// A peer sent its row: it is held if it is newer and its roster is known.
     pub(super) fn receive_row(&mut self, place: usize, datagram: &Datagram, block: &RowBlock, now: Now) {
         let peer = &self.peers[place];
-        let newer = peer
-            .row
-            .as_ref()
-            .is_none_or(|held| (held.incarnation, held.version) < (datagram.incarnation, block.version));
+        let newer =
+            peer.row().is_none_or(|held| (held.incarnation, held.version) < (datagram.incarnation, block.version));
         if !newer {
             return;
         }
@@ -60,7 +58,7 @@ impl Detector {
         };
         let digest = block.cells.digest(datagram.sender, datagram.incarnation, block.version, block.roster);
         let row = HeldRow::new(datagram.incarnation, block.version, digest, cells);
-        let before = self.peers[place].row.replace(Arc::new(row));
+        let before = self.peers[place].hold(Some(Arc::new(row)));
         self.peers[place].roster_wanted = None;
         self.publication.touch();
         self.learn_from_row(place, before.as_deref(), now);
@@ -68,7 +66,7 @@ impl Detector {
 
     /// What a new row makes this agent do: try the links that it shows in trouble, and know whom it has heard.
     fn learn_from_row(&mut self, place: usize, before: Option<&HeldRow>, now: Now) {
-        let Some(row) = self.peers[place].row.clone() else { return };
+        let Some(row) = self.peers[place].row().cloned() else { return };
         let mut troubled = row.late.clone();
         troubled.add(&row.broken);
         if let Some(before) = before {

@@ -1,5 +1,6 @@
 //! All that the detector keeps about one peer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct Peer {
     pub id: NodeId,
     /// Its name, zone and address.
     pub member: Arc<Member>,
+    /// The address again: every datagram to it needs this, and nothing else of the member.
+    pub address: SocketAddr,
     /// What arrives from it.
     pub link: Link,
     /// When it gets its next heartbeat.
@@ -38,8 +41,10 @@ pub struct Peer {
     pub sequence: Sequence,
     /// The number of its newest datagram, and when it came.
     pub newest: (Sequence, Now),
-    /// Its row, while it can be read.
-    pub row: Option<Arc<HeldRow>>,
+    /// Its row, while it can be read: see [`Self::hold`].
+    row: Option<Arc<HeldRow>>,
+    /// The digest of `row`, for the same reason as the address.
+    held_digest: Digest,
     /// The digest of its row as it announced it last.
     pub announced: Digest,
     /// The digest of our row as it holds it.
@@ -110,6 +115,7 @@ impl Peer {
     pub fn new(id: NodeId, member: Arc<Member>, known: bool, schedule: Schedule, now: Now, timing: &Timing) -> Self {
         Self {
             id,
+            address: member.address,
             member,
             link: Link::new(known, now, timing),
             schedule,
@@ -119,6 +125,7 @@ impl Peer {
             sequence: Sequence::default(),
             newest: (Sequence::default(), now),
             row: None,
+            held_digest: Digest::NONE,
             announced: Digest::NONE,
             acknowledged: Digest::NONE,
             row_sent: None,
@@ -189,9 +196,20 @@ impl Peer {
         Echo { sequence, delay: now.since(came) }
     }
 
+    /// The row of it that we hold, whether it may be judged by or not.
+    pub fn row(&self) -> Option<&Arc<HeldRow>> {
+        self.row.as_ref()
+    }
+
+    /// From now on this is its row. Returns what was before.
+    pub fn hold(&mut self, row: Option<Arc<HeldRow>>) -> Option<Arc<HeldRow>> {
+        self.held_digest = row.as_ref().map_or(Digest::NONE, |row| row.digest);
+        std::mem::replace(&mut self.row, row)
+    }
+
     /// The digest of its row that we hold.
     pub fn held_digest(&self) -> Digest {
-        self.row.as_ref().map_or(Digest::NONE, |row| row.digest)
+        self.held_digest
     }
 
     /// Its row, if it may be judged by: void once the link from its owner is down.

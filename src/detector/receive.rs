@@ -103,7 +103,7 @@ impl Detector {
         let peer = &mut self.peers[place];
         peer.quality.restart();
         peer.doubted = None;
-        peer.row = None;
+        peer.hold(None);
         peer.woke = None;
         if before.is_some() {
             let event = Event::PeerRestarted { peer: self.name_of(place) };
@@ -217,7 +217,7 @@ impl Detector {
             return;
         }
         self.peers[place].link.leave(reason);
-        self.peers[place].row = None;
+        self.peers[place].hold(None);
         self.row.touch();
         self.publication.touch();
         let peer = self.name_of(place);

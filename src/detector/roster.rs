@@ -149,7 +149,8 @@ impl Detector {
         self.roster_digest = Digest::of_ids(self.ids.iter().copied());
         let places: Vec<Option<usize>> = self.peers.iter().map(|peer| before.binary_search(&peer.id).ok()).collect();
         for peer in &mut self.peers {
-            peer.row = peer.row.take().map(|row| Arc::new(row.reshaped(&places)));
+            let row = peer.row().map(|row| Arc::new(row.reshaped(&places)));
+            peer.hold(row);
         }
         self.publication.reshape(&places);
         self.turns.clear();

@@ -101,7 +101,7 @@ impl Detector {
         peer.quality.sent(peer.sequence, now);
         flags.impaired = self.health.is_impaired(now);
         flags.hearing = peer.our_hearing();
-        let (to, receiver, sequence, echo) = (peer.member.address, peer.id, peer.sequence, peer.echo(now));
+        let (to, receiver, sequence, echo) = (peer.address, peer.id, peer.sequence, peer.echo(now));
         let held_digest = peer.held_digest();
         self.counters.sent += 1;
         let blank = self.blank(kind, receiver);

@@ -11,7 +11,7 @@ use super::bits::Bits;
 pub struct RowBits<'a> {
     /// Where it is up or late.
     pub ok: &'a Bits,
-    /// Where it is down; nothing if its owner distrusts it.
+    /// Where it is down; nothing if nowhere, or if its owner distrusts it.
     pub broken: Option<&'a Bits>,
     /// Where it is absent.
     pub absent: &'a Bits,
