@@ -7,11 +7,14 @@
 //! The way of a heartbeat that goes missing: `handle_timeout` → `turn` → [`link::Link::judge`] → `link_changed` (row) →
 //! `assess` → [`verdict::judge`] → [`settle::Settling::settle`] → `publish` → [`event::Event`].
 
+mod announce;
 mod assess;
 pub mod bits;
 mod doors;
 pub mod event;
 mod exchange;
+mod faults;
+mod goodbye;
 pub mod health;
 pub mod link;
 mod link_records;
@@ -29,9 +32,11 @@ pub mod schedule;
 pub mod session;
 pub mod settings;
 pub mod settle;
+mod standing;
 mod strangers;
 pub mod time;
 mod transmit;
+mod turns;
 pub mod verdict;
 pub mod view;
 
@@ -45,8 +50,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub use doors::{Input, LocalFault, Output, Saved};
 use event::Event;
+use goodbye::Leaving;
 use health::Health;
-use link::Change;
 use mode::Mode;
 use own_row::OwnRow;
 use peer::Peer;
@@ -58,11 +63,6 @@ use time::Now;
 use view::Counters;
 
 use crate::identity::{Digest, Epoch, Incarnation, NodeId};
-use crate::wire::GoodbyeReason;
-
-/// How many goodbyes are said, and over which time: one loss must not make a polite stop look like a crash.
-const GOODBYES: u8 = 3;
-const GOODBYE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The detector of one agent.
 pub struct Detector {
@@ -99,13 +99,6 @@ pub struct Detector {
     due: Option<Now>,
     next_view: Now,
     view_is_old: bool,
-}
-
-/// A goodbye under way.
-struct Leaving {
-    reason: GoodbyeReason,
-    left: u8,
-    next: Now,
 }
 
 impl Detector {
@@ -175,18 +168,6 @@ impl Detector {
         self.end_call(now);
     }
 
-    fn run_turns(&mut self, now: Now) {
-        while let Some(&Reverse((due, place))) = self.turns.peek() {
-            if due > now {
-                break;
-            }
-            self.turns.pop();
-            if self.peers[place].wake == due {
-                self.turn(place, now);
-            }
-        }
-    }
-
     /// When [`Self::handle_timeout`] is wanted at the latest. `None` once the goodbye is said.
     pub fn poll_timeout(&self) -> Option<Now> {
         self.due
@@ -252,140 +233,6 @@ impl Detector {
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
         let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment()];
         times.into_iter().flatten().chain([self.next_view]).min()
-    }
-
-    /// One peer's turn: what is due from it is judged, what is due to it is sent.
-    fn turn(&mut self, place: usize, now: Now) {
-        let timing = self.settings.timing;
-        let peer = &mut self.peers[place];
-        let deaf_pace = peer.deaf_pace();
-        if let Some(change) = peer.link.judge(now, deaf_pace, &timing) {
-            self.link_changed(place, change, now);
-        }
-        self.peers[place].update_pace(now, &timing);
-        if self.peers[place].schedule.next() <= now {
-            self.send_heartbeat(place, now);
-        }
-        self.schedule_turn(place);
-    }
-
-    /// Puts the next turn of a peer into the heap.
-    fn schedule_turn(&mut self, place: usize) {
-        let peer = &mut self.peers[place];
-        peer.wake = peer.next_turn();
-        self.turns.push(Reverse((peer.wake, place)));
-    }
-
-    /// As `schedule_turn`, but only if the turn is earlier than the one in the heap: a deadline that moves away costs
-    /// nothing until the old one comes.
-    fn hasten_turn(&mut self, place: usize) {
-        if self.peers[place].next_turn() < self.peers[place].wake {
-            self.schedule_turn(place);
-        }
-    }
-
-    fn link_changed(&mut self, place: usize, change: Change, now: Now) {
-        self.row.touch();
-        self.publication.touch();
-        let peer = self.name_of(place);
-        match change {
-            Change::Heard | Change::Recovered => {
-                self.publication.links.came_up(peer, now);
-                self.remember_heard(place);
-            }
-            Change::Down { silent_for } => {
-                self.publication.links.went_down(peer, silent_for, now);
-                self.check_the_silent(now);
-            }
-            Change::Failed { failures, checked } => {
-                self.counters.missed += u64::from(failures == 1);
-                if failures >= 2 || checked {
-                    self.check_the_silent(now);
-                }
-            }
-            Change::Absent => {}
-        }
-    }
-
-    fn remember_heard(&mut self, place: usize) {
-        if self.saved.heard.insert(self.peers[place].id) {
-            self.emit(Output::Save(self.saved.clone()));
-        }
-    }
-
-    /// One link is in trouble: every other that has been silent for a while is tried now, so that all links of a cut
-    /// fall within a few windows of each other.
-    fn check_the_silent(&mut self, now: Now) {
-        for place in 0..self.peers.len() {
-            self.check(place, now);
-        }
-    }
-
-    fn check(&mut self, place: usize, now: Now) {
-        let timing = self.settings.timing;
-        if place == self.me || timing.polls_per_window == 0 {
-            return;
-        }
-        let peer = &mut self.peers[place];
-        let deaf_pace = peer.deaf_pace();
-        if peer.link.check(now, deaf_pace, &timing) {
-            peer.update_pace(now, &timing);
-            self.hasten_turn(place);
-        }
-    }
-
-    fn stalled(&mut self, length: Duration, now: Now) {
-        self.counters.stalls += 1;
-        self.counters.stalled += length;
-        self.health.stall(now, length, self.settings.timing.detection_bound());
-        self.emit(Output::Event(Event::Stalled { length }));
-        self.void_deadlines(now);
-    }
-
-    fn void_deadlines(&mut self, now: Now) {
-        for peer in &mut self.peers {
-            peer.link.void(now, &self.settings.timing);
-            peer.quality.forgive();
-        }
-        self.row.touch();
-        self.publication.touch();
-    }
-
-    fn local_fault(&mut self, fault: LocalFault, now: Now) {
-        match fault {
-            LocalFault::Send => self.counters.send_errors += 1,
-            LocalFault::Drops { datagrams } => {
-                self.counters.dropped += datagrams;
-                if self.health.drop(now, self.settings.timing.detection_bound()) {
-                    self.emit(Output::Event(Event::Blind { cause: event::BlindCause::Drops }));
-                }
-                self.void_deadlines(now);
-            }
-        }
-    }
-
-    fn stop(&mut self, reason: GoodbyeReason, now: Now) {
-        if self.leaving.is_none() {
-            self.emit(Output::Event(Event::AgentStopped { reason }));
-            self.leaving = Some(Leaving { reason, left: GOODBYES, next: now });
-            self.say_goodbye(now);
-        }
-    }
-
-    fn say_goodbye(&mut self, now: Now) {
-        let Some(leaving) = &mut self.leaving else { return };
-        if leaving.left == 0 || now < leaving.next {
-            return;
-        }
-        leaving.left -= 1;
-        leaving.next = now + GOODBYE_INTERVAL;
-        let done = leaving.left == 0;
-        for place in 0..self.peers.len() {
-            self.send_goodbye(place, now);
-        }
-        if done {
-            self.emit(Output::Stopped);
-        }
     }
 
     fn emit(&mut self, output: Output) {

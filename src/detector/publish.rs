@@ -1,21 +1,19 @@
-//! What is published, and the events that say so: the cut, this node's side, who is unheard, the mode.
+//! When the matrix is judged, and when what it means is published: the cut, this node's side, who is unheard.
+//!
+//! `assess` says what could be published, `settle` when, `announce` and `standing` tell it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::announce::{Memory, Open};
 use super::assess::{Candidates, Cut, Lost};
 use super::bits::Bits;
-use super::event::{BlindCause, CloseCause, Event};
 use super::link_records::LinkRecords;
-use super::mode::Standing;
-use super::partition::{Partition, PartitionId, PartitionKind, Side};
+use super::partition::Partition;
 use super::settle::{Rule, Settling};
 use super::time::Now;
 use super::{Detector, Output};
-use crate::identity::{Epoch, Incarnation};
 
-/// A cut that comes back within this time makes the next closing wait longer.
-const FLAPPING: Duration = Duration::from_secs(600);
 /// The longest wait before a closing.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
@@ -28,33 +26,19 @@ pub(super) struct Publication {
     /// Whether this agent's own row counted as impaired then.
     judged_impaired: bool,
     pub(super) cut: Settling<Option<Cut>>,
-    certain: bool,
+    pub(super) certain: bool,
     pub(super) side: Settling<Bits>,
     pub(super) unheard: Settling<Bits>,
     next_unheard: Option<Now>,
     /// When something is due even if nothing changes.
     next: Option<Now>,
-    joined: Bits,
+    pub(super) joined: Bits,
     pub(super) lost: Lost,
-    open: Option<Open>,
-    openings: VecDeque<Now>,
-    silences: Vec<Option<Memory>>,
+    pub(super) open: Option<Open>,
+    pub(super) openings: VecDeque<Now>,
+    pub(super) silences: Vec<Option<Memory>>,
     pub(super) links: LinkRecords,
-    said_blind: bool,
-}
-
-/// The open partition, and what was true of each node when it opened.
-struct Open {
-    partition: Partition,
-    since: Now,
-    memories: Vec<Memory>,
-}
-
-/// What a node was before it was lost: by this is told what its silence was.
-#[derive(Clone, Copy, Debug)]
-struct Memory {
-    lost: Now,
-    incarnation: Option<Incarnation>,
+    pub(super) said_blind: bool,
 }
 
 impl Publication {
@@ -255,147 +239,6 @@ impl Detector {
         self.row.held.late.is_empty() && others.clone().all(|(_, peer)| !peer.owes_a_row() && rows_quiet(peer))
     }
 
-    fn cut_published(&mut self, before: Option<Cut>, now: Now) {
-        match (before, self.publication.cut.published().clone()) {
-            (None, Some(cut)) => self.open(&cut, now),
-            (Some(_), Some(cut)) => self.change(&cut),
-            (Some(before), None) => self.close(&before, now),
-            (None, None) => {}
-        }
-    }
-
-    fn open(&mut self, cut: &Cut, now: Now) {
-        let epoch = self.epoch;
-        let last_heard = cut.others.iter().filter_map(|place| self.peers[place].link.last_heard()).max();
-        let partition = Partition {
-            id: PartitionId::complete(&self.settings.cluster, epoch),
-            kind: kind_of(cut),
-            certain: self.publication.certain,
-            sides: self.sides_of(cut),
-            bridges: Vec::new(),
-            exceptions: Vec::new(),
-            direction: None,
-            detection: now.since(last_heard.unwrap_or(self.started)),
-            epoch,
-        };
-        let memories = self.peers.iter().map(|peer| memory_of(peer, now)).collect();
-        self.publication.openings.push_back(now);
-        self.publication.openings.retain(|&opening| now.since(opening) < FLAPPING);
-        self.publication.open = Some(Open { partition: partition.clone(), since: now, memories });
-        self.emit_event(Event::PartitionOpened(partition));
-    }
-
-    fn change(&mut self, cut: &Cut) {
-        let (sides, kind, certain) = (self.sides_of(cut), kind_of(cut), self.publication.certain);
-        let Some(open) = &mut self.publication.open else { return };
-        open.partition = Partition { sides, kind, certain, ..open.partition.clone() };
-        let partition = open.partition.clone();
-        self.emit_event(Event::PartitionChanged(partition));
-    }
-
-    /// A cut that was merely possible when it was published, and is the same now for certain.
-    fn become_certain(&mut self) {
-        let publication = &self.publication;
-        let same = publication.cut.published().is_some() && !publication.cut.is_pending() && publication.certain;
-        let Some(open) = self.publication.open.as_mut().filter(|open| same && !open.partition.certain) else { return };
-        open.partition.certain = true;
-        let partition = open.partition.clone();
-        self.emit_event(Event::PartitionChanged(partition));
-    }
-
-    fn close(&mut self, cut: &Cut, now: Now) {
-        let Some(open) = self.publication.open.take() else { return };
-        let others = cut.others.iter().filter_map(|place| Some((place, *open.memories.get(place)?)));
-        let (cause, confirmed) = self.tell_apart(others);
-        self.epoch = self.epoch.max(Epoch(open.partition.epoch.0.saturating_add(1)));
-        self.saved.epoch = self.epoch;
-        self.emit(Output::Save(self.saved.clone()));
-        let duration = now.since(open.since);
-        self.emit_event(Event::PartitionClosed { partition: open.partition, cause, duration, confirmed });
-    }
-
-    /// What the silence of nodes was, now that some are heard: who runs on as the same incarnation and did not sleep
-    /// lived through it.
-    fn tell_apart(&self, nodes: impl Iterator<Item = (usize, Memory)>) -> (CloseCause, Option<bool>) {
-        let (mut lived, mut slept, mut restarted, mut heard) = (false, false, false, false);
-        for (place, memory) in nodes {
-            let peer = &self.peers[place];
-            if !peer.link.is_up() {
-                continue;
-            }
-            heard = true;
-            if memory.incarnation.is_some() && peer.session.verified() != memory.incarnation {
-                restarted = true;
-            } else if peer.woke.is_some_and(|woke| woke >= memory.lost) {
-                slept = true;
-            } else {
-                lived = true;
-            }
-        }
-        match (lived, slept, restarted) {
-            (true, ..) => (CloseCause::Healed, Some(true)),
-            (false, true, _) => (CloseCause::Stalled, Some(false)),
-            (false, false, true) => (CloseCause::Restarted, Some(false)),
-            (false, false, false) if heard => (CloseCause::Healed, None),
-            (false, false, false) => (CloseCause::Left, None),
-        }
-    }
-
-    fn unheard_published(&mut self, before: &Bits, now: Now) {
-        let unheard = self.publication.unheard.published().clone();
-        self.publication.silences.resize(unheard.len(), None);
-        for place in unheard.without(before).iter() {
-            self.publication.silences[place] = Some(memory_of(&self.peers[place], now));
-            let event = Event::NodeUnheard { node: self.name_of(place) };
-            self.emit_event(event);
-        }
-        for place in before.without(&unheard).iter() {
-            let memory = self.publication.silences[place].take();
-            if let Some(memory) = memory.filter(|_| self.publication.joined.has(place)) {
-                let (cause, confirmed) = self.tell_apart([(place, memory)].into_iter());
-                let event = Event::NodeHeard { node: self.name_of(place), cause, confirmed };
-                self.emit_event(event);
-            }
-        }
-    }
-
-    fn sides_of(&self, cut: &Cut) -> Vec<Side> {
-        vec![Side::new(self.names_of(&cut.mine), true), Side::new(self.names_of(&cut.others), false)]
-    }
-
-    /// What this side may do, and an event if that changed.
-    fn update_mode(&mut self, now: Now) {
-        let members = self.electors_among(self.publication.side.published());
-        let electorate = self.electorate.ids.len();
-        let mode = self.standing(members, now).mode(&self.settings.mode);
-        if mode == self.mode {
-            return;
-        }
-        let from = std::mem::replace(&mut self.mode, mode);
-        self.view_is_old = true;
-        self.emit_event(Event::ModeChanged { from, to: mode, members, electorate });
-    }
-
-    fn standing(&mut self, members: usize, now: Now) -> Standing {
-        let bound = self.settings.timing.detection_bound();
-        let blind = self.is_blind(now);
-        if blind && !self.publication.said_blind && now >= self.started + bound && self.saved.heard.is_empty() {
-            self.publication.said_blind = true;
-            self.emit_event(Event::Blind { cause: BlindCause::NeverHeard });
-        }
-        let side = self.publication.side.published();
-        let lowest = self.electorate.lowest.and_then(|id| self.place_of(id));
-        Standing {
-            starting: now < self.started + bound || self.health.is_waking(now, bound) || blind || side.is_empty(),
-            members,
-            electorate: self.electorate.ids.len(),
-            cut: self.publication.cut.published().is_some(),
-            partition: false,
-            lossy: self.peers.iter().any(|peer| peer.link.is_up() && peer.quality.is_degraded()),
-            has_lowest: lowest.is_some_and(|place| side.has(place)),
-        }
-    }
-
     fn flush_link_records(&mut self, now: Now) {
         let d = self.settings.timing.confirm_period;
         if self.publication.links.due(d).is_some_and(|due| due <= now) {
@@ -416,10 +259,6 @@ impl Detector {
     }
 }
 
-fn memory_of(peer: &super::peer::Peer, now: Now) -> Memory {
-    Memory { lost: peer.link.last_heard().unwrap_or(now), incarnation: peer.session.verified() }
-}
-
 /// A closing is another difference than a change; a cut inherits the time of one that it overlaps.
 fn is_another_difference(before: Option<&Cut>, after: Option<&Cut>) -> bool {
     match (before, after) {
@@ -427,8 +266,4 @@ fn is_another_difference(before: Option<&Cut>, after: Option<&Cut>) -> bool {
         (Some(before), Some(after)) => !before.others.meets(&after.others),
         _ => true,
     }
-}
-
-fn kind_of(cut: &Cut) -> PartitionKind {
-    if cut.mine.count() == 1 || cut.others.count() == 1 { PartitionKind::Isolation } else { PartitionKind::Complete }
 }

@@ -1,0 +1,39 @@
+//! What went wrong here: stalls, drops, errors on sending. They void what this agent missed, and blame nobody.
+
+use std::time::Duration;
+
+use super::event::{BlindCause, Event};
+use super::time::Now;
+use super::{Detector, LocalFault, Output};
+
+impl Detector {
+    pub(super) fn stalled(&mut self, length: Duration, now: Now) {
+        self.counters.stalls += 1;
+        self.counters.stalled += length;
+        self.health.stall(now, length, self.settings.timing.detection_bound());
+        self.emit(Output::Event(Event::Stalled { length }));
+        self.void_deadlines(now);
+    }
+
+    pub(super) fn void_deadlines(&mut self, now: Now) {
+        for peer in &mut self.peers {
+            peer.link.void(now, &self.settings.timing);
+            peer.quality.forgive();
+        }
+        self.row.touch();
+        self.publication.touch();
+    }
+
+    pub(super) fn local_fault(&mut self, fault: LocalFault, now: Now) {
+        match fault {
+            LocalFault::Send => self.counters.send_errors += 1,
+            LocalFault::Drops { datagrams } => {
+                self.counters.dropped += datagrams;
+                if self.health.drop(now, self.settings.timing.detection_bound()) {
+                    self.emit(Output::Event(Event::Blind { cause: BlindCause::Drops }));
+                }
+                self.void_deadlines(now);
+            }
+        }
+    }
+}
