@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::peer::HeldRow;
+use super::held_row::HeldRow;
 use super::row::{Cell, Cells};
 use super::time::Now;
 use super::{Detector, roster};
@@ -46,10 +46,8 @@ impl Detector {
 
     /// A peer sent its row: it is held if it is newer and its roster is known.
     pub(super) fn receive_row(&mut self, place: usize, datagram: &Datagram, block: &RowBlock, now: Now) {
-        let peer = &self.peers[place];
-        let newer =
-            peer.row().is_none_or(|held| (held.incarnation, held.version) < (datagram.incarnation, block.version));
-        if !newer {
+        let held = self.peers[place].row().map(AsRef::as_ref);
+        if !HeldRow::is_news(datagram.incarnation, block.version, held) {
             return;
         }
         let Some(cells) = self.translate(block) else {

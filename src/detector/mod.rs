@@ -16,6 +16,7 @@ mod exchange;
 mod faults;
 mod goodbye;
 pub mod health;
+pub mod held_row;
 pub mod link;
 mod link_records;
 pub mod mode;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::row::{Cell, Cells};
 use super::settings::Timing;
 use super::time::Now;
-use super::{Detector, peer::HeldRow};
+use super::{Detector, held_row::HeldRow};
 use crate::identity::{Digest, RowVersion};
 use crate::wire::RowBlock;
 

@@ -4,15 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bits::Bits;
+use super::held_row::HeldRow;
 use super::link::{Link, LinkState};
 use super::quality::Quality;
-use super::row::{Cell, Cells};
 use super::schedule::{Pace, Schedule};
 use super::session::Session;
 use super::settings::{Member, Timing};
 use super::time::Now;
-use crate::identity::{Digest, Incarnation, NodeId, RowVersion, Sequence};
+use crate::identity::{Digest, Incarnation, NodeId, Sequence};
 use crate::wire::{Echo, Hearing};
 
 /// After this time of silence, or of hearing a peer that does not hear us, polls become rare.
@@ -67,47 +66,6 @@ pub struct Peer {
     pub trouble_since: Option<Now>,
     /// The earliest entry of this peer in the timer heap.
     pub wake: Now,
-}
-
-/// A row of a peer, in the order of our own roster.
-#[derive(Clone, Debug)]
-pub struct HeldRow {
-    /// The run of its owner.
-    pub incarnation: Incarnation,
-    /// Its version.
-    pub version: RowVersion,
-    /// Its digest as its owner computes it.
-    pub digest: Digest,
-    /// The cells.
-    pub cells: Arc<Cells>,
-    /// Where it is up or late.
-    pub ok: Bits,
-    /// Where it is down.
-    pub broken: Bits,
-    /// Where it is late.
-    pub late: Bits,
-    /// Where it is absent.
-    pub absent: Bits,
-}
-
-impl HeldRow {
-    /// A row of these cells.
-    pub fn new(incarnation: Incarnation, version: RowVersion, digest: Digest, cells: Cells) -> Self {
-        let (ok, broken, late, absent) = (cells.ok(), cells.broken(), cells.late(), cells.absent_ones());
-        Self { incarnation, version, digest, cells: Arc::new(cells), ok, broken, late, absent }
-    }
-}
-
-impl HeldRow {
-    /// The same row over another roster: `places` says for each new place where it was before.
-    #[must_use]
-    pub fn reshaped(&self, places: &[Option<usize>]) -> Self {
-        let mut cells = Cells::absent(places.len());
-        for (place, &before) in places.iter().enumerate() {
-            cells.set(place, before.map_or(Cell::Absent, |before| self.cells.get(before)));
-        }
-        Self::new(self.incarnation, self.version, self.digest, cells)
-    }
 }
 
 impl Peer {

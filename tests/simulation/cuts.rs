@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use netsplit::detector::event::Event;
 use netsplit::detector::settings::Timing;
 use netsplit::simulation::{Conditions, World};
 
@@ -21,16 +22,31 @@ fn sides(sizes: &[usize]) -> Vec<Vec<usize>> {
 
 /// Cuts and heals one world, and returns the detection times.
 fn cut_and_heal(world: &mut World, timing: Timing, truth: &Truth, label: &str) -> Vec<f64> {
+    cut_and_heal_watching_links(world, timing, truth, label).0
+}
+
+/// As `cut_and_heal`; returns also after which silence each link was declared down.
+fn cut_and_heal_watching_links(
+    world: &mut World,
+    timing: Timing,
+    truth: &Truth,
+    label: &str,
+) -> (Vec<f64>, Vec<Duration>) {
     assert!(!world.told().iter().any(|told| is_verdict(&told.event)), "{label}: something was said before the cut");
     world.forget_told();
     world.cut(&truth.sides);
     world.run_for(timing.detection_bound() * 2 + timing.confirm_period * 6);
     let detections = truth.check(world, label);
+    let downs = world.told().iter().filter_map(|told| match &told.event {
+        Event::LinkDown { links } => Some(links),
+        _ => None,
+    });
+    let silences = downs.flatten().filter_map(|link| link.silent_for).collect();
     world.forget_told();
     world.heal();
     world.run_for(timing.detection_bound() + timing.confirm_period * 4);
     Truth::check_healed(world, label);
-    detections
+    (detections, silences)
 }
 
 /// The smallest value that at least this many of a hundred do not exceed.
@@ -202,7 +218,9 @@ fn everybody_throttled_still_detects_within_the_bound_and_two_timeouts() {
             world.run_for(Duration::from_secs(30));
             let truth = Truth::of(sides(&[hosts - hosts / 2, hosts / 2]));
             let label = format!("throttled {hosts}, seed {seed}");
-            let times = cut_and_heal(&mut world, timing, &truth, &label);
+            let (times, silences) = cut_and_heal_watching_links(&mut world, timing, &truth, &label);
+            let limit = timing.detection_bound() + timing.timeout * 2;
+            assert!(silences.iter().all(|silence| *silence <= limit), "{label}: {silences:?}");
             all.lock().unwrap().extend(times);
         });
         let mut times = all.into_inner().unwrap();

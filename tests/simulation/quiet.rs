@@ -147,3 +147,17 @@ fn one_of_many_that_is_throttled_blames_nobody_and_is_not_blamed() {
         assert_nothing_said(&world, &format!("seed {seed}"));
     });
 }
+
+#[test]
+fn up_to_a_fifth_of_all_datagrams_may_be_lost_without_a_cut() {
+    for loss in [0.05, 0.10, 0.20] {
+        for_each_seed(verify::size(4, 40), |seed| {
+            let mut world = settled(8, default_timing(), lossy(0.0), seed);
+            world.forget_told();
+            world.set_conditions(lossy(loss));
+            world.run_for(Duration::from_secs(600));
+            let said: Vec<_> = world.told().iter().filter(|told| is_verdict(&told.event)).collect();
+            assert!(said.is_empty(), "loss {loss}, seed {seed}: {said:?}");
+        });
+    }
+}
