@@ -100,8 +100,8 @@ fn cuts_of(shapes: &[(&str, &[usize])], seeds: u64) {
 }
 
 #[test]
-fn three_nodes_name_an_isolation() {
-    cuts_of(&[("2|1", &[2, 1]), ("1|1|1", &[1, 1, 1])], 200);
+fn two_and_three_nodes_name_an_isolation() {
+    cuts_of(&[("1|1", &[1, 1]), ("2|1", &[2, 1]), ("1|1|1", &[1, 1, 1])], 200);
 }
 
 #[test]
