@@ -48,7 +48,9 @@ impl Running {
         let mut process =
             Command::new(this).env(VARIABLE, role.name()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (mut input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
-        peers.iter().for_each(|peer| writeln!(input, "{peer}").unwrap());
+        for peer in peers {
+            writeln!(input, "{peer}").unwrap();
+        }
         writeln!(input).unwrap();
         let mut output = BufReader::new(output);
         let address = line(&mut output).parse().expect("the address of the child");
