@@ -9,7 +9,7 @@ use netsplit::simulation::{Conditions, World};
 
 use crate::expectation::{Truth, is_verdict};
 use crate::verify::{self, CUTS};
-use crate::{default_timing, for_each_seed, lossy, settled};
+use crate::{default_timing, for_each_seed, lossy, seeds, settled};
 
 /// Sides of consecutive hosts with these sizes.
 fn sides(sizes: &[usize]) -> Vec<Vec<usize>> {
@@ -154,8 +154,8 @@ fn block_one_way(world: &mut World, from: &[usize], to: &[usize]) {
 
 #[test]
 fn a_one_way_cut_of_a_group_is_complete_since_every_answer_needs_both_ways() {
-    for hosts in [5, 30] {
-        for_each_seed(verify::size(20, 200), |seed| {
+    for hosts in [5, 30, 100] {
+        for_each_seed(seeds(hosts, 20, 200), |seed| {
             let label = format!("one-way group of {hosts}, seed {seed}");
             let near = hosts / 2;
             let truth = Truth::of(sides(&[near, hosts - near]));
@@ -174,8 +174,8 @@ fn a_one_way_cut_of_a_group_is_complete_since_every_answer_needs_both_ways() {
 
 #[test]
 fn a_node_that_hears_nobody_is_isolated_and_everybody_says_so() {
-    for hosts in [3, 5, 30] {
-        for_each_seed(verify::size(20, 200), |seed| {
+    for hosts in [3, 5, 30, 100] {
+        for_each_seed(seeds(hosts, 20, 200), |seed| {
             let everybody: Vec<usize> = (1..hosts).collect();
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
             world.forget_told();
@@ -189,8 +189,8 @@ fn a_node_that_hears_nobody_is_isolated_and_everybody_says_so() {
 
 #[test]
 fn a_node_that_nobody_hears_knows_its_isolation_and_is_unheard_to_the_others() {
-    for hosts in [3, 5, 30] {
-        for_each_seed(verify::size(20, 200), |seed| {
+    for hosts in [3, 5, 30, 100] {
+        for_each_seed(seeds(hosts, 20, 200), |seed| {
             let everybody: Vec<usize> = (1..hosts).collect();
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
             world.forget_told();
@@ -205,9 +205,9 @@ fn a_node_that_nobody_hears_knows_its_isolation_and_is_unheard_to_the_others() {
 #[test]
 fn everybody_throttled_still_detects_within_the_bound_and_two_timeouts() {
     use netsplit::simulation::Running;
-    for hosts in [5, 30] {
+    for hosts in [5, 30, 100] {
         let all = Mutex::new(Vec::new());
-        for_each_seed(verify::size(20, 200), |seed| {
+        for_each_seed(seeds(hosts, 20, 200), |seed| {
             let timing = default_timing();
             let mut world = settled(hosts, timing, lossy(0.01), seed);
             for host in 0..hosts {

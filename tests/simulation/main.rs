@@ -42,6 +42,11 @@ pub fn settled(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) 
     world
 }
 
+/// How many seeds a scenario runs with: few where a hundred agents make each run long.
+pub fn seeds(hosts: usize, quick: u64, full: u64) -> u64 {
+    if hosts < 100 { verify::size(quick, full) } else { verify::size(2, 20) }
+}
+
 /// Runs one case per seed on all processors; the first that fails says which seed it was.
 pub fn for_each_seed(seeds: u64, case: impl Fn(u64) + Sync) {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

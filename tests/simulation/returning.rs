@@ -7,7 +7,7 @@ use netsplit::detector::mode::Mode;
 use netsplit::simulation::World;
 
 use crate::expectation::{is_verdict, verdicts_of};
-use crate::{default_timing, for_each_seed, lossy, settled, verify};
+use crate::{default_timing, for_each_seed, lossy, seeds, settled, verify};
 
 fn assert_no_partition(world: &World, label: &str) {
     let said: Vec<_> = world.told().iter().filter(|told| matches!(told.event, Event::PartitionOpened(_))).collect();
@@ -28,7 +28,7 @@ fn assert_all_normal(world: &World, label: &str) {
 #[test]
 fn a_node_that_dies_is_unheard_and_no_partition() {
     for hosts in [3, 5, 30, 100] {
-        for_each_seed(if hosts < 100 { verify::size(20, 200) } else { verify::size(2, 20) }, |seed| {
+        for_each_seed(seeds(hosts, 20, 200), |seed| {
             let label = format!("{hosts} hosts, seed {seed}");
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
             world.forget_told();
@@ -55,8 +55,8 @@ fn a_node_that_dies_is_unheard_and_no_partition() {
 
 #[test]
 fn a_goodbye_raises_nothing() {
-    for hosts in [3, 5, 30] {
-        for_each_seed(verify::size(20, 200), |seed| {
+    for hosts in [3, 5, 30, 100] {
+        for_each_seed(seeds(hosts, 20, 200), |seed| {
             let label = format!("{hosts} hosts, seed {seed}");
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
             world.forget_told();
@@ -71,8 +71,8 @@ fn a_goodbye_raises_nothing() {
 
 #[test]
 fn a_rolling_update_raises_nothing() {
-    for hosts in [3, 5, 30] {
-        for_each_seed(verify::size(10, 100), |seed| {
+    for hosts in [3, 5, 30, 100] {
+        for_each_seed(seeds(hosts, 10, 100), |seed| {
             let label = format!("{hosts} hosts, seed {seed}");
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
             world.forget_told();
@@ -92,8 +92,8 @@ fn a_rolling_update_raises_nothing() {
 
 #[test]
 fn quick_crashes_and_restarts_of_all_at_once_are_no_partition() {
-    for hosts in [3, 5, 30] {
-        for_each_seed(verify::size(10, 100), |seed| {
+    for hosts in [3, 5, 30, 100] {
+        for_each_seed(seeds(hosts, 10, 100), |seed| {
             let label = format!("{hosts} hosts, seed {seed}");
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
             world.forget_told();
