@@ -14,6 +14,10 @@ use super::{Detector, Output};
 use crate::identity::{Digest, NodeId};
 use crate::wire::RosterPart;
 
+/// How large a roster may grow by strangers: a row over more nodes does not fit one datagram, and no agent could tell what
+/// it hears any more.
+pub(super) const MOST_NODES: usize = 2_900;
+
 /// How many ids one datagram carries.
 pub(super) const IDS_IN_A_PART: usize = 120;
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Detector;
 use super::receive::Handshake;
+use super::roster::MOST_NODES;
 use super::session::{Admission, Session};
 use super::settings::Member;
 use super::time::Now;
@@ -77,7 +78,8 @@ impl Detector {
 
     /// Answers a stranger's hello: our own, its challenge solved, and a challenge for it.
     fn greet(&mut self, sender: NodeId, hello: &Hello, asked: Asked, address: SocketAddr, now: Now) {
-        let Some(stranger) = self.strangers.meet(sender, hello, address, now) else {
+        let has_room = self.peers.len() < MOST_NODES;
+        let Some(stranger) = self.strangers.meet(sender, hello, address, now).filter(|_| has_room) else {
             return self.refuse(Refusal::TooManyStrangers);
         };
         let random = &mut self.random;
@@ -106,4 +108,71 @@ impl Detector {
 /// only "any".
 fn reachable(said: SocketAddr, seen: IpAddr) -> SocketAddr {
     if said.ip().is_unspecified() { SocketAddr::new(seen, said.port()) } else { said }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{ModePolicy, Settings, Timing};
+    use super::super::{Input, Output, Saved};
+    use super::*;
+    use crate::identity::{Digest, Epoch, Incarnation, RowVersion};
+    use crate::wire::{Echo, Flags, HELLO_SIZE, Kind};
+    use std::time::Duration;
+
+    fn member(number: usize) -> Member {
+        let ip = std::net::Ipv4Addr::from(0x0a00_0000 + u32::try_from(number).unwrap());
+        let address = SocketAddr::from((ip, 7475));
+        Member { name: format!("n{number}"), zone: String::new(), address }
+    }
+
+    /// An agent among this many, itself included.
+    fn agent_among(nodes: usize) -> Detector {
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let settings = Settings { cluster: "c".into(), node: member(0), timing, mode: ModePolicy::default() };
+        let mut detector = Detector::new(settings, Saved::default(), Incarnation(9), [7; 32], Now::START);
+        detector.handle(Input::Roster((0..nodes).map(member).collect()), Now::START);
+        while detector.poll_output().is_some() {}
+        detector
+    }
+
+    /// What the agent answers to the hello of a stranger.
+    fn answer(mut detector: Detector) -> Option<Datagram> {
+        let stranger = member(9_999);
+        let (name, zone) = (stranger.name.clone(), stranger.zone.clone());
+        let hello = Hello { name, zone, address: stranger.address, version: "1".into() };
+        let datagram = Datagram {
+            kind: Kind::Hello,
+            flags: Flags::default(),
+            sender: NodeId::of("c", &stranger.name),
+            receiver: detector.id(),
+            incarnation: Incarnation(5),
+            sequence: Sequence(1),
+            pace: Duration::from_secs(1),
+            echo: Echo::default(),
+            row_version: RowVersion(0),
+            row_digest: Digest::NONE,
+            held_digest: Digest::NONE,
+            roster_digest: Digest::NONE,
+            electorate_digest: Digest::NONE,
+            epoch: Epoch(0),
+            blocks: vec![Block::Hello(Box::new(hello))],
+        };
+        detector.handle(Input::Datagram { datagram, from: stranger.address, size: HELLO_SIZE }, Now::START);
+        std::iter::from_fn(|| detector.poll_output()).find_map(|output| match output {
+            Output::Transmit { to, datagram } if to == stranger.address => Some(datagram),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_stranger_is_answered_with_a_challenge_and_a_hello() {
+        let answer = answer(agent_among(3)).expect("an answer");
+        assert!(answer.blocks.iter().any(|block| matches!(block, Block::Challenge(_))));
+        assert!(answer.blocks.iter().any(|block| matches!(block, Block::Hello(_))));
+    }
+
+    #[test]
+    fn a_roster_that_no_row_could_tell_of_takes_nobody_in() {
+        assert!(answer(agent_among(MOST_NODES)).is_none());
+    }
 }
