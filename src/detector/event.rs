@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::mode::Mode;
 use super::partition::Partition;
+use super::seconds::{maybe_seconds, seconds};
 use crate::identity::Incarnation;
 use crate::wire::GoodbyeReason;
 
@@ -154,19 +155,4 @@ pub enum BlindCause {
     Drops,
     /// Nobody was ever heard.
     NeverHeard,
-}
-
-/// A duration as seconds, the unit of every number that leaves the agent.
-pub(super) fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(rounded(*duration))
-}
-
-#[expect(clippy::ref_option, reason = "the signature is serde's")]
-fn maybe_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    duration.map(rounded).serialize(serializer)
-}
-
-/// Whole milliseconds: what lies below is noise of the timer.
-fn rounded(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }

@@ -30,6 +30,7 @@ mod receive;
 mod roster;
 pub mod row;
 pub mod schedule;
+mod seconds;
 pub mod session;
 pub mod settings;
 pub mod settle;

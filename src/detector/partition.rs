@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::event::seconds;
+use super::seconds::seconds;
 use crate::identity::{Epoch, Hash};
 
 /// How many names a side lists; the rest is counted.
