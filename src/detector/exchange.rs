@@ -19,12 +19,17 @@ impl Detector {
         }
         peer.row_sent = Some(now);
         blocks.push(Block::Row(Arc::clone(&self.row.block)));
-        Flags { poll: true, ..flags }
+        Flags { poll: self.settings.timing.polls_per_window > 0, ..flags }
     }
 
     /// Sends our row to everybody whom it is due to, and notes when it is due to the next.
     pub(super) fn send_due_rows(&mut self, now: Now) {
         if self.rows_due.is_none_or(|due| now < due) {
+            return;
+        }
+        if self.settings.timing.polls_per_window == 0 {
+            // Without polls rows go with the heartbeats in turn.
+            self.rows_due = None;
             return;
         }
         let (digest, changed) = (self.row.held.digest, self.row.changed);

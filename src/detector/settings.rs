@@ -41,7 +41,8 @@ pub struct Timing {
     pub failure_threshold: NonZeroU8,
     /// How many heartbeats in a row make it up again (M).
     pub success_threshold: NonZeroU8,
-    /// How many polls each window has. 3 but in experiments; 0 confirms by waiting alone.
+    /// How many polls each window has. 3 but in experiments; 0 confirms by waiting
+    /// alone, and sends rows with the heartbeats in turn only.
     pub polls_per_window: u8,
 }
 

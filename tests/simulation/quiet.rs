@@ -50,9 +50,9 @@ fn without_polls_and_with_a_threshold_of_one_the_rate_of_false_downs_is_what_the
     let base = default_timing();
     let one = std::num::NonZeroU8::MIN;
     let timing = Timing { failure_threshold: one, success_threshold: one, polls_per_window: 0, ..base };
-    let (hosts, time) = (4_usize, Duration::from_secs(3600));
+    let (hosts, time) = (100_usize, Duration::from_secs(verify::size(60, 1800)));
     let downs = std::sync::atomic::AtomicUsize::new(0);
-    let seeds = verify::size(8, 48);
+    let seeds = 2;
     for_each_seed(seeds, |seed| {
         let mut world = settled(hosts, timing, lossy(loss), seed);
         world.forget_told();
