@@ -5,7 +5,8 @@
 //! simulator and the tests are such callers.
 //!
 //! The way of a heartbeat that goes missing: `handle_timeout` → `turn` → [`link::Link::judge`] → `link_changed` (row) →
-//! `assess` → [`verdict::judge`] → [`settle::Settling::settle`] → `publish` → [`event::Event`].
+//! `assess` → [`verdict::judge`] → [`settle::Settling::settle`] → `cut_published` →
+//! [`event::Event`].
 
 mod announce;
 mod assess;

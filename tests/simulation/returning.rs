@@ -213,3 +213,20 @@ fn a_goodbye_that_leaves_an_agent_alone_with_a_dead_node_is_no_partition() {
         assert_eq!(world.detector(2).unwrap().mode(), Mode::Isolated, "{label}");
     });
 }
+
+#[test]
+fn two_nodes_lost_within_one_bound_are_one_cut_and_the_first_is_not_told_of_alone() {
+    for_each_seed(verify::size(20, 200), |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        world.kill(0);
+        world.run_for(Duration::from_millis(1500));
+        world.kill(1);
+        world.run_for(Duration::from_secs(12));
+        for host in 2..5 {
+            let said = verdicts_of(&world, host);
+            let [Event::PartitionOpened(partition)] = said[..] else { panic!("seed {seed}: {said:?}") };
+            assert_eq!(partition.sides[1].nodes, ["n000", "n001"], "seed {seed}");
+        }
+    });
+}
