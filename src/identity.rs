@@ -5,7 +5,7 @@
 use std::fmt;
 
 use ring::digest::{Context, SHA256};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A node as it stands in a datagram: the first 8 bytes of SHA-256 over cluster and node name.
 ///
@@ -20,6 +20,20 @@ impl NodeId {
     /// The id of the node `name` in `cluster`.
     pub fn of(cluster: &str, name: &str) -> Self {
         Self(u64::from_be_bytes(Hash::new().field(cluster.as_bytes()).field(name.as_bytes()).first()))
+    }
+}
+
+impl Serialize for NodeId {
+    /// As 16 hex digits: a number of 64 bits does not survive every reader of JSON.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        u64::from_str_radix(&digits, 16).map(Self).map_err(de::Error::custom)
     }
 }
 

@@ -233,11 +233,11 @@ mod tests {
     fn whole(nodes: usize) -> View {
         let node = |place: usize| NodeView {
             id: NodeId(u64::try_from(place).unwrap()),
-            member: Arc::new(Member {
-                name: format!("node-{}", place + 1),
-                zone: if place * 5 < nodes * 3 { "east" } else { "west" }.to_owned(),
-                address: ([127, 0, 0, 1], 7475).into(),
-            }),
+            member: Arc::new(Member::new(
+                format!("node-{}", place + 1),
+                if place * 5 < nodes * 3 { "east" } else { "west" },
+                ([127, 0, 0, 1], 7475).into(),
+            )),
             link: None,
             failures: 0,
             silent_for: Some(Duration::from_millis(7300)),

@@ -61,11 +61,8 @@ fn start(count: usize, also: &[Member]) -> Vec<Running> {
 fn start_with(keys: &Keys, count: usize, also: &[Member]) -> Vec<Running> {
     let bind = |_| UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let networks: Vec<UdpNetwork> = (0..count).map(bind).collect();
-    let member = |(number, network): (usize, &UdpNetwork)| Member {
-        name: format!("node-{number}"),
-        zone: String::new(),
-        address: network.local_address(),
-    };
+    let member =
+        |(number, network): (usize, &UdpNetwork)| Member::new(format!("node-{number}"), "", network.local_address());
     let mut roster: Vec<Member> = (1..).zip(&networks).map(member).collect();
     roster.extend(also.iter().cloned());
     let run = |(node, network): (&Member, UdpNetwork)| {
@@ -202,7 +199,7 @@ fn what_cannot_be_sent_is_counted_and_stops_nothing() {
     run(async {
         // A broadcast address: the system refuses to send there (EACCES).
         let address = (Ipv4Addr::BROADCAST, 7475).into();
-        let nowhere = Member { name: "nowhere".to_owned(), zone: String::new(), address };
+        let nowhere = Member::new("nowhere", "", address);
         let agents = start(2, &[nowhere]);
         let both = || agents.iter().all(|agent| agent.sees(|view| view.counters.send_errors > 3));
         until("errors are counted", both).await;

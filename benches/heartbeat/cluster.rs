@@ -24,12 +24,12 @@ pub fn keys() -> Keys {
 
 /// Peer 0, 1, …, beside the agent.
 pub fn peer(index: usize, address: SocketAddr) -> Member {
-    Member { name: format!("node-{index}"), zone: format!("zone-{}", index % 3), address }
+    Member::new(format!("node-{index}"), format!("zone-{}", index % 3), address)
 }
 
 /// The node of the agent that is measured.
 pub fn agent(address: SocketAddr) -> Member {
-    Member { name: "measured".to_owned(), zone: "zone-0".to_owned(), address }
+    Member::new("measured", "zone-0", address)
 }
 
 pub fn id(member: &Member) -> NodeId {

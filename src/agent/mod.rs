@@ -21,10 +21,11 @@ pub use counters::{Counters, Reason};
 pub use record::{EventSink, Record};
 
 use crate::clock::Clock;
+use crate::detector::saved::Saved;
 use crate::detector::settings::{Member, Settings};
 use crate::detector::time::Now;
 use crate::detector::view::View;
-use crate::detector::{Detector, Input, LocalFault, Output, Saved};
+use crate::detector::{Detector, Input, Listing, LocalFault, Output};
 use crate::hlc::HybridClock;
 use crate::identity::Incarnation;
 use crate::network::{Batch, Left, Network};
@@ -144,7 +145,7 @@ impl<N: Network> Agent<N> {
         let incarnation = Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
         let identity = record::Identity::of(&settings);
         let mut detector = Detector::new(settings, Saved::default(), incarnation, seed, now);
-        detector.handle(Input::Roster(roster), now);
+        detector.handle(Input::Listing(Listing::of(roster)), now);
         let (view, seen) = watch::channel(detector.view(now));
         let (commander, commands) = mpsc::channel(COMMANDS);
         let counters = Arc::new(Counters::default());
@@ -254,8 +255,9 @@ impl<N: Network> Agent<N> {
                     let (hlc, incarnation) = (self.hybrid.stamp(moment.wall), self.detector.incarnation());
                     self.events.accept(self.identity.record(event, incarnation, hlc, moment));
                 }
-                // There is nowhere to keep it until the state directory's issue.
-                Output::Save(_) => {}
+                // It lives in memory only, which is as durable as this agent gets.
+                Output::Save(serial, _) => self.detector.handle(Input::Saved(serial), moment.now),
+                Output::Ask(_) => {}
                 Output::View => view_is_new = true,
                 Output::Stopped => self.state = State::Stopped,
             }

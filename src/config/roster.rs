@@ -80,7 +80,7 @@ fn member(entry: &Spanned<Entry>, reader: &mut Reader<'_>) -> Option<(Member, Pl
     let address = reader.required("the address", address, (place, missing("address")), peer_address);
     let zone = reader.read("the zone", fields.zone.as_ref(), name::zone).or(String::new());
     let ((name, name_place), (address, address_place)) = (name?, address?);
-    Some((Member { name, zone: zone?, address }, Places { name: name_place, address: address_place }))
+    Some((Member::new(name, zone?, address), Places { name: name_place, address: address_place }))
 }
 
 /// An IP address and a port.
@@ -177,8 +177,7 @@ mod tests {
 
     #[test]
     fn two_names_of_one_id_are_refused() {
-        let member =
-            |name: &str| Member { name: name.into(), zone: String::new(), address: ([10, 0, 0, 1], 7475).into() };
+        let member = |name: &str| Member::new(name, "", ([10, 0, 0, 1], 7475).into());
         let places = || Places { name: Location::UNKNOWN, address: Location::UNKNOWN };
         let environment = Environment::default();
         let mut reader = Reader::new("f", "", &environment);

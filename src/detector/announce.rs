@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::Detector;
 use super::assess::Cut;
 use super::bits::Bits;
 use super::event::{CloseCause, Event};
 use super::partition::{Partition, PartitionId, PartitionKind, Side};
 use super::peer::Peer;
 use super::time::Now;
-use super::{Detector, Output};
 use crate::identity::{Epoch, Incarnation};
 
 /// A cut that comes back within this time makes the next closing wait longer.
@@ -82,8 +82,7 @@ impl Detector {
         let others = cut.others.iter().filter_map(|place| Some((place, *open.memories.get(place)?)));
         let (cause, confirmed) = self.tell_apart(others);
         self.epoch = self.epoch.max(Epoch(open.partition.epoch.0.saturating_add(1)));
-        self.saved.epoch = self.epoch;
-        self.emit(Output::Save(self.saved.clone()));
+        self.keeping.want();
         let duration = now.since(open.since);
         self.emit_event(Event::PartitionClosed { partition: open.partition, cause, duration, confirmed });
     }

@@ -1,11 +1,12 @@
 //! The doors of the detector: what goes in, and what comes out.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::event::Event;
+use super::evidence::{Evidence, Question};
+use super::saved::{Saved, Serial};
 use super::settings::Member;
-use crate::identity::{Epoch, Incarnation, NodeId, Sequence};
+use crate::identity::{Incarnation, NodeId, Sequence};
 use crate::wire::{Datagram, GoodbyeReason};
 
 /// What the shell tells the detector.
@@ -29,8 +30,14 @@ pub enum Input {
         /// Its number.
         sequence: Sequence,
     },
-    /// Who belongs, as the discovery says, this node included.
-    Roster(Vec<Member>),
+    /// Who belongs, as the discovery says: a fresh answer, even if it is the same as before.
+    Listing(Listing),
+    /// What was found about a silent peer.
+    Evidence(Evidence),
+    /// The state of this number is durable, and with it all that were handed out before.
+    Saved(Serial),
+    /// This node will not return, an operator says: it no longer counts.
+    Forget(String),
     /// Something went wrong here, which is no peer's fault.
     LocalFault(LocalFault),
     /// Say goodbye and stop.
@@ -61,21 +68,28 @@ pub enum Output {
     },
     /// Something happened.
     Event(Event),
-    /// Keep this durably.
-    Save(Saved),
+    /// Look for other signs of life of a silent peer.
+    Ask(Question),
+    /// Keep this durably, and say so with [`Input::Saved`].
+    Save(Serial, Box<Saved>),
     /// The view changed: take it with [`super::Detector::view`].
     View,
     /// The goodbye is said: there is nothing more to do.
     Stopped,
 }
 
-/// What outlives a run of the agent.
+/// One successful answer of a discovery. What is empty or failed is no answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Saved {
-    /// The highest epoch known.
-    pub epoch: Epoch,
-    /// The run that saved it: the next one is larger.
-    pub incarnation: Incarnation,
-    /// Whom any run of this agent ever heard.
-    pub heard: BTreeSet<NodeId>,
+pub struct Listing {
+    /// The nodes that it names, with their addresses.
+    pub members: Vec<Member>,
+    /// Addresses of agents whose names it does not know: they tell by hello.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Listing {
+    /// The answer of a discovery that knows names.
+    pub fn of(members: Vec<Member>) -> Self {
+        Self { members, addresses: Vec::new() }
+    }
 }

@@ -13,11 +13,13 @@ mod assess;
 pub mod bits;
 mod doors;
 pub mod event;
+pub mod evidence;
 mod exchange;
 mod faults;
 mod goodbye;
 pub mod health;
 pub mod held_row;
+mod keeping;
 pub mod link;
 mod link_records;
 pub mod mode;
@@ -30,6 +32,7 @@ pub mod quality;
 mod receive;
 mod roster;
 pub mod row;
+pub mod saved;
 pub mod schedule;
 mod seconds;
 pub mod session;
@@ -51,15 +54,17 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-pub use doors::{Input, LocalFault, Output, Saved};
+pub use doors::{Input, Listing, LocalFault, Output};
 use event::Event;
 use goodbye::Leaving;
 use health::Health;
+use keeping::Keeping;
 use mode::Mode;
 use own_row::OwnRow;
 use peer::Peer;
 use publish::Publication;
 use roster::Electorate;
+use saved::{Micros, Saved};
 use settings::Settings;
 use strangers::Strangers;
 use time::Now;
@@ -71,7 +76,7 @@ use crate::identity::{Digest, Epoch, Incarnation, NodeId};
 pub struct Detector {
     settings: Settings,
     incarnation: Incarnation,
-    saved: Saved,
+    keeping: Keeping,
     random: ChaCha8Rng,
     id: NodeId,
     started: Now,
@@ -105,16 +110,20 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector that knows nobody yet: it begins with the first [`Input::Roster`].
+    /// A detector that knows nobody yet: it begins with the first [`Input::Listing`].
     ///
     /// `incarnation` is larger than that of every run before; `seed` is all the randomness it ever gets.
     pub fn new(settings: Settings, saved: Saved, incarnation: Incarnation, seed: [u8; 32], now: Now) -> Self {
         let id = NodeId::of(&settings.cluster, &settings.node.name);
-        let incarnation = incarnation.max(Incarnation(saved.incarnation.0.saturating_add(1)));
+        let Saved { epoch, incarnation: before, roster, .. } = saved;
+        let incarnation = incarnation.max(Incarnation(before.0.saturating_add(1)));
+        let cluster = settings.cluster.clone();
+        let heard =
+            roster.into_iter().filter_map(|node| Some((NodeId::of(&cluster, &node.name), node.heard?))).collect();
         let mut detector = Self {
             incarnation,
-            epoch: saved.epoch,
-            saved: Saved { incarnation, ..saved },
+            epoch,
+            keeping: Keeping::new(Micros(incarnation.0), heard, now),
             random: ChaCha8Rng::from_seed(seed),
             id,
             started: now,
@@ -141,7 +150,7 @@ impl Detector {
             settings,
         };
         detector.enroll_myself(now);
-        detector.emit(Output::Save(detector.saved.clone()));
+        detector.keep(now);
         detector
     }
 
@@ -153,7 +162,9 @@ impl Detector {
             Input::NewerVersion { sender, incarnation, sequence } => {
                 self.receive_unreadable(sender, (incarnation, sequence), now);
             }
-            Input::Roster(members) => self.learn_roster(members, now),
+            Input::Listing(listing) => self.learn_listing(listing, now),
+            Input::Saved(serial) => self.keeping.is_durable(serial),
+            Input::Evidence(_) | Input::Forget(_) => {}
             Input::LocalFault(fault) => self.local_fault(fault, now),
             Input::Stop(reason) => self.stop(reason, now),
         }
@@ -225,6 +236,7 @@ impl Detector {
             self.send_due_rows(now);
             self.assess(now);
         }
+        self.keep(now);
         self.offer_view(now);
         self.due = self.next_due();
     }
@@ -235,7 +247,7 @@ impl Detector {
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
         let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment()];
-        times.into_iter().flatten().chain([self.next_view]).min()
+        times.into_iter().flatten().chain([self.next_view, self.next_keeping()]).min()
     }
 
     fn emit(&mut self, output: Output) {

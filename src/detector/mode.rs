@@ -2,12 +2,12 @@
 //!
 //! It is advice that is right as long as the sides held the same electorate when they parted. It is no lock.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::settings::{ModePolicy, Policy, Tie, WriteQuorum};
 
 /// What this side may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Too early to tell: less than one bound since the start or a stall, or blind.

@@ -182,7 +182,7 @@ impl Detector {
 
     /// Whether it cannot judge at all: nobody was ever heard, or its own socket drops what arrives.
     pub(super) fn is_blind(&self, now: Now) -> bool {
-        let never_heard = self.peers.len() > 1 && self.saved.heard.is_empty();
+        let never_heard = self.peers.len() > 1 && self.keeping.heard.is_empty();
         never_heard || self.health.is_blind(now, self.settings.timing.detection_bound())
     }
 

@@ -8,7 +8,7 @@ use super::session::Admission;
 use super::time::Now;
 use super::transmit::Asked;
 use super::view::Refusal;
-use super::{Detector, Event, Output};
+use super::{Detector, Event};
 use crate::identity::{Epoch, Incarnation, NodeId, Sequence};
 use crate::wire::{Block, Datagram, Hello, Kind, Nonce, Slept};
 
@@ -175,8 +175,7 @@ impl Detector {
         }
         if datagram.epoch > self.epoch && datagram.epoch < LAST_EPOCH {
             self.epoch = datagram.epoch;
-            self.saved.epoch = self.epoch;
-            self.outputs.push_back(Output::Save(self.saved.clone()));
+            self.keeping.want();
         }
         if let Some(change) = loss {
             self.publication.touch();
@@ -230,11 +229,10 @@ impl Detector {
             return;
         }
         self.incarnation = Incarnation(newest.0 + 1);
-        self.saved.incarnation = self.incarnation;
         self.row.touch();
         let incarnation = self.incarnation;
         self.emit_event(Event::IncarnationAdopted { incarnation });
-        self.emit(Output::Save(self.saved.clone()));
+        self.keeping.want();
     }
 }
 

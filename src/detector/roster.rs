@@ -10,7 +10,7 @@ use super::peer::Peer;
 use super::schedule::{Pace, Schedule};
 use super::settings::Member;
 use super::time::Now;
-use super::{Detector, Output};
+use super::{Detector, Listing, Output};
 use crate::identity::{Digest, NodeId};
 use crate::wire::RosterPart;
 
@@ -83,7 +83,8 @@ impl Detector {
     }
 
     /// The discovery's list. The first one is the electorate, too.
-    pub(super) fn learn_roster(&mut self, members: Vec<Member>, now: Now) {
+    pub(super) fn learn_listing(&mut self, listing: Listing, now: Now) {
+        let members = listing.members;
         let first = self.electorate.ids.is_empty();
         if first {
             self.electorate = Electorate::of(&self.settings.cluster, &members);
@@ -127,7 +128,7 @@ impl Detector {
     fn new_peer(&mut self, id: NodeId, member: Member, now: Now) -> Peer {
         let timing = self.settings.timing;
         let schedule = Schedule::new(timing.period, now, now, Pace::Every(timing.fallback_pace()));
-        let known = self.saved.heard.contains(&id);
+        let known = self.keeping.heard.contains_key(&id);
         Peer::new(id, Arc::new(member), known, schedule, now, &timing)
     }
 

@@ -1,6 +1,6 @@
 //! What an operator chose, in the detector's own terms, and the one place that computes the detection bound.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU8;
 use std::time::Duration;
 
@@ -26,6 +26,17 @@ pub struct Member {
     pub zone: String,
     /// Where its agent listens.
     pub address: SocketAddr,
+    /// The address of its host, where that is another than the agent's and is known.
+    pub host: Option<IpAddr>,
+    /// The port of its agent's HTTP server, at the agent's address; its hello says it.
+    pub http_port: Option<u16>,
+}
+
+impl Member {
+    /// A member of which no more is known.
+    pub fn new(name: impl Into<String>, zone: impl Into<String>, address: SocketAddr) -> Self {
+        Self { name: name.into(), zone: zone.into(), address, host: None, http_port: None }
+    }
 }
 
 /// The paces and thresholds of a link, in the words of Kubernetes probes.

@@ -22,7 +22,7 @@ impl Detector {
     fn standing(&mut self, members: usize, now: Now) -> Standing {
         let bound = self.settings.timing.detection_bound();
         let blind = self.is_blind(now);
-        if blind && !self.publication.said_blind && now >= self.started + bound && self.saved.heard.is_empty() {
+        if blind && !self.publication.said_blind && now >= self.started + bound && self.keeping.heard.is_empty() {
             self.publication.said_blind = true;
             self.emit_event(Event::Blind { cause: BlindCause::NeverHeard });
         }

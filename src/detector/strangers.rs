@@ -43,7 +43,7 @@ impl Strangers {
             Some(index) => index,
             None if self.0.len() >= MOST => return None,
             None => {
-                let member = Member { name: hello.name.clone(), zone: hello.zone.clone(), address };
+                let member = Member::new(hello.name.clone(), hello.zone.clone(), address);
                 let session = Session::default();
                 self.0.push(Stranger { id, member, session, sequence: Sequence::default(), since: now });
                 self.0.len() - 1
@@ -112,8 +112,9 @@ fn reachable(said: SocketAddr, seen: IpAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use super::super::saved::Saved;
     use super::super::settings::{ModePolicy, Settings, Timing};
-    use super::super::{Input, Output, Saved};
+    use super::super::{Input, Listing, Output};
     use super::*;
     use crate::identity::{Digest, Epoch, Incarnation, RowVersion};
     use crate::wire::{Echo, Flags, HELLO_SIZE, Kind};
@@ -122,7 +123,7 @@ mod tests {
     fn member(number: usize) -> Member {
         let ip = std::net::Ipv4Addr::from(0x0a00_0000 + u32::try_from(number).unwrap());
         let address = SocketAddr::from((ip, 7475));
-        Member { name: format!("n{number}"), zone: String::new(), address }
+        Member::new(format!("n{number}"), "", address)
     }
 
     /// An agent among this many, itself included.
@@ -130,7 +131,7 @@ mod tests {
         let timing = Timing::of_period(Duration::from_secs(1));
         let settings = Settings { cluster: "c".into(), node: member(0), timing, mode: ModePolicy::default() };
         let mut detector = Detector::new(settings, Saved::default(), Incarnation(9), [7; 32], Now::START);
-        detector.handle(Input::Roster((0..nodes).map(member).collect()), Now::START);
+        detector.handle(Input::Listing(Listing::of((0..nodes).map(member).collect())), Now::START);
         while detector.poll_output().is_some() {}
         detector
     }

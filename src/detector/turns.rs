@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
+use super::Detector;
 use super::link::Change;
 use super::time::Now;
-use super::{Detector, Output};
 
 impl Detector {
     pub(super) fn run_turns(&mut self, now: Now) {
@@ -56,10 +56,11 @@ impl Detector {
         match change {
             Change::Heard | Change::Recovered => {
                 self.publication.links.came_up(peer, now);
-                self.remember_heard(place);
+                self.remember_heard(place, now);
             }
             Change::Down { silent_for } => {
                 self.publication.links.went_down(peer, silent_for, now);
+                self.keeping.want();
                 self.check_the_silent(now);
             }
             Change::Failed { failures, checked } => {
@@ -72,9 +73,10 @@ impl Detector {
         }
     }
 
-    pub(super) fn remember_heard(&mut self, place: usize) {
-        if self.saved.heard.insert(self.peers[place].id) {
-            self.emit(Output::Save(self.saved.clone()));
+    pub(super) fn remember_heard(&mut self, place: usize, now: Now) {
+        let (id, heard) = (self.peers[place].id, self.micros(now));
+        if self.keeping.heard.insert(id, heard).is_none() {
+            self.keeping.want();
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::detector::saved::Saved;
 use crate::detector::settings::{Member, Settings};
 use crate::detector::time::Now;
-use crate::detector::{Detector, Input, LocalFault, Output, Saved};
+use crate::detector::{Detector, Input, Listing, LocalFault, Output};
 use crate::identity::Incarnation;
 use crate::wire::Datagram;
 
@@ -86,7 +87,7 @@ impl Host {
         let incarnation = Incarnation(wall.saturating_add_signed(self.wall_offset));
         let saved = if state { self.saved.clone() } else { Saved::default() };
         let mut detector = Detector::new(settings, saved, incarnation, seed, now);
-        detector.handle(Input::Roster(roster), now);
+        detector.handle(Input::Listing(Listing::of(roster)), now);
         self.detector = Some(detector);
     }
 
@@ -126,11 +127,12 @@ impl Host {
         }
     }
 
-    /// What the agent wants done next.
-    pub(super) fn output(&mut self) -> Option<Output> {
+    /// What the agent wants done next. What it wants kept is kept at once.
+    pub(super) fn output(&mut self, now: Now) -> Option<Output> {
         let output = self.detector.as_mut()?.poll_output()?;
-        if let Output::Save(saved) = &output {
-            self.saved = saved.clone();
+        if let Output::Save(serial, saved) = &output {
+            self.saved = (**saved).clone();
+            self.detector.as_mut()?.handle(Input::Saved(*serial), now);
         }
         Some(output)
     }

@@ -342,12 +342,12 @@ impl World {
     }
 
     fn take_outputs(&mut self, host: usize) {
-        while let Some(output) = self.hosts[host].output() {
+        while let Some(output) = self.hosts[host].output(self.now) {
             match output {
                 Output::Transmit { to, datagram } => self.transmit(host, to, datagram),
                 Output::Event(event) => self.told.push(Told { at: self.now, host, event }),
                 Output::Stopped => self.kill(host),
-                Output::Save(_) | Output::View => {}
+                Output::Ask(_) | Output::Save(..) | Output::View => {}
             }
         }
         if let Some(due) = self.hosts[host].due() {
@@ -389,5 +389,5 @@ impl World {
 
 fn member(index: usize) -> Member {
     let ip = Ipv4Addr::from(FIRST + u32::try_from(index).unwrap_or_default());
-    Member { name: format!("n{index:03}"), zone: String::new(), address: SocketAddr::from((ip, 7475)) }
+    Member::new(format!("n{index:03}"), "", SocketAddr::from((ip, 7475)))
 }

@@ -107,7 +107,7 @@ impl Bound {
     fn new(last: u8, name: &str, side: usize) -> anyhow::Result<Self> {
         let network = UdpNetwork::bind((Ipv4Addr::new(127, 0, 0, last), 0).into())?;
         let zone = ZONES.get(side).copied().unwrap_or_default().to_owned();
-        let member = Member { name: name.to_owned(), zone, address: network.local_address() };
+        let member = Member::new(name, zone, network.local_address());
         Ok(Self { member, network, side })
     }
 }

@@ -1,0 +1,55 @@
+//! Evidence beside the heartbeat: what the detector asks about a silent peer, and what it may be told.
+//!
+//! A second opinion never declares anything by itself. It tells a dead agent from a dead node, and both from a cut.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::identity::NodeId;
+
+/// Look whether anything else of this peer answers, within one confirm period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Whom it is about.
+    pub peer: NodeId,
+    /// Where to send an echo request: the host's own address, or the agent's where that is not known.
+    pub host: IpAddr,
+    /// The agent's HTTP port, if it ever said one.
+    pub port: Option<SocketAddr>,
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Whom it is about.
+    pub peer: NodeId,
+    /// What the host said.
+    pub host: HostAnswer,
+    /// What the agent's port said.
+    pub port: PortAnswer,
+}
+
+/// What came of an echo request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostAnswer {
+    /// An echo reply; nothing else counts.
+    Replied,
+    /// Nothing within the time.
+    Silent,
+    /// It could not be asked: the kernel refused, or there is no route from here.
+    NotAsked,
+}
+
+/// What came of a connection to the agent's HTTP port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortAnswer {
+    /// An HTTP answer: the agent runs, and the network carries TCP.
+    Answered,
+    /// Accepted, and no HTTP answer: the agent is there and does not run.
+    Accepted,
+    /// Refused: the network works, and no agent listens.
+    Refused,
+    /// Nothing within the time.
+    Silent,
+    /// It could not be asked: the port is not known, or this machine did not let it.
+    NotAsked,
+}

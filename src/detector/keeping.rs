@@ -1,0 +1,96 @@
+//! What this agent keeps beyond its run: when it is handed out, and what of it is known to be durable.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::saved::{Micros, Saved, SavedNode, Serial};
+use super::time::Now;
+use super::{Detector, Output};
+use crate::identity::NodeId;
+
+/// How old the times may be at which peers were heard last, as they are kept: a crash then makes a silence seem this
+/// much longer.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// What is kept, beside what the detector holds anyway.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    /// Where this run began on the scale of incarnations.
+    born: Micros,
+    /// When any run of this agent heard each node last, as far as it is not a link's own matter.
+    pub(super) heard: BTreeMap<NodeId, Micros>,
+    wanted: bool,
+    next_refresh: Now,
+    pub(super) handed_out: Serial,
+    pub(super) durable: Serial,
+}
+
+impl Keeping {
+    pub(super) fn new(born: Micros, heard: BTreeMap<NodeId, Micros>, now: Now) -> Self {
+        let (handed_out, durable) = (Serial(0), Serial(0));
+        Self { born, heard, wanted: true, next_refresh: now + REFRESH, handed_out, durable }
+    }
+
+    /// Something changed that is to be kept.
+    pub(super) fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Everything up to this number is durable.
+    pub(super) fn is_durable(&mut self, serial: Serial) {
+        self.durable = self.durable.max(serial).min(self.handed_out);
+    }
+}
+
+impl Detector {
+    /// This time on the scale of incarnations.
+    pub(super) fn micros(&self, now: Now) -> Micros {
+        let passed = u64::try_from(now.since(self.started).as_micros()).unwrap_or(u64::MAX);
+        Micros(self.keeping.born.0.saturating_add(passed))
+    }
+
+    /// When any run of this agent heard a peer last.
+    pub(super) fn ever_heard(&self, place: usize) -> Option<Micros> {
+        let peer = &self.peers[place];
+        let now = peer.link.last_heard().map(|heard| self.micros(heard));
+        now.or_else(|| self.keeping.heard.get(&peer.id).copied())
+    }
+
+    /// When the state is handed out next though nothing that matters changed.
+    pub(super) fn next_keeping(&self) -> Now {
+        self.keeping.next_refresh
+    }
+
+    /// Hands out the state if it changed, and once a minute for the times in it.
+    pub(super) fn keep(&mut self, now: Now) {
+        if !self.keeping.wanted && now < self.keeping.next_refresh {
+            return;
+        }
+        self.keeping.wanted = false;
+        self.keeping.next_refresh = now + REFRESH;
+        self.keeping.handed_out = Serial(self.keeping.handed_out.0 + 1);
+        let state = Box::new(self.state_to_keep());
+        self.emit(Output::Save(self.keeping.handed_out, state));
+    }
+
+    fn state_to_keep(&self) -> Saved {
+        let roster = (0..self.peers.len()).map(|place| {
+            let member = &self.peers[place].member;
+            SavedNode {
+                name: member.name.clone(),
+                zone: member.zone.clone(),
+                address: member.address,
+                host: member.host,
+                http_port: member.http_port,
+                heard: self.ever_heard(place),
+            }
+        });
+        Saved {
+            epoch: self.epoch,
+            incarnation: self.incarnation,
+            roster: roster.collect(),
+            electorates: Vec::new(),
+            stopped: None,
+        }
+    }
+}
