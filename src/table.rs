@@ -248,6 +248,8 @@ mod tests {
             row: None,
         };
         View {
+            roster_version: 0,
+            mode_before: None,
             at: Now::START,
             cluster: "test".to_owned(),
             incarnation: Incarnation(1),

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use netsplit::detector::electorate::{Elector, Floor};
 use netsplit::detector::row::{Cell, Cells};
 use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 use netsplit::wire::{
-    Block, Datagram, Echo, Flags, GoodbyeReason, Hearing, Hello, Key, KeyId, Keys, Kind, Newer, Nonce, Opened, Refusal,
-    RelayBlock, RosterPart, RosterWanted, RowBlock, Slept, open, seal, sealed_size,
+    Block, Datagram, Echo, ElectoratePart, Flags, GoodbyeReason, Hearing, Hello, Introduction, Key, KeyId, Keys, Kind,
+    Newer, Nonce, Opened, Refusal, RelayBlock, RosterPart, RosterWanted, RowBlock, Slept, open, seal, sealed_size,
 };
 use serde_json::Value;
 
@@ -111,6 +112,30 @@ fn roster_part(value: &Value) -> RosterPart {
     }
 }
 
+fn wanted(value: &Value) -> RosterWanted {
+    RosterWanted { digest: Digest(number(&value["digest"])), from: number(&value["from"]) }
+}
+
+fn electorate_part(value: &Value) -> ElectoratePart {
+    let elector = |entry: &Value| Elector {
+        id: id(&entry["id"]),
+        stamp: number(&entry["stamp"]),
+        removed: flag(&entry["removed"]),
+    };
+    ElectoratePart {
+        digest: Digest(number(&value["digest"])),
+        floor: Floor { stamp: number(&value["floor_stamp"]), members: number(&value["floor"]) },
+        total: number(&value["total"]),
+        from: number(&value["from"]),
+        electors: value["electors"].as_array().unwrap().iter().map(elector).collect(),
+    }
+}
+
+fn introduction(value: &Value) -> Introduction {
+    let field = |name: &str| text(&value[name]).to_owned();
+    Introduction { name: field("name"), zone: field("zone"), address: field("address").parse().unwrap() }
+}
+
 fn block(entry: &Value) -> Block {
     let (name, value) = entry.as_object().unwrap().iter().next().unwrap();
     match name.as_str() {
@@ -124,10 +149,12 @@ fn block(entry: &Value) -> Block {
             Block::Slept(Slept { length, ago })
         }
         "hello" => Block::Hello(hello(value).into()),
-        "roster_wanted" => {
-            Block::RosterWanted(RosterWanted { digest: Digest(number(&value["digest"])), from: number(&value["from"]) })
-        }
+        "roster_wanted" => Block::RosterWanted(wanted(value)),
         "roster" => Block::Roster(roster_part(value).into()),
+        "electorate_wanted" => Block::ElectorateWanted(wanted(value)),
+        "electorate" => Block::Electorate(electorate_part(value).into()),
+        "nodes_wanted" => Block::NodesWanted(value.as_array().unwrap().iter().map(id).collect()),
+        "introduction" => Block::Introduction(introduction(value).into()),
         _ => panic!("no block is called {name}"),
     }
 }
@@ -148,6 +175,7 @@ fn flags(fields: &Value) -> Flags {
             "silent" => Hearing::Silent,
             other => panic!("nobody is heard {other}"),
         },
+        cut: flag(&fields["cut"]),
     }
 }
 

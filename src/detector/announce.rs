@@ -80,7 +80,8 @@ impl Detector {
     fn close(&mut self, cut: &Cut, now: Now) {
         let Some(open) = self.publication.open.take() else { return };
         let others = cut.others.iter().filter_map(|place| Some((place, *open.memories.get(place)?)));
-        let (cause, confirmed) = self.tell_apart(others);
+        let gone = cut.others.iter().all(|place| self.is_removed(place) && !self.peers[place].link.is_up());
+        let (cause, confirmed) = if gone { (CloseCause::Removed, None) } else { self.tell_apart(others) };
         self.epoch = self.epoch.max(Epoch(open.partition.epoch.0.saturating_add(1)));
         self.keeping.want();
         let duration = now.since(open.since);

@@ -1,10 +1,9 @@
 //! What the matrix means now for this agent: candidates for a publication, and no decision yet.
 
-use std::time::Duration;
-
 use super::Detector;
 use super::bits::Bits;
 use super::peer::Peer;
+use super::saved::Micros;
 use super::time::Now;
 use super::verdict::{self, RowBits, Verdict};
 
@@ -126,9 +125,22 @@ impl Detector {
 
     /// Whether every other node outside was lost more than one bound apart from this one.
     fn is_lost_alone(&self, node: usize, outside: &Bits) -> bool {
+        outside.iter().filter(|&other| other != node).all(|other| self.were_lost_apart(node, other))
+    }
+
+    /// Of a node that no run of this agent ever heard only others know when it was lost: they say whether they see a cut.
+    fn were_lost_apart(&self, one: usize, other: usize) -> bool {
         let bound = self.settings.timing.detection_bound();
-        let lost = self.lost_at(node);
-        outside.iter().filter(|&other| other != node).all(|other| apart(lost, self.lost_at(other)) > bound)
+        match (self.lost_on(one), self.lost_on(other)) {
+            (Some(one), Some(other)) => u128::from(one.0.abs_diff(other.0)) > bound.as_micros(),
+            _ => !self.peers.iter().any(|peer| peer.link.is_up() && peer.sees_cut),
+        }
+    }
+
+    /// When a node was lost, by this run or one before; none if none ever heard of it.
+    fn lost_on(&self, node: usize) -> Option<Micros> {
+        let since = self.publication.lost.since.get(node).copied().flatten();
+        since.map(|since| self.micros(since)).or_else(|| self.ever_heard(node))
     }
 
     fn lost_at(&self, node: usize) -> Now {
@@ -182,10 +194,6 @@ impl Detector {
             }
         }
     }
-}
-
-fn apart(one: Now, other: Now) -> Duration {
-    one.since(other).max(other.since(one))
 }
 
 impl Peer {

@@ -31,12 +31,17 @@ pub enum Event {
         /// Its name.
         peer: String,
     },
-    /// A peer said goodbye.
+    /// A peer said goodbye, or no longer belongs.
     PeerLeft {
         /// Its name.
         peer: String,
         /// Why it left.
-        reason: GoodbyeReason,
+        reason: LeaveReason,
+    },
+    /// Two agents use one name, and both answer.
+    RosterConflict {
+        /// The name.
+        node: String,
     },
     /// A new run of a known peer answered a challenge.
     PeerRestarted {
@@ -145,6 +150,29 @@ pub enum CloseCause {
     Restarted,
     /// The other side said goodbye.
     Left,
+    /// The other side no longer belongs to the cluster.
+    Removed,
+}
+
+/// Why a peer left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// It said that it was told to stop.
+    Stopped,
+    /// It said that it stops to start anew.
+    Restarting,
+    /// It is silent, and no longer counts: the discovery or an operator took it out.
+    Removed,
+}
+
+impl From<GoodbyeReason> for LeaveReason {
+    fn from(reason: GoodbyeReason) -> Self {
+        match reason {
+            GoodbyeReason::Stopped => Self::Stopped,
+            GoodbyeReason::Restarting => Self::Restarting,
+        }
+    }
 }
 
 /// Why an agent cannot judge.

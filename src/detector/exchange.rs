@@ -6,7 +6,7 @@ use super::held_row::HeldRow;
 use super::row::{Cell, Cells};
 use super::time::Now;
 use super::{Detector, roster};
-use crate::wire::{Block, Datagram, Flags, RosterPart, RosterWanted, RowBlock};
+use crate::wire::{Block, Datagram, Flags, MAX_DATAGRAM, MIN_DATAGRAM, RosterPart, RosterWanted, RowBlock, block_size};
 
 impl Detector {
     /// Puts our row on a datagram if it is due to that peer. A datagram with a row is a poll: the answer acknowledges.
@@ -14,11 +14,13 @@ impl Detector {
         let (digest, changed) = (self.row.held.digest, self.row.changed);
         let peer = &mut self.peers[place];
         let due = peer.row_due(digest, changed, now, &self.settings.timing);
-        if due.is_none_or(|due| now < due) || flags.goodbye.is_some() {
+        let row = Block::Row(Arc::clone(&self.row.block));
+        let size = MIN_DATAGRAM + blocks.iter().chain([&row]).map(block_size).sum::<usize>();
+        if due.is_none_or(|due| now < due) || flags.goodbye.is_some() || size > MAX_DATAGRAM {
             return flags;
         }
         peer.row_sent = Some(now);
-        blocks.push(Block::Row(Arc::clone(&self.row.block)));
+        blocks.push(row);
         Flags { poll: self.settings.timing.polls_per_window > 0, ..flags }
     }
 
@@ -83,7 +85,9 @@ impl Detector {
         let mut heard = row.ok.clone();
         heard.add(&row.broken);
         heard.clear(self.me);
-        for other in heard.iter() {
+        // Who no longer counts is no longer known by having been lost: it has to be heard again.
+        let known: Vec<usize> = heard.iter().filter(|&other| row.ok.has(other) || !self.is_removed(other)).collect();
+        for other in known {
             self.peers[other].link.learn_known(now, &timing);
             self.hasten_turn(other);
         }

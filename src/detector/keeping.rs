@@ -26,14 +26,19 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    pub(super) fn new(born: Micros, heard: BTreeMap<NodeId, Micros>, now: Now) -> Self {
-        let (handed_out, durable) = (Serial(0), Serial(0));
+    pub(super) fn new(born: Micros, now: Now) -> Self {
+        let (heard, handed_out, durable) = (BTreeMap::new(), Serial(0), Serial(0));
         Self { born, heard, wanted: true, next_refresh: now + REFRESH, handed_out, durable }
     }
 
     /// Something changed that is to be kept.
     pub(super) fn want(&mut self) {
         self.wanted = true;
+    }
+
+    /// The number under which what changes now will be handed out.
+    pub(super) fn next_serial(&self) -> Serial {
+        Serial(self.handed_out.0 + 1)
     }
 
     /// Everything up to this number is durable.
@@ -68,7 +73,7 @@ impl Detector {
         }
         self.keeping.wanted = false;
         self.keeping.next_refresh = now + REFRESH;
-        self.keeping.handed_out = Serial(self.keeping.handed_out.0 + 1);
+        self.keeping.handed_out = self.keeping.next_serial();
         let state = Box::new(self.state_to_keep());
         self.emit(Output::Save(self.keeping.handed_out, state));
     }
@@ -89,8 +94,8 @@ impl Detector {
             epoch: self.epoch,
             incarnation: self.incarnation,
             roster: roster.collect(),
-            electorates: Vec::new(),
-            stopped: None,
+            electorates: self.ballot.all().map(|counted| counted.electorate.clone()).collect(),
+            stopped: self.stopped,
         }
     }
 }

@@ -105,6 +105,11 @@ impl Link {
         self.state == LinkState::Up
     }
 
+    /// Whether somebody is known to have heard the peer.
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
     /// Failures in a row while up.
     pub fn failures(&self) -> u8 {
         self.confirm.map_or(0, |confirm| confirm.failures)

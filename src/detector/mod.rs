@@ -10,8 +10,12 @@
 
 mod announce;
 mod assess;
+mod ballot;
 pub mod bits;
+mod contacts;
 mod doors;
+pub mod electorate;
+mod electorate_fetch;
 pub mod event;
 pub mod evidence;
 mod exchange;
@@ -22,6 +26,7 @@ pub mod held_row;
 mod keeping;
 pub mod link;
 mod link_records;
+mod membership;
 pub mod mode;
 mod own_row;
 pub mod partition;
@@ -30,6 +35,7 @@ mod picture;
 mod publish;
 pub mod quality;
 mod receive;
+mod rivalry;
 mod roster;
 pub mod row;
 pub mod saved;
@@ -54,17 +60,21 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use ballot::Ballot;
+use contacts::Contacts;
 pub use doors::{Input, Listing, LocalFault, Output};
+use electorate_fetch::ElectorateFetch;
 use event::Event;
 use goodbye::Leaving;
 use health::Health;
 use keeping::Keeping;
+use membership::Membership;
 use mode::Mode;
 use own_row::OwnRow;
 use peer::Peer;
 use publish::Publication;
-use roster::Electorate;
-use saved::{Micros, Saved};
+use rivalry::Rivalries;
+use saved::{Micros, Saved, SavedStop};
 use settings::Settings;
 use strangers::Strangers;
 use time::Now;
@@ -88,7 +98,13 @@ pub struct Detector {
     roster_digest: Digest,
     /// Rosters of peers that differ from ours, by digest.
     rosters: BTreeMap<Digest, roster::Foreign>,
-    electorate: Electorate,
+    /// Raised by every change of who is in the roster and where.
+    roster_version: u64,
+    ballot: Ballot,
+    membership: Membership,
+    electorate_fetch: ElectorateFetch,
+    contacts: Contacts,
+    rivalries: Rivalries,
     strangers: Strangers,
     row: OwnRow,
     /// When a row is due to some peer, at the earliest.
@@ -99,6 +115,10 @@ pub struct Detector {
     epoch: Epoch,
     counters: Counters,
     leaving: Option<Leaving>,
+    /// The clean stop of this run, and of the one before.
+    stopped: Option<SavedStop>,
+    stopped_before: Option<SavedStop>,
+    has_said_started: bool,
     /// Peers by the time of their next turn; entries that a peer has moved away from are skipped.
     turns: BinaryHeap<Reverse<(Now, usize)>>,
     outputs: VecDeque<Output>,
@@ -115,15 +135,11 @@ impl Detector {
     /// `incarnation` is larger than that of every run before; `seed` is all the randomness it ever gets.
     pub fn new(settings: Settings, saved: Saved, incarnation: Incarnation, seed: [u8; 32], now: Now) -> Self {
         let id = NodeId::of(&settings.cluster, &settings.node.name);
-        let Saved { epoch, incarnation: before, roster, .. } = saved;
-        let incarnation = incarnation.max(Incarnation(before.0.saturating_add(1)));
-        let cluster = settings.cluster.clone();
-        let heard =
-            roster.into_iter().filter_map(|node| Some((NodeId::of(&cluster, &node.name), node.heard?))).collect();
+        let incarnation = incarnation.max(Incarnation(saved.incarnation.0.saturating_add(1)));
         let mut detector = Self {
             incarnation,
-            epoch,
-            keeping: Keeping::new(Micros(incarnation.0), heard, now),
+            epoch: saved.epoch,
+            keeping: Keeping::new(Micros(incarnation.0), now),
             random: ChaCha8Rng::from_seed(seed),
             id,
             started: now,
@@ -132,7 +148,12 @@ impl Detector {
             me: 0,
             roster_digest: Digest::NONE,
             rosters: BTreeMap::new(),
-            electorate: Electorate::default(),
+            roster_version: 0,
+            ballot: Ballot::default(),
+            membership: Membership::default(),
+            electorate_fetch: ElectorateFetch::default(),
+            contacts: Contacts::default(),
+            rivalries: Rivalries::default(),
             strangers: Strangers::default(),
             row: OwnRow::new(now),
             rows_due: None,
@@ -141,6 +162,9 @@ impl Detector {
             mode: Mode::Starting,
             counters: Counters::default(),
             leaving: None,
+            stopped: None,
+            stopped_before: None,
+            has_said_started: false,
             turns: BinaryHeap::new(),
             outputs: VecDeque::new(),
             last_call: now,
@@ -149,7 +173,7 @@ impl Detector {
             view_is_old: true,
             settings,
         };
-        detector.enroll_myself(now);
+        detector.restore(saved, now);
         detector.keep(now);
         detector
     }
@@ -157,14 +181,21 @@ impl Detector {
     /// Something happened.
     pub fn handle(&mut self, input: Input, now: Now) {
         self.begin_call(now);
+        if !matches!(input, Input::Listing(_)) {
+            self.say_started();
+        }
         match input {
             Input::Datagram { datagram, from, size } => self.receive(&datagram, from, size, now),
             Input::NewerVersion { sender, incarnation, sequence } => {
                 self.receive_unreadable(sender, (incarnation, sequence), now);
             }
-            Input::Listing(listing) => self.learn_listing(listing, now),
-            Input::Saved(serial) => self.keeping.is_durable(serial),
-            Input::Evidence(_) | Input::Forget(_) => {}
+            Input::Listing(listing) => {
+                self.learn_listing(listing, now);
+                self.say_started();
+            }
+            Input::Saved(serial) => self.learn_durable(serial, now),
+            Input::Forget(name) => self.forget(&name, now),
+            Input::Evidence(_) => {}
             Input::LocalFault(fault) => self.local_fault(fault, now),
             Input::Stop(reason) => self.stop(reason, now),
         }
@@ -174,10 +205,12 @@ impl Detector {
     /// The time that [`Self::poll_timeout`] named has come, or passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.begin_call(now);
+        self.say_started();
         if self.leaving.is_some() {
             self.say_goodbye(now);
         } else {
             self.run_turns(now);
+            self.call_contacts(now);
         }
         self.end_call(now);
     }
@@ -222,6 +255,15 @@ impl Detector {
         self.id
     }
 
+    /// The first word of every run; a roster that comes at once is counted in it.
+    fn say_started(&mut self) {
+        if !self.has_said_started {
+            self.has_said_started = true;
+            let roster = self.peers.len();
+            self.emit_event(Event::AgentStarted { roster });
+        }
+    }
+
     fn begin_call(&mut self, now: Now) {
         let late = self.due.map_or(Duration::ZERO, |due| now.since(due.max(self.last_call)));
         if late > self.settings.timing.timeout {
@@ -234,6 +276,7 @@ impl Detector {
         if self.leaving.is_none() {
             self.update_row(now);
             self.send_due_rows(now);
+            self.look_after_members(now);
             self.assess(now);
         }
         self.keep(now);
@@ -247,7 +290,8 @@ impl Detector {
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
         let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment()];
-        times.into_iter().flatten().chain([self.next_view, self.next_keeping()]).min()
+        let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
+        times.into_iter().chain([self.contacts.next()]).flatten().chain(always).min()
     }
 
     fn emit(&mut self, output: Output) {

@@ -76,57 +76,72 @@ impl Mode {
     }
 }
 
-/// What the mode is computed from.
+/// How a side stands in one electorate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Members joined to this node on its side, itself included: k.
+    pub members: usize,
+    /// Members in all: n.
+    pub size: usize,
+    /// This side has the lowest name, for certain.
+    pub has_lowest: bool,
+}
+
+/// What the mode is computed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of the table of modes")]
 pub struct Standing {
     /// Less than one bound since start or stall, or blind.
     pub starting: bool,
-    /// Members of the electorate joined to this node on its side, itself included (k).
-    pub members: usize,
-    /// Size of the electorate (n).
-    pub electorate: usize,
+    /// How this side stands in each electorate that counts, the newest first. None: no electorate is known.
+    pub counts: Vec<Count>,
     /// A complete cut is published.
     pub cut: bool,
     /// Any other partition is published.
     pub partition: bool,
     /// Some link is in the loss class.
     pub lossy: bool,
-    /// This side has the lowest name of the electorate.
-    pub has_lowest: bool,
 }
 
 impl Standing {
     /// The mode: the first row of the table that matches.
     pub fn mode(&self, policy: &ModePolicy) -> Mode {
+        let Some(newest) = self.counts.first().filter(|_| !self.starting) else { return Mode::Starting };
         let quorate = self.is_quorate(policy.write_quorum);
-        if self.starting || self.electorate == 0 {
-            Mode::Starting
-        } else if !self.cut && quorate {
-            let whole = self.members == self.electorate && !self.partition && !self.lossy;
+        if !self.cut && quorate {
+            let whole = newest.members == newest.size && !self.partition && !self.lossy;
             if whole { Mode::Normal } else { Mode::Degraded }
-        } else if self.cut && (quorate || self.wins_tie(*policy)) {
+        } else if self.cut
+            && self.counts.iter().all(|count| count.is_quorate(policy.write_quorum) || count.wins_tie(*policy))
+        {
             Mode::Majority
-        } else if self.members <= 1 && self.electorate >= 2 {
+        } else if newest.members <= 1 && newest.size >= 2 {
             Mode::Isolated
         } else {
             Mode::Minority
         }
     }
 
-    fn is_quorate(&self, quorum: WriteQuorum) -> bool {
+    /// Whether this side has a majority of every electorate that counts.
+    pub fn is_quorate(&self, quorum: WriteQuorum) -> bool {
+        !self.counts.is_empty() && self.counts.iter().all(|count| count.is_quorate(quorum))
+    }
+}
+
+impl Count {
+    fn is_quorate(self, quorum: WriteQuorum) -> bool {
         let asked = match quorum {
             WriteQuorum::Majority => 0,
             WriteQuorum::AtLeast(members) => usize::from(members),
         };
-        self.members >= asked.max(self.electorate / 2 + 1)
+        self.members >= asked.max(self.size / 2 + 1)
     }
 
     /// An exact half wins only under `tie: lowest`, and only where no larger quorum is asked for.
-    fn wins_tie(&self, policy: ModePolicy) -> bool {
+    fn wins_tie(self, policy: ModePolicy) -> bool {
         policy.tie == Tie::Lowest
             && policy.write_quorum == WriteQuorum::Majority
-            && self.members * 2 == self.electorate
+            && self.members * 2 == self.size
             && self.has_lowest
     }
 }
@@ -135,8 +150,29 @@ impl Standing {
 mod tests {
     use super::*;
 
-    fn standing(members: usize, electorate: usize, cut: bool) -> Standing {
-        Standing { starting: false, members, electorate, cut, partition: false, lossy: false, has_lowest: true }
+    fn count(members: usize, size: usize) -> Count {
+        Count { members, size, has_lowest: true }
+    }
+
+    fn standing(members: usize, size: usize, cut: bool) -> Standing {
+        Standing { starting: false, counts: vec![count(members, size)], cut, partition: false, lossy: false }
+    }
+
+    #[test]
+    fn a_majority_of_the_new_electorate_is_none_without_one_of_the_old() {
+        let policy = ModePolicy::default();
+        let counts = vec![count(4, 6), count(1, 3)];
+        assert_eq!(Standing { counts, ..standing(0, 0, true) }.mode(&policy), Mode::Minority);
+        let counts = vec![count(4, 6), count(2, 3)];
+        assert_eq!(Standing { counts, ..standing(0, 0, true) }.mode(&policy), Mode::Majority);
+    }
+
+    #[test]
+    fn without_an_electorate_nobody_elects_itself() {
+        assert_eq!(
+            Standing { counts: Vec::new(), ..standing(0, 0, false) }.mode(&ModePolicy::default()),
+            Mode::Starting
+        );
     }
 
     #[test]
@@ -160,7 +196,8 @@ mod tests {
     fn a_tie_is_won_by_nobody_unless_the_operator_chose_so() {
         let lowest = ModePolicy { tie: Tie::Lowest, ..ModePolicy::default() };
         assert_eq!(standing(2, 4, true).mode(&lowest), Mode::Majority);
-        let without = Standing { has_lowest: false, ..standing(2, 4, true) };
+        let counts = vec![Count { has_lowest: false, ..count(2, 4) }];
+        let without = Standing { counts, ..standing(2, 4, true) };
         assert_eq!(without.mode(&lowest), Mode::Minority);
     }
 

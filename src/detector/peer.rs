@@ -54,6 +54,12 @@ pub struct Peer {
     pub roster: Digest,
     /// A roster that it uses and we lack.
     pub roster_wanted: Option<Digest>,
+    /// The digest of its electorate, as it said last; none if it has none.
+    pub electorate: Option<Digest>,
+    /// It has a complete cut open, as it said last.
+    pub sees_cut: bool,
+    /// Since when it has been heard without a break.
+    pub up_since: Option<Now>,
     /// The newest datagram of it that was of a version which this agent cannot read.
     pub unreadable: (Incarnation, Sequence),
     /// The run that made the link unknown and has not proved itself: it does so once, and then silence is silence.
@@ -89,6 +95,9 @@ impl Peer {
             row_sent: None,
             roster: Digest::NONE,
             roster_wanted: None,
+            electorate: None,
+            sees_cut: false,
+            up_since: None,
             unreadable: (Incarnation::default(), Sequence::default()),
             doubted: None,
             impaired: false,
@@ -96,6 +105,12 @@ impl Peer {
             trouble_since: None,
             wake: now,
         }
+    }
+
+    /// From now on it is tried at this address.
+    pub fn move_to(&mut self, address: SocketAddr) {
+        self.address = address;
+        self.member = Arc::new(Member { address, ..(*self.member).clone() });
     }
 
     /// Whether both have answered the other's challenge: until then every heartbeat is a hello.

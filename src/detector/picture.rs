@@ -6,9 +6,13 @@ use super::Detector;
 use super::peer::Peer;
 use super::time::Now;
 use super::view::{NodeView, RowView, View};
+use crate::identity::Digest;
 
 impl Detector {
     pub(super) fn picture(&self, now: Now) -> View {
+        let side = self.publication.side.published();
+        let counts = self.ballot.newest().map(|newest| self.count(newest, side));
+        let (members, electorate) = counts.map_or((0, 0), |count| (count.members, count.size));
         View {
             at: now,
             cluster: self.settings.cluster.clone(),
@@ -16,9 +20,11 @@ impl Detector {
             me: self.me,
             nodes: self.peers.iter().enumerate().map(|(place, peer)| self.node_view(place, peer, now)).collect(),
             mode: self.mode,
-            members: self.electors_among(self.publication.side.published()),
-            electorate: self.electorate.ids.len(),
-            electorate_digest: self.electorate.digest,
+            members,
+            electorate,
+            electorate_digest: self.ballot.newest().map_or(Digest::NONE, |newest| newest.digest),
+            roster_version: self.roster_version,
+            mode_before: self.mode_before(now),
             partitions: self.publication.partition().cloned().into_iter().collect(),
             epoch: self.epoch,
             impaired: self.health.is_impaired(now),

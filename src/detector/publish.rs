@@ -175,15 +175,19 @@ impl Detector {
     }
 
     /// Whether this agent may say anything of others: not within a bound of its start or of a stall, and not blind.
-    fn can_tell(&self, now: Now) -> bool {
+    pub(super) fn can_tell(&self, now: Now) -> bool {
         let bound = self.settings.timing.detection_bound();
         now >= self.started + bound && !self.health.is_waking(now, bound) && !self.is_blind(now)
     }
 
     /// Whether it cannot judge at all: nobody was ever heard, or its own socket drops what arrives.
     pub(super) fn is_blind(&self, now: Now) -> bool {
-        let never_heard = self.peers.len() > 1 && self.keeping.heard.is_empty();
-        never_heard || self.health.is_blind(now, self.settings.timing.detection_bound())
+        self.never_heard_anybody() || self.health.is_blind(now, self.settings.timing.detection_bound())
+    }
+
+    /// Whether there are others who count, and none of them was ever heard.
+    pub(super) fn never_heard_anybody(&self) -> bool {
+        self.keeping.heard.is_empty() && (0..self.peers.len()).any(|place| place != self.me && !self.is_removed(place))
     }
 
     fn plain_rule(&self) -> Rule {

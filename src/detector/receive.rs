@@ -1,10 +1,11 @@
 //! What comes in: who speaks, whether it is fresh, and what it says.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::quality::LossChange;
-use super::session::Admission;
+use super::session::{Admission, Proof};
+use super::strangers::reachable;
 use super::time::Now;
 use super::transmit::Asked;
 use super::view::Refusal;
@@ -21,15 +22,16 @@ const LAST_INCARNATION: Incarnation = Incarnation(253_402_300_800_000_000);
 impl Detector {
     /// An authentic datagram. Nothing that is not fresh changes any state.
     pub(super) fn receive(&mut self, datagram: &Datagram, from: SocketAddr, size: usize, now: Now) {
-        if datagram.sender == self.id {
-            return self.refuse(Refusal::Own);
-        }
         if self.leaving.is_some() {
             return;
         }
+        let handshake = Handshake::of(datagram);
+        let found_at = handshake.answer.and_then(|answer| self.contacts.answered(answer, datagram.sender));
+        let arrived = Arrived { datagram, handshake, found_at, from: from.ip(), size };
         match self.place_of(datagram.sender) {
-            Some(place) => self.receive_from(place, datagram, size, now),
-            None => self.receive_from_stranger(datagram, from, size, now),
+            Some(place) if place == self.me => self.receive_own(&arrived, now),
+            Some(place) => self.receive_from(place, &arrived, now),
+            None => self.receive_from_stranger(&arrived, now),
         }
     }
 
@@ -37,31 +39,80 @@ impl Detector {
         *self.counters.refused.entry(reason).or_default() += 1;
     }
 
-    fn receive_from(&mut self, place: usize, datagram: &Datagram, size: usize, now: Now) {
-        let handshake = Handshake::of(datagram);
+    /// What this agent said comes back from an address that is its own; or another agent uses its name.
+    fn receive_own(&mut self, arrived: &Arrived<'_>, now: Now) {
+        let Arrived { datagram, handshake, found_at, from, .. } = arrived;
+        self.refuse(Refusal::Own);
+        if datagram.incarnation == self.incarnation {
+            handshake.challenge.map(|challenge| self.contacts.is_own_echo(challenge, self.id));
+        } else if found_at.is_some() {
+            self.note_rival(self.me, now);
+        } else if let Some((challenge, hello)) = handshake.challenge.zip(handshake.hello) {
+            let to = reachable(hello.address, *from);
+            self.send_to_stranger(to, self.id, Sequence(1), vec![Block::Answer(challenge)]);
+        }
+    }
+
+    fn receive_from(&mut self, place: usize, arrived: &Arrived<'_>, now: Now) {
+        let Arrived { datagram, handshake, found_at, .. } = arrived;
         if handshake.hello.is_some_and(|hello| hello.name != self.peers[place].member.name) {
             return self.refuse(Refusal::WrongName);
         }
         if let Some(newest) = handshake.newest {
-            self.adopt_incarnation(newest);
+            self.adopt_incarnation(newest, now);
         }
-        let asked = Asked { size, challenge: handshake.challenge, hello: handshake.hello.is_some(), stale: false };
-        match self.peers[place].session.admit(datagram.incarnation, datagram.sequence, handshake.answer) {
-            Admission::Replayed => self.refuse(Refusal::Replayed),
-            Admission::StaleIncarnation => {
-                self.refuse(Refusal::StaleIncarnation);
-                self.answer_unverified(place, Asked { stale: true, ..asked }, now);
-            }
+        let proof = match found_at {
+            Some(_) => Proof::AtAddress,
+            None => handshake.answer.map_or(Proof::None, Proof::Answer),
+        };
+        match self.peers[place].session.admit(datagram.incarnation, datagram.sequence, proof) {
+            Admission::Replayed => self.receive_replayed(place, arrived, now),
+            Admission::StaleIncarnation => self.receive_stale(place, arrived, now),
             Admission::Unverified => {
                 self.refuse(Refusal::Unverified);
                 self.doubt(place, datagram.incarnation, now);
-                self.answer_unverified(place, asked, now);
+                self.answer_unverified(place, arrived.asks(), now);
+                self.follow(place, arrived, false, now);
             }
             Admission::Verified { before } => {
-                self.begin_session(place, before);
-                self.accept(place, datagram, &handshake, now);
+                self.begin_session(place, before, datagram.incarnation, now);
+                self.accept(place, arrived, now);
             }
-            Admission::Fresh => self.accept(place, datagram, &handshake, now),
+            Admission::Fresh => self.accept(place, arrived, now),
+        }
+    }
+
+    /// Who says hello to whoever is at an address cannot number its datagrams to us: its challenge is answered, and
+    /// nothing else comes of it.
+    fn receive_replayed(&mut self, place: usize, arrived: &Arrived<'_>, now: Now) {
+        self.refuse(Refusal::Replayed);
+        if arrived.datagram.receiver == NodeId::ANYONE && arrived.handshake.challenge.is_some() {
+            self.answer_unverified(place, arrived.asks(), now);
+        }
+    }
+
+    /// A run older than the one that is verified: a recording, an agent whose clock was set back, or a second agent of
+    /// the same name.
+    fn receive_stale(&mut self, place: usize, arrived: &Arrived<'_>, now: Now) {
+        self.refuse(Refusal::StaleIncarnation);
+        self.answer_unverified(place, Asked { stale: true, ..arrived.asks() }, now);
+        self.follow(place, arrived, true, now);
+        if arrived.found_at.is_some() {
+            self.note_rival(place, now);
+        }
+    }
+
+    /// Looks for a peer where its hello says that it is.
+    fn follow(&mut self, place: usize, arrived: &Arrived<'_>, is_rival: bool, now: Now) {
+        if let Some(hello) = arrived.handshake.hello {
+            self.look_where_it_says(place, hello, arrived.from, is_rival, now);
+        }
+    }
+
+    fn note_rival(&mut self, place: usize, now: Now) {
+        if self.rivalries.note(self.peers[place].id, now) {
+            let node = self.name_of(place);
+            self.emit_event(Event::RosterConflict { node });
         }
     }
 
@@ -99,20 +150,27 @@ impl Detector {
         }
     }
 
-    fn begin_session(&mut self, place: usize, before: Option<Incarnation>) {
+    fn begin_session(&mut self, place: usize, before: Option<Incarnation>, run: Incarnation, now: Now) {
         let peer = &mut self.peers[place];
         peer.quality.restart();
         peer.doubted = None;
         peer.hold(None);
         peer.woke = None;
-        if before.is_some() {
+        let Some(before) = before else { return };
+        // An agent that is told of a later run of its name takes the next number: once after its clock was set back, again
+        // and again if there are two.
+        if run.0 == before.0.saturating_add(1) {
+            self.note_rival(place, now);
+        }
+        if !self.rivalries.suspects(self.peers[place].id, now) {
             let event = Event::PeerRestarted { peer: self.name_of(place) };
             self.emit_event(event);
         }
     }
 
     /// A fresh datagram of a verified run.
-    fn accept(&mut self, place: usize, datagram: &Datagram, handshake: &Handshake<'_>, now: Now) {
+    pub(super) fn accept(&mut self, place: usize, arrived: &Arrived<'_>, now: Now) {
+        let Arrived { datagram, handshake, found_at, .. } = arrived;
         self.counters.received += 1;
         if let Some(reason) = datagram.flags.goodbye {
             return self.see_off(place, reason);
@@ -120,8 +178,12 @@ impl Detector {
         if matches!(self.peers[place].link.state(), super::link::LinkState::Left(_)) && !handshake.begins() {
             return;
         }
+        if let Some(address) = *found_at {
+            self.found_at(place, address);
+        }
         self.learn_numbers(place, datagram, now);
         self.hear(place, datagram, now);
+        self.compare_electorates(place, datagram.electorate_digest, now);
         self.note_row_due(place, now);
         for block in &datagram.blocks {
             self.receive_block(place, datagram, block, now);
@@ -167,6 +229,10 @@ impl Detector {
             peer.hearing = datagram.flags.hearing;
             peer.announced = datagram.row_digest;
             peer.roster = datagram.roster_digest;
+            if peer.sees_cut != datagram.flags.cut {
+                peer.sees_cut = datagram.flags.cut;
+                self.publication.touch();
+            }
             peer.acknowledged = datagram.held_digest;
             if peer.impaired != datagram.flags.impaired {
                 peer.impaired = datagram.flags.impaired;
@@ -194,6 +260,10 @@ impl Detector {
             Block::Roster(part) => self.receive_roster(place, part, now),
             Block::Slept(slept) => self.learn_slept(place, *slept, now),
             Block::Hello(hello) => self.learn_hello(place, hello),
+            Block::ElectorateWanted(wanted) => self.send_electorate(place, *wanted, now),
+            Block::Electorate(part) => self.receive_electorate(place, part, now),
+            Block::NodesWanted(ids) => self.introduce(place, ids, now),
+            Block::Introduction(node) => self.meet(node, now),
             // Challenge, answer and newest incarnation were looked at before; relays are not asked for yet.
             Block::Relay(_) | Block::Challenge(_) | Block::Answer(_) | Block::NewestIncarnation(_) => {}
         }
@@ -220,19 +290,41 @@ impl Detector {
         self.row.touch();
         self.publication.touch();
         let peer = self.name_of(place);
-        self.emit_event(Event::PeerLeft { peer, reason });
+        self.emit_event(Event::PeerLeft { peer, reason: reason.into() });
     }
 
     /// A peer knows a later run of this node than this one: the clock was set back and the state lost.
-    fn adopt_incarnation(&mut self, newest: Incarnation) {
+    fn adopt_incarnation(&mut self, newest: Incarnation, now: Now) {
         if newest <= self.incarnation || newest >= LAST_INCARNATION {
             return;
         }
         self.incarnation = Incarnation(newest.0 + 1);
         self.row.touch();
-        let incarnation = self.incarnation;
-        self.emit_event(Event::IncarnationAdopted { incarnation });
+        // A second agent of this name makes it happen again and again: once is enough to say.
+        if !self.rivalries.suspects(self.id, now) {
+            let incarnation = self.incarnation;
+            self.emit_event(Event::IncarnationAdopted { incarnation });
+        }
+        self.note_rival(self.me, now);
         self.keeping.want();
+    }
+}
+
+/// A datagram, and what it means beside what it says.
+pub(super) struct Arrived<'a> {
+    pub(super) datagram: &'a Datagram,
+    pub(super) handshake: Handshake<'a>,
+    /// The address at which its sender was challenged, if this is the answer.
+    pub(super) found_at: Option<SocketAddr>,
+    pub(super) from: IpAddr,
+    pub(super) size: usize,
+}
+
+impl Arrived<'_> {
+    /// What its sender asks for.
+    pub(super) fn asks(&self) -> Asked {
+        let Handshake { hello, challenge, .. } = self.handshake;
+        Asked { size: self.size, challenge, hello: hello.is_some(), stale: false }
     }
 }
 

@@ -1,16 +1,16 @@
-//! Who belongs: the roster of this agent, the electorate, and rosters of others that differ.
+//! Who belongs: the roster of this agent, and rosters of others that differ.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bits::Bits;
+use super::Detector;
 use super::event::Event;
 use super::peer::Peer;
+use super::saved::{Saved, SavedNode};
 use super::schedule::{Pace, Schedule};
 use super::settings::Member;
 use super::time::Now;
-use super::{Detector, Listing, Output};
 use crate::identity::{Digest, NodeId};
 use crate::wire::RosterPart;
 
@@ -20,26 +20,6 @@ pub(super) const MOST_NODES: usize = 2_900;
 
 /// How many ids one datagram carries.
 pub(super) const IDS_IN_A_PART: usize = 120;
-
-/// The nodes that count for the majority. Fixed so far: the first list of the discovery.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Electorate {
-    /// Their ids, sorted.
-    pub(super) ids: Vec<NodeId>,
-    /// The name that wins an exact half under `tie: lowest`.
-    pub(super) lowest: Option<NodeId>,
-    pub(super) digest: Digest,
-}
-
-impl Electorate {
-    fn of(cluster: &str, members: &[Member]) -> Self {
-        let mut ids: Vec<NodeId> = members.iter().map(|member| NodeId::of(cluster, &member.name)).collect();
-        ids.sort_unstable();
-        let lowest = members.iter().map(|member| &member.name).min().map(|name| NodeId::of(cluster, name));
-        let digest = Digest::of_ids(ids.iter().copied());
-        Self { ids, lowest, digest }
-    }
-}
 
 /// The roster of a peer, while it arrives in parts and after.
 #[derive(Clone, Debug, Default)]
@@ -76,24 +56,18 @@ impl Foreign {
 }
 
 impl Detector {
-    /// This node belongs to its own roster from the start.
-    pub(super) fn enroll_myself(&mut self, now: Now) {
-        let member = self.settings.node.clone();
-        self.enroll(vec![member], now);
-    }
-
-    /// The discovery's list. The first one is the electorate, too.
-    pub(super) fn learn_listing(&mut self, listing: Listing, now: Now) {
-        let members = listing.members;
-        let first = self.electorate.ids.is_empty();
-        if first {
-            self.electorate = Electorate::of(&self.settings.cluster, &members);
-        }
+    /// What the run before knew: this node, and whom it had in its roster.
+    pub(super) fn restore(&mut self, saved: Saved, now: Now) {
+        let cluster = self.settings.cluster.clone();
+        let id_of = |node: &SavedNode| NodeId::of(&cluster, &node.name);
+        self.keeping.heard = saved.roster.iter().filter_map(|node| Some((id_of(node), node.heard?))).collect();
+        self.keeping.heard.remove(&self.id);
+        let others = saved.roster.iter().map(Member::from).filter(|member| member.name != self.settings.node.name);
+        let members = others.chain([self.settings.node.clone()]).collect();
         self.enroll(members, now);
-        if first {
-            let roster = self.peers.len();
-            self.emit(Output::Event(Event::AgentStarted { roster }));
-        }
+        let until = now + self.settings.timing.detection_bound() * 3 + self.settings.timing.confirm_period * 4;
+        self.ballot.restore(saved.electorates, &self.ids, until);
+        self.remember_stop(saved.stopped);
     }
 
     /// A stranger proved that it belongs.
@@ -105,7 +79,7 @@ impl Detector {
     }
 
     /// Adds the members that are not in the roster yet, and gives every row and set its new shape.
-    fn enroll(&mut self, members: Vec<Member>, now: Now) {
+    pub(super) fn enroll(&mut self, members: Vec<Member>, now: Now) {
         let before = self.ids.clone();
         let cluster = self.settings.cluster.clone();
         let identified = members.into_iter().map(|member| (NodeId::of(&cluster, &member.name), member));
@@ -119,10 +93,45 @@ impl Detector {
         }
         self.peers.sort_by_key(|peer| peer.id);
         self.peers.dedup_by_key(|peer| peer.id);
+        self.reorder(&before, now);
+    }
+
+    /// Takes these nodes out of the roster.
+    pub(super) fn withdraw(&mut self, gone: &[NodeId], now: Now) {
+        if gone.is_empty() {
+            return;
+        }
+        let before = self.ids.clone();
+        self.peers.retain(|peer| !gone.contains(&peer.id));
+        self.reorder(&before, now);
+    }
+
+    /// From now on these nodes are as if they had never been heard.
+    pub(super) fn begin_again(&mut self, gone: &[NodeId], now: Now) {
+        for place in gone.iter().filter_map(|&id| self.place_of(id)).collect::<Vec<_>>() {
+            let (id, member) = (self.peers[place].id, (*self.peers[place].member).clone());
+            let (schedule, sequence) = (self.peers[place].schedule.clone(), self.peers[place].sequence);
+            let peer = self.new_peer(id, member, now);
+            self.peers[place] = peer;
+            self.peers[place].schedule = schedule;
+            // It may be there after all, and has seen the numbers before.
+            self.peers[place].sequence = sequence;
+            self.schedule_turn(place);
+        }
+        if !gone.is_empty() {
+            self.row.touch();
+            self.publication.touch();
+        }
+    }
+
+    /// The roster changed: everybody's place is looked up anew.
+    fn reorder(&mut self, before: &[NodeId], now: Now) {
         self.ids = self.peers.iter().map(|peer| peer.id).collect();
         self.me = self.place_of(self.id).unwrap_or(0);
-        self.spread_phases(&before, now);
-        self.reshape(&before, now);
+        self.roster_version += 1;
+        self.keeping.want();
+        self.spread_phases(before, now);
+        self.reshape(before, now);
     }
 
     fn new_peer(&mut self, id: NodeId, member: Member, now: Now) -> Peer {
@@ -149,7 +158,7 @@ impl Detector {
         }
     }
 
-    /// After the roster grew: places have moved.
+    /// Places have moved.
     fn reshape(&mut self, before: &[NodeId], now: Now) {
         self.roster_digest = Digest::of_ids(self.ids.iter().copied());
         let places: Vec<Option<usize>> = self.peers.iter().map(|peer| before.binary_search(&peer.id).ok()).collect();
@@ -158,6 +167,7 @@ impl Detector {
             peer.hold(row);
         }
         self.publication.reshape(&places);
+        self.ballot.reshape(&self.ids);
         self.turns.clear();
         for place in (0..self.peers.len()).filter(|&place| place != self.me) {
             let peer = &mut self.peers[place];
@@ -165,11 +175,6 @@ impl Detector {
             self.turns.push(Reverse((peer.wake, place)));
         }
         self.row.touch();
-    }
-
-    /// The members of the electorate among `places`.
-    pub(super) fn electors_among(&self, places: &Bits) -> usize {
-        places.iter().filter(|&place| self.electorate.ids.binary_search(&self.peers[place].id).is_ok()).count()
     }
 }
 

@@ -4,9 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::electorate::Electorate;
 use super::mode::Mode;
 use super::settings::Member;
-use crate::identity::{Epoch, Incarnation, NodeId};
+use crate::identity::{Epoch, Incarnation};
 
 /// The number of a state that was handed out: a larger one contains all that a smaller one does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +28,7 @@ pub struct Saved {
     /// Everybody who belongs, this node included, in order of id.
     pub roster: Vec<SavedNode>,
     /// The electorate, and after it those that it replaced a moment ago. None: no electorate is known.
-    pub electorates: Vec<SavedElectorate>,
+    pub electorates: Vec<Electorate>,
     /// The mode at a clean stop, and when that was.
     pub stopped: Option<SavedStop>,
 }
@@ -47,28 +48,6 @@ pub struct SavedNode {
     pub http_port: Option<u16>,
     /// When any run of this agent heard it last; none if none ever did.
     pub heard: Option<Micros>,
-}
-
-/// One electorate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedElectorate {
-    /// Who joined or was removed, in order of id.
-    pub entries: Vec<SavedElector>,
-    /// How many members to count at least, while not all names are known.
-    pub floor: u16,
-    /// The stamp of `floor`.
-    pub floor_stamp: u32,
-}
-
-/// What was decided last about one name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedElector {
-    /// Who.
-    pub id: NodeId,
-    /// The larger stamp is the newer decision.
-    pub stamp: u32,
-    /// It was removed; otherwise it joined.
-    pub removed: bool,
 }
 
 /// A clean stop.

@@ -24,6 +24,17 @@ pub enum Admission {
     Replayed,
 }
 
+/// What a datagram proves about its run being alive now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing.
+    None,
+    /// It carries this answer.
+    Answer(Nonce),
+    /// It solved a challenge that was put at an address, which was looked at before.
+    AtAddress,
+}
+
 /// The last 64 sequence numbers of one incarnation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
@@ -73,8 +84,8 @@ impl Session {
         *self.challenge.get_or_insert_with(make)
     }
 
-    /// Judges a datagram that is authentic.
-    pub fn admit(&mut self, incarnation: Incarnation, sequence: Sequence, answer: Option<Nonce>) -> Admission {
+    /// Judges a datagram that is authentic. `proof`: what it says about a challenge.
+    pub fn admit(&mut self, incarnation: Incarnation, sequence: Sequence, proof: Proof) -> Admission {
         let before = self.verified;
         if before == Some(incarnation) {
             return if self.window.admit(sequence) { Admission::Fresh } else { Admission::Replayed };
@@ -82,10 +93,12 @@ impl Session {
         if before.is_some_and(|before| incarnation < before) {
             return Admission::StaleIncarnation;
         }
-        if answer.is_none() || answer != self.challenge {
-            return Admission::Unverified;
+        match proof {
+            Proof::None => return Admission::Unverified,
+            Proof::Answer(answer) if Some(answer) != self.challenge => return Admission::Unverified,
+            Proof::Answer(_) => self.challenge = None,
+            Proof::AtAddress => {}
         }
-        self.challenge = None;
         self.verified = Some(incarnation);
         self.window = Window::default();
         self.window.admit(sequence);
@@ -103,7 +116,7 @@ mod tests {
     fn verified() -> Session {
         let mut session = Session::default();
         session.challenge(|| NONCE);
-        assert_eq!(session.admit(RUN, Sequence(1), Some(NONCE)), Admission::Verified { before: None });
+        assert_eq!(session.admit(RUN, Sequence(1), Proof::Answer(NONCE)), Admission::Verified { before: None });
         session
     }
 
@@ -119,7 +132,7 @@ mod tests {
             (99, Admission::Fresh),
             (99, Admission::Replayed),
         ] {
-            assert_eq!(session.admit(RUN, Sequence(sequence), None), expected, "{sequence}");
+            assert_eq!(session.admit(RUN, Sequence(sequence), Proof::None), expected, "{sequence}");
         }
     }
 
@@ -127,12 +140,12 @@ mod tests {
     fn an_incarnation_counts_only_after_it_answered_the_challenge() {
         let mut session = verified();
         let new = Incarnation(8);
-        assert_eq!(session.admit(new, Sequence(1), None), Admission::Unverified);
-        assert_eq!(session.admit(new, Sequence(2), Some(NONCE)), Admission::Unverified, "an old answer");
+        assert_eq!(session.admit(new, Sequence(1), Proof::None), Admission::Unverified);
+        assert_eq!(session.admit(new, Sequence(2), Proof::Answer(NONCE)), Admission::Unverified, "an old answer");
         session.challenge(|| Nonce([2; 16]));
-        assert_eq!(session.admit(new, Sequence(3), Some(NONCE)), Admission::Unverified);
-        let answered = session.admit(new, Sequence(4), Some(Nonce([2; 16])));
+        assert_eq!(session.admit(new, Sequence(3), Proof::Answer(NONCE)), Admission::Unverified);
+        let answered = session.admit(new, Sequence(4), Proof::Answer(Nonce([2; 16])));
         assert_eq!(answered, Admission::Verified { before: Some(RUN) });
-        assert_eq!(session.admit(RUN, Sequence(999), None), Admission::StaleIncarnation);
+        assert_eq!(session.admit(RUN, Sequence(999), Proof::None), Admission::StaleIncarnation);
     }
 }

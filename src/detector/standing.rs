@@ -1,41 +1,55 @@
 //! Where this node stands: what the mode is computed from, and the event that says that it changed.
 
 use super::Detector;
+use super::ballot::Counted;
+use super::bits::Bits;
 use super::event::{BlindCause, Event};
-use super::mode::Standing;
+use super::mode::{Count, Standing};
+use super::settings::Tie;
 use super::time::Now;
 
 impl Detector {
     /// What this side may do, and an event if that changed.
     pub(super) fn update_mode(&mut self, now: Now) {
-        let members = self.electors_among(self.publication.side.published());
-        let electorate = self.electorate.ids.len();
-        let mode = self.standing(members, now).mode(&self.settings.mode);
+        let standing = self.standing(now);
+        let mode = standing.mode(&self.settings.mode);
         if mode == self.mode {
             return;
         }
+        let (members, electorate) = standing.counts.first().map_or((0, 0), |newest| (newest.members, newest.size));
         let from = std::mem::replace(&mut self.mode, mode);
         self.view_is_old = true;
         self.emit_event(Event::ModeChanged { from, to: mode, members, electorate });
     }
 
-    fn standing(&mut self, members: usize, now: Now) -> Standing {
+    /// What the mode is computed from.
+    pub(super) fn standing(&mut self, now: Now) -> Standing {
         let bound = self.settings.timing.detection_bound();
         let blind = self.is_blind(now);
-        if blind && !self.publication.said_blind && now >= self.started + bound && self.keeping.heard.is_empty() {
+        if blind && !self.publication.said_blind && now >= self.started + bound && self.never_heard_anybody() {
             self.publication.said_blind = true;
             self.emit_event(Event::Blind { cause: BlindCause::NeverHeard });
         }
         let side = self.publication.side.published();
-        let lowest = self.electorate.lowest.and_then(|id| self.place_of(id));
         Standing {
             starting: now < self.started + bound || self.health.is_waking(now, bound) || blind || side.is_empty(),
-            members,
-            electorate: self.electorate.ids.len(),
+            counts: self.ballot.all().map(|counted| self.count(counted, side)).collect(),
             cut: self.publication.cut.published().is_some(),
             partition: false,
             lossy: self.peers.iter().any(|peer| peer.link.is_up() && peer.quality.is_degraded()),
-            has_lowest: lowest.is_some_and(|place| side.has(place)),
         }
+    }
+
+    pub(super) fn count(&self, counted: &Counted, side: &Bits) -> Count {
+        let mut mine = counted.places.clone();
+        mine.keep(side);
+        let has_lowest = self.settings.mode.tie == Tie::Lowest && self.has_lowest(counted, &mine);
+        Count { members: mine.count(), size: counted.size, has_lowest }
+    }
+
+    /// Whether the lowest name of an electorate is among these nodes. Nobody can tell as long as a name is not known.
+    fn has_lowest(&self, counted: &Counted, mine: &Bits) -> bool {
+        let lowest = |places: &Bits| places.iter().map(|place| &self.peers[place].member.name).min();
+        counted.places.count() == counted.size && lowest(mine).is_some_and(|name| lowest(&counted.places) == Some(name))
     }
 }

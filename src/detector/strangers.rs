@@ -4,9 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Detector;
-use super::receive::Handshake;
+use super::receive::Arrived;
 use super::roster::MOST_NODES;
-use super::session::{Admission, Session};
+use super::session::{Admission, Proof, Session};
 use super::settings::Member;
 use super::time::Now;
 use super::transmit::{Asked, fitting, fresh_nonce};
@@ -54,11 +54,12 @@ impl Strangers {
 }
 
 impl Detector {
-    pub(super) fn receive_from_stranger(&mut self, datagram: &Datagram, from: SocketAddr, size: usize, now: Now) {
-        let handshake = Handshake::of(datagram);
+    pub(super) fn receive_from_stranger(&mut self, arrived: &Arrived<'_>, now: Now) {
+        let Arrived { datagram, handshake, .. } = arrived;
         if let Some(index) = self.strangers.find(datagram.sender) {
             let stranger = &mut self.strangers.0[index];
-            let admission = stranger.session.admit(datagram.incarnation, datagram.sequence, handshake.answer);
+            let proof = handshake.answer.map_or(Proof::None, Proof::Answer);
+            let admission = stranger.session.admit(datagram.incarnation, datagram.sequence, proof);
             if matches!(admission, Admission::Verified { .. }) {
                 return self.welcome(index, now);
             }
@@ -69,9 +70,11 @@ impl Detector {
                 self.refuse(Refusal::WrongName);
             }
             Some(hello) => {
-                let address = reachable(hello.address, from.ip());
-                let asked = Asked { size, challenge: handshake.challenge, hello: true, stale: false };
-                self.greet(datagram.sender, hello, asked, address, now);
+                if let Some(address) = arrived.found_at {
+                    return self.take_in(arrived, hello, address, now);
+                }
+                let address = reachable(hello.address, arrived.from);
+                self.greet(datagram.sender, hello, arrived.asks(), address, now);
             }
         }
     }
@@ -92,6 +95,18 @@ impl Detector {
         self.send_to_stranger(address, sender, sequence, blocks);
     }
 
+    /// A stranger solved the challenge that was put at an address: it is there, and belongs to the roster from now on.
+    fn take_in(&mut self, arrived: &Arrived<'_>, hello: &Hello, address: SocketAddr, now: Now) {
+        if self.peers.len() >= MOST_NODES {
+            return self.refuse(Refusal::TooManyStrangers);
+        }
+        let member = Member::new(hello.name.clone(), hello.zone.clone(), address);
+        let Some(place) = self.admit(member, now) else { return };
+        let Datagram { incarnation, sequence, .. } = *arrived.datagram;
+        self.peers[place].session.admit(incarnation, sequence, Proof::AtAddress);
+        self.accept(place, arrived, now);
+    }
+
     /// A stranger answered: it belongs to the roster from now on.
     fn welcome(&mut self, index: usize, now: Now) {
         let stranger = self.strangers.0.swap_remove(index);
@@ -106,7 +121,7 @@ impl Detector {
 
 /// Where a stranger is answered: the address inside its authentic hello, or the one it came from where that says
 /// only "any".
-fn reachable(said: SocketAddr, seen: IpAddr) -> SocketAddr {
+pub(super) fn reachable(said: SocketAddr, seen: IpAddr) -> SocketAddr {
     if said.ip().is_unspecified() { SocketAddr::new(seen, said.port()) } else { said }
 }
 

@@ -101,6 +101,7 @@ impl Detector {
         peer.quality.sent(peer.sequence, now);
         flags.impaired = self.health.is_impaired(now);
         flags.hearing = peer.our_hearing();
+        flags.cut = self.publication.cut.published().is_some();
         let (to, receiver, sequence, echo) = (peer.address, peer.id, peer.sequence, peer.echo(now));
         let held_digest = peer.held_digest();
         self.counters.sent += 1;
@@ -122,6 +123,13 @@ impl Detector {
         self.emit(Output::Transmit { to, datagram });
     }
 
+    /// A hello to an address where somebody may be.
+    pub(super) fn send_hello_to(&mut self, to: SocketAddr, receiver: NodeId, sequence: Sequence, blocks: Vec<Block>) {
+        self.counters.sent += 1;
+        let datagram = Datagram { sequence, blocks, ..self.blank(Kind::Hello, receiver) };
+        self.emit(Output::Transmit { to, datagram });
+    }
+
     /// What every datagram of this agent says.
     fn blank(&self, kind: Kind, receiver: NodeId) -> Datagram {
         Datagram {
@@ -137,7 +145,7 @@ impl Detector {
             row_digest: self.row.held.digest,
             held_digest: Digest::NONE,
             roster_digest: self.roster_digest,
-            electorate_digest: self.electorate.digest,
+            electorate_digest: self.ballot.newest().map_or(Digest::NONE, |newest| newest.digest),
             epoch: self.epoch,
             blocks: Vec::new(),
         }

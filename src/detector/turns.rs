@@ -56,6 +56,7 @@ impl Detector {
         match change {
             Change::Heard | Change::Recovered => {
                 self.publication.links.came_up(peer, now);
+                self.peers[place].up_since = Some(now);
                 self.remember_heard(place, now);
             }
             Change::Down { silent_for } => {

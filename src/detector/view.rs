@@ -35,6 +35,10 @@ pub struct View {
     pub electorate: usize,
     /// The digest of the electorate.
     pub electorate_digest: Digest,
+    /// Raised by every change of who is in the roster and where.
+    pub roster_version: u64,
+    /// The mode before a clean stop within the last minute, as long as the mode is starting.
+    pub mode_before: Option<Mode>,
     /// Open partitions.
     pub partitions: Vec<Partition>,
     /// The highest epoch known.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::codec::TooLarge;
 use super::reader::{Malformed, Reader, long_micros, short_micros};
-use super::{Block, Hello, Nonce, RelayBlock, RosterPart, RosterWanted, RowBlock, Slept};
+use super::{Block, Hello, Nonce, RelayBlock, RosterPart, RosterWanted, RowBlock, Slept, membership};
 use crate::detector::row::Cells;
 use crate::identity::{Digest, Incarnation, NodeId, RowVersion, Sequence};
 
@@ -36,6 +36,10 @@ const SLEPT: u8 = 6;
 const HELLO: u8 = 7;
 const ROSTER_WANTED: u8 = 8;
 const ROSTER: u8 = 9;
+const ELECTORATE_WANTED: u8 = 10;
+const ELECTORATE: u8 = 11;
+const NODES_WANTED: u8 = 12;
+const INTRODUCTION: u8 = 13;
 
 const IPV4: u8 = 4;
 const IPV6: u8 = 6;
@@ -51,6 +55,10 @@ fn code(block: &Block) -> u8 {
         Block::Hello(_) => HELLO,
         Block::RosterWanted(_) => ROSTER_WANTED,
         Block::Roster(_) => ROSTER,
+        Block::ElectorateWanted(_) => ELECTORATE_WANTED,
+        Block::Electorate(_) => ELECTORATE,
+        Block::NodesWanted(_) => NODES_WANTED,
+        Block::Introduction(_) => INTRODUCTION,
     }
 }
 
@@ -66,11 +74,13 @@ fn body_size(block: &Block) -> usize {
         Block::Challenge(_) | Block::Answer(_) | Block::Slept(_) => 16,
         Block::NewestIncarnation(_) => 8,
         Block::Hello(hello) => {
-            let address = if hello.address.is_ipv4() { 7 } else { 19 };
-            3 + hello.name.len() + hello.zone.len() + hello.version.len() + address
+            3 + hello.name.len() + hello.zone.len() + hello.version.len() + address_size(hello.address)
         }
-        Block::RosterWanted(_) => 6,
+        Block::RosterWanted(_) | Block::ElectorateWanted(_) => 6,
         Block::Roster(part) => 8 + 8 * part.ids.len(),
+        Block::Electorate(part) => membership::part_size(part),
+        Block::NodesWanted(ids) => 8 * ids.len(),
+        Block::Introduction(node) => membership::introduction_size(node),
     }
 }
 
@@ -92,7 +102,10 @@ pub(super) fn write(block: &Block, out: &mut Vec<u8>) -> Result<(), TooLarge> {
             out.extend_from_slice(&long_micros(slept.ago).to_be_bytes());
         }
         Block::Hello(hello) => write_hello(hello, out)?,
-        Block::RosterWanted(wanted) => {
+        Block::Electorate(part) => membership::write_part(part, out),
+        Block::NodesWanted(ids) => ids.iter().for_each(|id| out.extend_from_slice(&id.0.to_be_bytes())),
+        Block::Introduction(node) => membership::write_introduction(node, out)?,
+        Block::RosterWanted(wanted) | Block::ElectorateWanted(wanted) => {
             out.extend_from_slice(&wanted.digest.0.to_be_bytes());
             out.extend_from_slice(&wanted.from.to_be_bytes());
         }
@@ -135,21 +148,39 @@ fn write_relay(relay: &RelayBlock, out: &mut Vec<u8>) -> Result<(), TooLarge> {
 fn write_hello(hello: &Hello, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     write_text("name", &hello.name, MAX_NAME, out)?;
     write_text("zone", &hello.zone, MAX_ZONE, out)?;
-    match hello.address.ip() {
-        IpAddr::V4(address) => {
-            out.push(IPV4);
-            out.extend_from_slice(&address.octets());
-        }
-        IpAddr::V6(address) => {
-            out.push(IPV6);
-            out.extend_from_slice(&address.octets());
-        }
-    }
-    out.extend_from_slice(&hello.address.port().to_be_bytes());
+    write_address(hello.address, out);
     write_text("software version", &hello.version, MAX_SOFTWARE_VERSION, out)
 }
 
-fn write_text(what: &'static str, text: &str, limit: usize, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+/// The size of an address with its family and port.
+pub(super) fn address_size(address: SocketAddr) -> usize {
+    if address.is_ipv4() { 7 } else { 19 }
+}
+
+pub(super) fn write_address(address: SocketAddr, out: &mut Vec<u8>) {
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            out.push(IPV4);
+            out.extend_from_slice(&ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            out.push(IPV6);
+            out.extend_from_slice(&ip.octets());
+        }
+    }
+    out.extend_from_slice(&address.port().to_be_bytes());
+}
+
+pub(super) fn read_address(body: &mut Reader<'_>) -> Result<SocketAddr, Malformed> {
+    let ip = match body.u8()? {
+        IPV4 => IpAddr::V4(Ipv4Addr::from_octets(body.array()?)),
+        IPV6 => IpAddr::V6(Ipv6Addr::from_octets(body.array()?)),
+        _ => return Err(Malformed),
+    };
+    Ok(SocketAddr::new(ip, body.u16()?))
+}
+
+pub(super) fn write_text(what: &'static str, text: &str, limit: usize, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     let size = text.len();
     let length = u8::try_from(size).ok().filter(|_| size <= limit).ok_or(TooLarge { what, size, limit })?;
     out.push(length);
@@ -186,8 +217,12 @@ fn read(code: u8, body: &[u8]) -> Result<Option<Block>, Malformed> {
             Some(Block::Slept(Slept { length, ago }))
         }
         HELLO => Some(Block::Hello(read_hello(&mut body)?.into())),
-        ROSTER_WANTED => Some(Block::RosterWanted(RosterWanted { digest: Digest(body.u32()?), from: body.u16()? })),
+        ROSTER_WANTED => Some(Block::RosterWanted(read_wanted(&mut body)?)),
         ROSTER => Some(Block::Roster(Arc::new(read_roster(&mut body)?))),
+        ELECTORATE_WANTED => Some(Block::ElectorateWanted(read_wanted(&mut body)?)),
+        ELECTORATE => Some(Block::Electorate(Arc::new(membership::read_part(&mut body)?))),
+        NODES_WANTED => Some(Block::NodesWanted(membership::read_ids(&mut body)?)),
+        INTRODUCTION => Some(Block::Introduction(membership::read_introduction(&mut body)?.into())),
         _ => return Ok(None),
     };
     if body.is_empty() { Ok(block) } else { Err(Malformed) }
@@ -227,21 +262,17 @@ fn read_relay(body: &mut Reader<'_>) -> Result<Option<RelayBlock>, Malformed> {
 fn read_hello(body: &mut Reader<'_>) -> Result<Hello, Malformed> {
     let name = body.text(MAX_NAME)?.to_owned();
     let zone = body.text(MAX_ZONE)?.to_owned();
-    let ip = match body.u8()? {
-        IPV4 => IpAddr::V4(Ipv4Addr::from_octets(body.array()?)),
-        IPV6 => IpAddr::V6(Ipv6Addr::from_octets(body.array()?)),
-        _ => return Err(Malformed),
-    };
-    let address = SocketAddr::new(ip, body.u16()?);
+    let address = read_address(body)?;
     Ok(Hello { name, zone, address, version: body.text(MAX_SOFTWARE_VERSION)?.to_owned() })
+}
+
+fn read_wanted(body: &mut Reader<'_>) -> Result<RosterWanted, Malformed> {
+    Ok(RosterWanted { digest: Digest(body.u32()?), from: body.u16()? })
 }
 
 fn read_roster(body: &mut Reader<'_>) -> Result<RosterPart, Malformed> {
     let (digest, total, from) = (Digest(body.u32()?), body.u16()?, body.u16()?);
-    let mut ids = Vec::new();
-    while !body.is_empty() {
-        ids.push(NodeId(body.u64()?));
-    }
+    let ids = membership::read_ids(body)?;
     if usize::from(from) + ids.len() > usize::from(total) {
         return Err(Malformed);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::membership::{ElectoratePart, Introduction};
 use crate::detector::row::Cells;
 use crate::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 
@@ -84,6 +85,7 @@ pub enum GoodbyeReason {
 
 /// The bits beside the numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a bit of its own")]
 pub struct Flags {
     /// Answer at once.
     pub poll: bool,
@@ -95,6 +97,8 @@ pub struct Flags {
     pub impaired: bool,
     /// How the sender hears the receiver.
     pub hearing: Hearing,
+    /// The sender has a complete cut open.
+    pub cut: bool,
 }
 
 /// An answer to the last datagram: what round trip time is measured with.
@@ -131,6 +135,14 @@ pub enum Block {
     RosterWanted(RosterWanted),
     /// A part of a roster.
     Roster(Arc<RosterPart>),
+    /// Send me the electorate of this digest, from this index on.
+    ElectorateWanted(RosterWanted),
+    /// A part of an electorate.
+    Electorate(Arc<ElectoratePart>),
+    /// Introduce these nodes to me: I know only their ids.
+    NodesWanted(Vec<NodeId>),
+    /// Such a node.
+    Introduction(Box<Introduction>),
 }
 
 /// A row as its owner sends it.
@@ -183,7 +195,7 @@ pub struct Hello {
     pub version: String,
 }
 
-/// A request for a roster.
+/// A request for a roster or an electorate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RosterWanted {
     /// Which one.

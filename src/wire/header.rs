@@ -135,6 +135,7 @@ const IMPAIRED: u16 = 1 << 3;
 const ROW: u16 = 1 << 4;
 const RELAY: u16 = 1 << 5;
 const HEARING_SHIFT: u32 = 6;
+const CUT: u16 = 1 << 8;
 
 fn flag_bits(datagram: &Datagram) -> u16 {
     let flags = datagram.flags;
@@ -151,6 +152,7 @@ fn flag_bits(datagram: &Datagram) -> u16 {
         (IMPAIRED, flags.impaired),
         (ROW, has(|block| matches!(block, Block::Row(_)))),
         (RELAY, has(|block| matches!(block, Block::Relay(_)))),
+        (CUT, flags.cut),
     ]
     .into_iter()
     .filter(|&(_, set)| set)
@@ -169,6 +171,7 @@ fn flags_of(bits: u16, reason: u8) -> Flags {
             2 => Hearing::Silent,
             _ => Hearing::Unknown,
         },
+        cut: bits & CUT != 0,
     }
 }
 

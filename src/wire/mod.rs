@@ -8,6 +8,7 @@ mod codec;
 mod datagram;
 mod header;
 mod keyring;
+mod membership;
 #[cfg(test)]
 mod properties;
 mod reader;
@@ -18,4 +19,5 @@ pub use codec::{TAG_SIZE, TooLarge, sealed_size};
 pub use datagram::*;
 pub use header::{HEADER_SIZE, KeyId, VERSION};
 pub use keyring::{KEY_SIZE, Key, Keys};
+pub use membership::{ElectoratePart, Introduction};
 pub use seal::{MIN_DATAGRAM, Newer, Opened, Refusal, open, seal};

@@ -388,12 +388,8 @@ fn block() -> impl Strategy<Value = Block> {
 fn flags() -> impl Strategy<Value = Flags> {
     let reason = prop_oneof![Just(GoodbyeReason::Stopped), Just(GoodbyeReason::Restarting)];
     let hearing = prop_oneof![Just(Hearing::Unknown), Just(Hearing::Heard), Just(Hearing::Silent)];
-    (any::<[bool; 3]>(), option::of(reason), hearing).prop_map(|([poll, last, impaired], goodbye, hearing)| Flags {
-        poll,
-        last,
-        goodbye,
-        impaired,
-        hearing,
+    (any::<[bool; 4]>(), option::of(reason), hearing).prop_map(|([poll, last, impaired, cut], goodbye, hearing)| {
+        Flags { poll, last, goodbye, impaired, hearing, cut }
     })
 }
 

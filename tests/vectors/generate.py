@@ -62,6 +62,27 @@ def roster_body(part):
     return struct.pack(">IHH", part["digest"], part["total"], part["from"]) + b"".join(map(bytes.fromhex, part["ids"]))
 
 
+def where(address):
+    host, port = address.rsplit(":", 1)
+    ip = ipaddress.ip_address(host.strip("[]"))
+    return bytes([ip.version]) + ip.packed + struct.pack(">H", int(port))
+
+
+def electorate_body(part):
+    entries = b"".join(
+        bytes.fromhex(entry["id"]) + struct.pack(">IB", entry["stamp"], entry["removed"]) for entry in part["electors"])
+    numbers = (part["digest"], part["floor"], part["floor_stamp"], part["total"], part["from"])
+    return struct.pack(">IHIHH", *numbers) + entries
+
+
+def introduction_body(node):
+    return text(node["name"]) + text(node["zone"]) + where(node["address"])
+
+
+def wanted_body(wanted):
+    return struct.pack(">IH", wanted["digest"], wanted["from"])
+
+
 BLOCKS = {
     "row": (1, row_body),
     "relay": (2, relay_body),
@@ -70,8 +91,12 @@ BLOCKS = {
     "newest_incarnation": (5, lambda incarnation: struct.pack(">Q", incarnation)),
     "slept": (6, lambda slept: struct.pack(">QQ", slept["length_microseconds"], slept["ago_microseconds"])),
     "hello": (7, hello_body),
-    "roster_wanted": (8, lambda wanted: struct.pack(">IH", wanted["digest"], wanted["from"])),
+    "roster_wanted": (8, wanted_body),
     "roster": (9, roster_body),
+    "electorate_wanted": (10, wanted_body),
+    "electorate": (11, electorate_body),
+    "nodes_wanted": (12, lambda ids: b"".join(map(bytes.fromhex, ids))),
+    "introduction": (13, introduction_body),
 }
 
 
@@ -86,6 +111,7 @@ def header(fields, signing_key, newest_key):
     flags = (
         fields["poll"] | fields["final"] << 1 | (fields["goodbye"] is not None) << 2 | fields["impaired"] << 3
         | ("row" in names) << 4 | ("relay" in names) << 5 | HEARING[fields["hearing"]] << 6
+        | fields["cut"] << 8
     )
     kind = {"heartbeat": 0, "hello": 1}[fields["kind"]]
     head = struct.pack(">BBHBBH", 1 << 4 | kind, signing_key, flags, newest_key, REASONS[fields["goodbye"]], 0)
@@ -109,7 +135,7 @@ def tagged(data, key):
 def fields(**changes):
     """A healthy heartbeat from node-1 to node-2, but for the changes."""
     healthy = {
-        "kind": "heartbeat", "poll": False, "final": False, "goodbye": None, "impaired": False, "hearing": "heard",
+        "kind": "heartbeat", "poll": False, "final": False, "goodbye": None, "impaired": False, "hearing": "heard", "cut": False,
         "sender": node_id("node-1").hex(), "receiver": node_id("node-2").hex(),
         "incarnation": 1795262400000000, "sequence": 4711, "pace_microseconds": 1000000,
         "echo_sequence": 4699, "echo_delay_microseconds": 312500,
@@ -149,6 +175,11 @@ RELAY = {"owner": node_id("node-3").hex(), "incarnation": 1795262300000000, "hea
 ROSTER = {"digest": 0xCAFEF00D, "total": 5, "from": 2, "ids": sorted(node_id(f"node-{n}").hex() for n in (3, 4, 5))}
 
 
+ELECTORATE = {"digest": 0xBADCAB1E, "floor": 9, "floor_stamp": 1, "total": 3, "from": 1, "electors": [
+    {"id": id, "stamp": stamp, "removed": stamp == 4}
+    for stamp, id in zip((1, 4), sorted(node_id(f"node-{n}").hex() for n in (3, 4)))]}
+
+
 def good():
     yield "healthy-heartbeat", vector("nothing to tell: 96 bytes", fields())
     yield "poll", vector("a suspected peer is asked to answer at once", fields(poll=True, hearing="silent"))
@@ -162,10 +193,20 @@ def good():
         fields(hearing="unknown", blocks=[
             {"answer": "00112233445566778899aabbccddeeff"}, {"challenge": "ffeeddccbbaa99887766554433221100"},
             {"newest_incarnation": 1795262399999999}]))
+    yield "cut", vector("the sender has a complete cut open", fields(cut=True))
     yield "relay", vector("node-3's row by way of node-1; its owner distrusted it", fields(blocks=[{"relay": RELAY}]))
     yield "roster-wanted", vector("the rest of a roster is asked for", fields(
         blocks=[{"roster_wanted": {"digest": 0xCAFEF00D, "from": 2}}]))
     yield "roster-part", vector("three of five ids", fields(blocks=[{"roster": ROSTER}]))
+    yield "electorate-wanted", vector("a peer counts by another electorate, which is asked for", fields(
+        blocks=[{"electorate_wanted": {"digest": 0xBADCAB1E, "from": 1}}]))
+    yield "electorate-part", vector("one joined, one was removed; nine addresses have no name yet", fields(
+        blocks=[{"electorate": ELECTORATE}]))
+    yield "nodes-wanted", vector("two members of an electorate that the sender does not know", fields(
+        blocks=[{"nodes_wanted": [entry["id"] for entry in ELECTORATE["electors"]]}]))
+    yield "introductions", vector("they are introduced", fields(blocks=[
+        {"introduction": {"name": "node-3", "zone": "east", "address": "10.0.0.3:7475"}},
+        {"introduction": {"name": "node-4", "zone": "", "address": "[2001:db8::4]:7475"}}]))
     yield "slept", vector("two hours of suspension, more than 32 bits of microseconds hold", fields(
         impaired=True, blocks=[{"slept": {"length_microseconds": 7200000000, "ago_microseconds": 1500}}]))
     yield "insecure", vector("no keys: key ids and tag are zero", fields(), keys=())

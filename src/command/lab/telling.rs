@@ -60,6 +60,7 @@ fn ending(cause: CloseCause, confirmed: Option<bool>) -> String {
         CloseCause::Stalled => "stalled",
         CloseCause::Restarted => "restarted",
         CloseCause::Left => "left",
+        CloseCause::Removed => "removed",
     };
     match confirmed {
         Some(true) => format!("{cause} (confirmed)"),

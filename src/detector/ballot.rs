@@ -1,0 +1,155 @@
+//! Which electorates this agent counts by: the one it keeps, a newer one that is not durable yet, and those that were
+//! replaced a moment ago. A side needs a majority of every one of them.
+//!
+//! An electorate replaces another only when it is durable; until then it can forbid and not allow. One that was replaced
+//! goes on counting until everybody must have heard of the change, and if a cut opens meanwhile, until that cut closes:
+//! without this two sides can hold majorities of different electorates.
+
+use super::bits::Bits;
+use super::electorate::Electorate;
+use super::saved::Serial;
+use super::time::Now;
+use crate::identity::{Digest, NodeId};
+
+/// How many replaced ones are remembered; while there are so many the electorate does not change.
+pub(super) const MOST_FORMER: usize = 32;
+
+/// An electorate, ready to be counted by.
+#[derive(Clone, Debug)]
+pub(super) struct Counted {
+    pub(super) electorate: Electorate,
+    pub(super) digest: Digest,
+    /// n.
+    pub(super) size: usize,
+    /// The places of its members in the roster.
+    pub(super) places: Bits,
+}
+
+/// The electorates.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ballot {
+    current: Option<Counted>,
+    pending: Option<(Counted, Serial)>,
+    former: Vec<(Counted, Now)>,
+}
+
+impl Ballot {
+    /// The electorate that is kept.
+    pub(super) fn current(&self) -> Option<&Counted> {
+        self.current.as_ref()
+    }
+
+    /// The newest decision, durable or not: what peers are told.
+    pub(super) fn newest(&self) -> Option<&Counted> {
+        self.pending.as_ref().map(|(pending, _)| pending).or(self.current.as_ref())
+    }
+
+    /// Whether one waits to be durable.
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Whether there is no room for another change.
+    pub(super) fn is_full(&self) -> bool {
+        self.former.len() >= MOST_FORMER
+    }
+
+    /// All that count, the newest first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Counted> {
+        let pending = self.pending.iter().map(|(pending, _)| pending);
+        pending.chain(&self.current).chain(self.former.iter().map(|(former, _)| former))
+    }
+
+    /// What was kept by the run before. It may have been replaced just before the end.
+    pub(super) fn restore(&mut self, electorates: Vec<Electorate>, ids: &[NodeId], until: Now) {
+        let mut counted = electorates.into_iter().map(|electorate| Counted::new(electorate, ids));
+        self.current = counted.next();
+        self.former = counted.map(|former| (former, until)).collect();
+    }
+
+    /// A newer electorate, which is kept under this number.
+    pub(super) fn propose(&mut self, electorate: Electorate, serial: Serial, ids: &[NodeId], until: Now) {
+        if let Some((before, _)) = self.pending.replace((Counted::new(electorate, ids), serial)) {
+            // It was told to others, who may count by it already.
+            self.former.push((before, until));
+        }
+    }
+
+    /// Everything up to this number is durable. True if the electorate changed.
+    pub(super) fn become_durable(&mut self, serial: Serial, until: Now) -> bool {
+        let Some((pending, _)) = self.pending.take_if(|(_, wanted)| *wanted <= serial) else { return false };
+        if let Some(before) = self.current.replace(pending) {
+            self.former.push((before, until));
+        }
+        true
+    }
+
+    /// Forgets those whose time is over, unless a cut is open.
+    pub(super) fn expire(&mut self, now: Now, is_cut: bool) {
+        if !is_cut {
+            self.former.retain(|&(_, until)| now < until);
+        }
+    }
+
+    /// The roster has another shape.
+    pub(super) fn reshape(&mut self, ids: &[NodeId]) {
+        let pending = self.pending.iter_mut().map(|(pending, _)| pending);
+        for counted in pending.chain(&mut self.current).chain(self.former.iter_mut().map(|(former, _)| former)) {
+            counted.places = places_of(&counted.electorate, ids);
+        }
+    }
+}
+
+impl Counted {
+    fn new(electorate: Electorate, ids: &[NodeId]) -> Self {
+        let (digest, size, places) = (electorate.digest(), electorate.size(), places_of(&electorate, ids));
+        Self { electorate, digest, size, places }
+    }
+}
+
+fn places_of(electorate: &Electorate, ids: &[NodeId]) -> Bits {
+    let mut places = Bits::none(ids.len());
+    places.extend(electorate.members().filter_map(|id| ids.binary_search(&id).ok()));
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn electorate<const N: usize>(ids: [u64; N]) -> Electorate {
+        Electorate::first(ids.map(NodeId), 0)
+    }
+
+    fn at(seconds: u64) -> Now {
+        Now::at(Duration::from_secs(seconds))
+    }
+
+    fn sizes(ballot: &Ballot) -> Vec<usize> {
+        ballot.all().map(|counted| counted.size).collect()
+    }
+
+    #[test]
+    fn a_new_electorate_forbids_at_once_and_replaces_only_when_it_is_durable() {
+        let mut ballot = Ballot::default();
+        ballot.restore(vec![electorate([1, 2, 3])], &[], at(0));
+        ballot.propose(electorate([1, 2, 3, 4]), Serial(7), &[], at(9));
+        assert_eq!((sizes(&ballot), ballot.current().map(|counted| counted.size)), (vec![4, 3], Some(3)));
+        assert!(!ballot.become_durable(Serial(6), at(9)));
+        assert!(ballot.become_durable(Serial(7), at(9)));
+        assert_eq!((sizes(&ballot), ballot.current().map(|counted| counted.size)), (vec![4, 3], Some(4)));
+    }
+
+    #[test]
+    fn a_replaced_electorate_counts_for_a_while_and_as_long_as_a_cut_is_open() {
+        let mut ballot = Ballot::default();
+        ballot.restore(vec![electorate([1, 2]), electorate([1])], &[], at(5));
+        ballot.expire(at(4), false);
+        assert_eq!(sizes(&ballot), [2, 1]);
+        ballot.expire(at(60), true);
+        assert_eq!(sizes(&ballot), [2, 1]);
+        ballot.expire(at(60), false);
+        assert_eq!(sizes(&ballot), [2]);
+    }
+}

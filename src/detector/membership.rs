@@ -1,0 +1,303 @@
+//! Who joins the electorate, who leaves it, and who leaves the roster with it.
+//!
+//! The discovery says who belongs, and its silence removes nobody: only lists that came, and went on coming, without a
+//! node that nobody hears. A goodbye changes nothing here, and neither does time alone. Whoever changes the electorate
+//! holds a majority of it, so that only one side of a cut can.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::ballot::Counted;
+use super::bits::Bits;
+use super::electorate::Electorate;
+use super::event::{Event, LeaveReason};
+use super::settings::WriteQuorum;
+use super::time::Now;
+use super::{Detector, Listing};
+use crate::identity::NodeId;
+
+/// For how long a node must be missing from fresh lists, and not be heard, before it leaves.
+const ABSENCE: Duration = Duration::from_secs(60);
+
+/// For how long a name that this agent hears, and some other agent of its side does not know yet, waits to join.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the discovery said, and what follows from it.
+#[derive(Debug, Default)]
+pub(super) struct Membership {
+    listing: Option<Listed>,
+    /// Who belongs and is missing from the lists, and since when.
+    missing: BTreeMap<NodeId, Now>,
+    /// Since when somebody else could change the electorate, and has not.
+    waiting: Option<Now>,
+    changed: Option<Now>,
+    next_look: Now,
+}
+
+/// The newest list.
+#[derive(Debug)]
+struct Listed {
+    at: Now,
+    ids: BTreeSet<NodeId>,
+    addresses: BTreeSet<SocketAddr>,
+}
+
+/// A change of the electorate that is due.
+#[derive(Debug, Default)]
+struct Due {
+    joining: Vec<NodeId>,
+    leaving: Vec<NodeId>,
+    all_named: bool,
+}
+
+impl Due {
+    fn is_empty(&self) -> bool {
+        self.joining.is_empty() && self.leaving.is_empty() && !self.all_named
+    }
+}
+
+impl Membership {
+    pub(super) fn next_look(&self) -> Now {
+        self.next_look
+    }
+
+    /// Whether the list has been without this node for long enough, and came again since.
+    fn is_long_missing(&self, id: NodeId) -> bool {
+        let fresh = self.listing.as_ref().map(|listing| listing.at);
+        self.missing.get(&id).zip(fresh).is_some_and(|(&since, fresh)| fresh.since(since) >= ABSENCE)
+    }
+}
+
+impl Detector {
+    /// A fresh answer of the discovery.
+    pub(super) fn learn_listing(&mut self, listing: Listing, now: Now) {
+        let Listing { members, addresses } = listing;
+        let ids = members.iter().map(|member| NodeId::of(&self.settings.cluster, &member.name)).collect();
+        let named = members.iter().map(|member| member.address);
+        self.membership.listing =
+            Some(Listed { at: now, ids, addresses: named.chain(addresses.iter().copied()).collect() });
+        self.look_for_moved(&members, now);
+        self.enroll(members, now);
+        self.look_for_unnamed(addresses, now);
+        self.note_missing(now);
+    }
+
+    fn note_missing(&mut self, now: Now) {
+        let members: Vec<NodeId> = self.ballot.newest().iter().flat_map(|newest| newest.electorate.members()).collect();
+        let belonging: BTreeSet<NodeId> = self.ids.iter().copied().chain(members).collect();
+        let missing: BTreeSet<NodeId> =
+            belonging.into_iter().filter(|&id| id != self.id && !self.is_listed(id)).collect();
+        self.membership.missing.retain(|id, _| missing.contains(id));
+        for id in missing {
+            self.membership.missing.entry(id).or_insert(now);
+        }
+    }
+
+    /// Whether the newest list has a node, by its name or by its address.
+    fn is_listed(&self, id: NodeId) -> bool {
+        let Some(listing) = &self.membership.listing else { return true };
+        let address = self.place_of(id).map(|place| self.peers[place].address);
+        listing.ids.contains(&id)
+            || address.is_some_and(|address| listing.addresses.contains(&address))
+            || self.contacts.addresses_of(id).any(|address| listing.addresses.contains(&address))
+    }
+
+    /// Looks after electorate and roster, twice per bound.
+    pub(super) fn look_after_members(&mut self, now: Now) {
+        if now < self.membership.next_look {
+            return;
+        }
+        self.membership.next_look = now + self.settings.timing.detection_bound() / 2;
+        let is_cut = self.publication.cut.published().is_some() || self.publication.cut.is_pending();
+        self.ballot.expire(now, is_cut);
+        if self.ballot.newest().is_none() {
+            self.found_electorate(now);
+        } else {
+            self.change_electorate(now, is_cut);
+        }
+        self.let_go(now);
+    }
+
+    /// The first electorate is the list of the discovery, heard or not, if nobody who is heard has one.
+    fn found_electorate(&mut self, now: Now) {
+        let somebody_has_one = self.peers.iter().any(|peer| peer.link.is_up() && peer.electorate.is_some());
+        let too_early = now < self.started + self.settings.timing.detection_bound();
+        let Some(listing) = self.membership.listing.as_ref().filter(|_| !somebody_has_one && !too_early) else {
+            return;
+        };
+        let named = listing.ids.iter().copied().chain([self.id]);
+        let unnamed = self.contacts.has_unnamed();
+        let heard = self.peers.iter().filter(|peer| unnamed && peer.link.is_up()).map(|peer| peer.id);
+        let floor = if unnamed { u16::try_from(listing.addresses.len()).unwrap_or(u16::MAX) } else { 0 };
+        let first = Electorate::first(named.chain(heard), floor);
+        self.adopt_electorate(first, now);
+    }
+
+    fn change_electorate(&mut self, now: Now, is_cut: bool) {
+        let due = self.due_change(now, is_cut);
+        if due.is_empty() {
+            self.membership.waiting = None;
+            return;
+        }
+        let waiting_since = *self.membership.waiting.get_or_insert(now);
+        let bound = self.settings.timing.detection_bound();
+        let has_waited = now.since(waiting_since) >= bound * 4;
+        let rested = self.membership.changed.is_none_or(|changed| now.since(changed) >= bound);
+        let Some(newest) = self.ballot.newest().filter(|_| rested) else { return };
+        if !has_waited && !self.is_first_of_side(newest) || self.ballot.is_pending() || self.ballot.is_full() {
+            return;
+        }
+        let changed = newest.electorate.changed(&due.joining, &due.leaving);
+        let changed = if due.all_named { changed.without_floor() } else { changed };
+        self.membership.waiting = None;
+        self.adopt_electorate(changed, now);
+    }
+
+    /// One agent of a side acts first, so that not every agent decides the same with another stamp.
+    fn is_first_of_side(&self, newest: &Counted) -> bool {
+        let mut mine = newest.places.clone();
+        mine.keep(self.publication.side.published());
+        mine.first() == Some(self.me)
+    }
+
+    fn due_change(&mut self, now: Now, is_cut: bool) -> Due {
+        let can_tell = self.can_tell(now);
+        let quorate = self.standing(now).is_quorate(WriteQuorum::Majority);
+        let Some(newest) = self.ballot.newest().filter(|_| can_tell) else { return Due::default() };
+        // As long as names are missing, one more does not change how many are needed.
+        let incomplete = usize::from(newest.electorate.floor().members) > newest.electorate.names();
+        let mut due = Due::default();
+        if !is_cut && (quorate || incomplete) {
+            due.joining = self.who_may_join(&newest.electorate, now);
+        }
+        if quorate {
+            due.leaving = newest.electorate.members().filter(|&id| self.is_gone(id, now)).collect();
+            due.all_named = newest.electorate.floor().members > 0 && self.all_are_named(&newest.electorate);
+        }
+        due
+    }
+
+    /// Names that have been heard for one bound, are on this side, and are known to everybody on it.
+    fn who_may_join(&self, electorate: &Electorate, now: Now) -> Vec<NodeId> {
+        let bound = self.settings.timing.detection_bound();
+        let side = self.publication.side.published();
+        let strangers = side.iter().filter(|&place| place != self.me && !electorate.has(self.peers[place].id));
+        let may_join = strangers.filter(|&place| {
+            let peer = &self.peers[place];
+            let heard_for = peer.up_since.filter(|_| peer.link.is_up()).map(|since| now.since(since));
+            heard_for.is_some_and(|time| time >= bound && (time >= PATIENCE || self.is_known_on(side, place)))
+        });
+        may_join.map(|place| self.peers[place].id).collect()
+    }
+
+    fn is_known_on(&self, side: &Bits, place: usize) -> bool {
+        side.iter().filter_map(|owner| self.peers[owner].valid_row()).all(|row| !row.absent.has(place))
+    }
+
+    fn all_are_named(&self, electorate: &Electorate) -> bool {
+        let Some(listing) = &self.membership.listing else { return false };
+        !self.contacts.has_unnamed()
+            && listing.addresses.iter().all(|&address| {
+                let listed = self.peers.iter().find(|peer| peer.address == address).map(|peer| peer.id);
+                let named = listed.or_else(|| self.contacts.name_of(address));
+                named.is_some_and(|id| electorate.has(id))
+            })
+    }
+
+    /// Whether a node is missing from the lists and silent for so long that it is gone for good.
+    fn is_gone(&self, id: NodeId, now: Now) -> bool {
+        let silent = self.place_of(id).is_none_or(|place| {
+            let link = &self.peers[place].link;
+            !link.is_up() && link.last_heard().is_none_or(|heard| now.since(heard) >= ABSENCE)
+        });
+        id != self.id && silent && self.membership.is_long_missing(id)
+    }
+
+    /// A newer electorate. It is durable before it is used.
+    pub(super) fn adopt_electorate(&mut self, electorate: Electorate, now: Now) {
+        if self.ballot.newest().is_some_and(|newest| newest.electorate == electorate) {
+            return;
+        }
+        let serial = self.keeping.next_serial();
+        let until = self.until_everybody_knows(now);
+        self.ballot.propose(electorate, serial, &self.ids, until);
+        self.membership.changed = Some(now);
+        self.keeping.want();
+        self.publication.touch();
+    }
+
+    /// What was handed out up to this number is durable.
+    pub(super) fn learn_durable(&mut self, serial: super::saved::Serial, now: Now) {
+        self.keeping.is_durable(serial);
+        let until = self.until_everybody_knows(now);
+        if self.ballot.become_durable(self.keeping.durable, until) {
+            self.publication.touch();
+            self.note_missing(now);
+        }
+    }
+
+    /// Bound and settling from now: who has not heard of a change by then is behind a cut that is known by then.
+    fn until_everybody_knows(&self, now: Now) -> Now {
+        let timing = &self.settings.timing;
+        now + timing.detection_bound() * 2 + timing.confirm_period * 4
+    }
+
+    /// Those who are silent and no longer count leave the roster; those whom the discovery still lists stay in it as if
+    /// they had never been heard.
+    fn let_go(&mut self, now: Now) {
+        let Some(current) = self.ballot.current() else { return };
+        let silent = (0..self.peers.len()).filter(|&place| place != self.me && !self.peers[place].link.is_up());
+        let mut gone: Vec<NodeId> = Vec::new();
+        for place in silent {
+            let id = self.peers[place].id;
+            let removed = current.electorate.has_removed(id) && (self.was_heard(place) || !self.is_listed(id));
+            let never_joined = !current.electorate.has(id) && self.is_gone(id, now);
+            if removed || never_joined {
+                gone.push(id);
+            }
+        }
+        for id in &gone {
+            self.part_from(*id, LeaveReason::Removed);
+        }
+        let (listed, unlisted): (Vec<_>, Vec<_>) = gone.into_iter().partition(|&id| self.is_listed(id));
+        self.begin_again(&listed, now);
+        self.withdraw(&unlisted, now);
+    }
+
+    /// Whether a node was removed from the electorate.
+    pub(super) fn is_removed(&self, place: usize) -> bool {
+        self.ballot.current().is_some_and(|current| current.electorate.has_removed(self.peers[place].id))
+    }
+
+    /// Whether somebody was ever known to have heard this peer.
+    fn was_heard(&self, place: usize) -> bool {
+        self.peers[place].link.is_known() || self.keeping.heard.contains_key(&self.peers[place].id)
+    }
+
+    fn part_from(&mut self, id: NodeId, reason: LeaveReason) {
+        if let Some(place) = self.place_of(id) {
+            let peer = self.name_of(place);
+            self.keeping.heard.remove(&id);
+            self.keeping.want();
+            self.emit_event(Event::PeerLeft { peer, reason });
+        }
+    }
+
+    /// An operator says that a node will not return. One that is heard is there all the same, and stays.
+    pub(super) fn forget(&mut self, name: &str, now: Now) {
+        let id = NodeId::of(&self.settings.cluster, name);
+        let is_heard = self.place_of(id).is_some_and(|place| self.peers[place].link.is_up());
+        if id == self.id || is_heard {
+            return;
+        }
+        if let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.has(id)) {
+            let changed = newest.electorate.changed(&[], &[id]);
+            self.adopt_electorate(changed, now);
+        } else if self.place_of(id).is_some() {
+            self.part_from(id, LeaveReason::Removed);
+            if self.is_listed(id) { self.begin_again(&[id], now) } else { self.withdraw(&[id], now) }
+        }
+        self.membership.next_look = now;
+    }
+}
