@@ -69,18 +69,22 @@ impl Ballot {
 
     /// A newer electorate, which is kept under this number.
     pub(super) fn propose(&mut self, electorate: Electorate, serial: Serial, ids: &[NodeId], until: Now) {
-        if let Some((before, _)) = self.pending.replace((Counted::new(electorate, ids), serial)) {
-            // It was told to others, who may count by it already.
-            self.former.push((before, until));
-        }
+        // One that was not durable was told to others all the same, who may count by it already.
+        let before = self.pending.replace((Counted::new(electorate, ids), serial));
+        self.retire(before.map(|(before, _)| before), until);
+    }
+
+    /// One that never was whole allowed nobody anything.
+    fn retire(&mut self, before: Option<Counted>, until: Now) {
+        let founded = before.filter(|before| !before.electorate.is_in_foundation());
+        self.former.extend(founded.map(|before| (before, until)));
     }
 
     /// Everything up to this number is durable. True if the electorate changed.
     pub(super) fn become_durable(&mut self, serial: Serial, until: Now) -> bool {
         let Some((pending, _)) = self.pending.take_if(|(_, wanted)| *wanted <= serial) else { return false };
-        if let Some(before) = self.current.replace(pending) {
-            self.former.push((before, until));
-        }
+        let before = self.current.replace(pending);
+        self.retire(before, until);
         true
     }
 
@@ -119,7 +123,7 @@ mod tests {
     use std::time::Duration;
 
     fn electorate<const N: usize>(ids: [u64; N]) -> Electorate {
-        Electorate::first(ids.map(NodeId), 0)
+        Electorate::first(ids.map(NodeId), 0).founded()
     }
 
     fn at(seconds: u64) -> Now {

@@ -21,12 +21,12 @@ pub struct Elector {
     pub removed: bool,
 }
 
-/// How many members to count at least, while not all names are known: a discovery told of so many addresses.
+/// How many members an electorate in foundation must have at least: the discovery told of so many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Floor {
     /// The larger stamp is the newer decision.
     pub stamp: u32,
-    /// How many; 0 once all names are known.
+    /// How many; 0 once it is founded.
     pub members: u16,
 }
 
@@ -43,7 +43,7 @@ pub struct Electorate {
 }
 
 impl Electorate {
-    /// The first one: these names, and at least so many members.
+    /// One in foundation: these names, and at least so many members.
     pub fn first(ids: impl IntoIterator<Item = NodeId>, floor: u16) -> Self {
         let joined = |id| Elector { id, stamp: 1, removed: false };
         Self::of(ids.into_iter().map(joined).collect(), Floor { stamp: 1, members: floor })
@@ -121,17 +121,34 @@ impl Electorate {
         self.decided(joining.iter().map(decided(false)).chain(leaving.iter().map(decided(true))).collect())
     }
 
-    /// With all names known.
+    /// Whether it was never whole yet. Agents that do not hear everybody cannot know whether those whom they do not hear
+    /// have had an electorate of their own for long, so until it was whole once nobody writes by it.
+    pub fn is_in_foundation(&self) -> bool {
+        self.floor.members > 0
+    }
+
+    /// Founded: it was whole.
     #[must_use]
-    pub fn without_floor(&self) -> Self {
+    pub fn founded(&self) -> Self {
         Self { floor: Floor { stamp: self.next_stamp(), members: 0 }, ..self.clone() }
     }
 
-    /// What both say: of each name the newest.
+    /// In foundation, with as many members as there are names.
+    #[must_use]
+    pub fn with_lower_floor(&self) -> Self {
+        let members = u16::try_from(self.names()).unwrap_or(u16::MAX);
+        Self { floor: Floor { stamp: self.next_stamp(), members }, ..self.clone() }
+    }
+
+    /// What both say: of each name the newest. But what is founded knows better than what is not: newcomers are let in,
+    /// they do not let themselves in.
     #[must_use]
     pub fn merged(&self, other: &Self) -> Self {
-        let floor = self.floor.max(other.floor);
-        Self { floor, ..self.decided(other.electors.clone()) }
+        match (self.is_in_foundation(), other.is_in_foundation()) {
+            (false, true) if !self.is_empty() => self.clone(),
+            (true, false) if !other.is_empty() => other.clone(),
+            _ => Self { floor: self.floor.max(other.floor), ..self.decided(other.electors.clone()) },
+        }
     }
 
     fn next_stamp(&self) -> u32 {
@@ -193,7 +210,15 @@ mod tests {
         let first = Electorate::first(ids([1, 2]), 6);
         assert_eq!(first.size(), 6);
         assert_eq!(first.changed(&ids([3, 4, 5, 6, 7]), &[]).size(), 7);
-        assert_eq!(first.merged(&first.without_floor()).size(), 2);
+        assert_eq!(first.merged(&first.founded()).size(), 2);
+    }
+
+    #[test]
+    fn who_founds_an_electorate_gives_it_up_for_one_that_is_founded() {
+        let old = Electorate::first(ids([1, 2, 3]), 3).founded();
+        let newcomers = Electorate::first(ids([1, 2, 3, 4, 5, 6, 7]), 7);
+        assert_eq!(newcomers.merged(&old), old);
+        assert_eq!(old.merged(&newcomers), old);
     }
 
     #[test]

@@ -40,7 +40,10 @@ pub(super) struct Membership {
 struct Listed {
     at: Now,
     ids: BTreeSet<NodeId>,
+    /// All addresses.
     addresses: BTreeSet<SocketAddr>,
+    /// Those of which it does not know whose they are.
+    unnamed: BTreeSet<SocketAddr>,
 }
 
 /// A change of the electorate that is due.
@@ -48,12 +51,11 @@ struct Listed {
 struct Due {
     joining: Vec<NodeId>,
     leaving: Vec<NodeId>,
-    all_named: bool,
 }
 
 impl Due {
     fn is_empty(&self) -> bool {
-        self.joining.is_empty() && self.leaving.is_empty() && !self.all_named
+        self.joining.is_empty() && self.leaving.is_empty()
     }
 }
 
@@ -74,9 +76,9 @@ impl Detector {
     pub(super) fn learn_listing(&mut self, listing: Listing, now: Now) {
         let Listing { members, addresses } = listing;
         let ids = members.iter().map(|member| NodeId::of(&self.settings.cluster, &member.name)).collect();
-        let named = members.iter().map(|member| member.address);
-        self.membership.listing =
-            Some(Listed { at: now, ids, addresses: named.chain(addresses.iter().copied()).collect() });
+        let unnamed: BTreeSet<SocketAddr> = addresses.iter().copied().collect();
+        let all = members.iter().map(|member| member.address).chain(addresses.iter().copied()).collect();
+        self.membership.listing = Some(Listed { at: now, ids, addresses: all, unnamed });
         self.look_for_moved(&members, now);
         self.enroll(members, now);
         self.look_for_unnamed(addresses, now);
@@ -103,35 +105,59 @@ impl Detector {
             || self.contacts.addresses_of(id).any(|address| listing.addresses.contains(&address))
     }
 
-    /// Looks after electorate and roster, twice per bound.
+    /// Looks after electorate and roster: often while the electorate is being founded, then twice per bound.
     pub(super) fn look_after_members(&mut self, now: Now) {
         if now < self.membership.next_look {
             return;
         }
-        self.membership.next_look = now + self.settings.timing.detection_bound() / 2;
         let is_cut = self.publication.cut.published().is_some() || self.publication.cut.is_pending();
         self.ballot.expire(now, is_cut);
-        if self.ballot.newest().is_none() {
-            self.found_electorate(now);
-        } else {
+        let founded = self.ballot.newest().is_some_and(|newest| !newest.electorate.is_in_foundation());
+        let timing = &self.settings.timing;
+        let pause = if founded { timing.detection_bound() / 2 } else { timing.confirm_period };
+        self.membership.next_look = now + pause;
+        if founded {
             self.change_electorate(now, is_cut);
+        } else {
+            self.found_electorate(now);
         }
         self.let_go(now);
     }
 
-    /// The first electorate is the list of the discovery, heard or not, if nobody who is heard has one.
+    /// The first electorate is the list of the discovery, heard or not, if nobody who is heard has one. It is founded
+    /// when it was whole once.
     fn found_electorate(&mut self, now: Now) {
-        let somebody_has_one = self.peers.iter().any(|peer| peer.link.is_up() && peer.electorate.is_some());
         let too_early = now < self.started + self.settings.timing.detection_bound();
-        let Some(listing) = self.membership.listing.as_ref().filter(|_| !somebody_has_one && !too_early) else {
+        let Some(listing) = self.membership.listing.as_ref().filter(|_| !too_early) else { return };
+        let Some(newest) = self.ballot.newest() else {
+            if !self.peers.iter().any(|peer| peer.link.is_up() && peer.electorate.is_some()) {
+                let first = self.first_electorate(listing);
+                self.adopt_electorate(first, now);
+            }
             return;
         };
-        let named = listing.ids.iter().copied().chain([self.id]);
+        let founding = &newest.electorate;
+        let joining = self.who_may_join(founding, now);
+        let leaving: Vec<NodeId> = founding.members().filter(|&id| self.is_gone(id, now)).collect();
+        let everybody = self.count(newest, self.publication.side.published()).members == founding.names();
+        let next = if everybody && self.has_all_listed(founding, listing) && self.can_tell(now) {
+            founding.founded()
+        } else if !leaving.is_empty() {
+            founding.changed(&joining, &leaving).with_lower_floor()
+        } else if !joining.is_empty() {
+            founding.changed(&joining, &[])
+        } else {
+            return;
+        };
+        self.adopt_electorate(next, now);
+    }
+
+    fn first_electorate(&self, listing: &Listed) -> Electorate {
         let unnamed = self.contacts.has_unnamed();
         let heard = self.peers.iter().filter(|peer| unnamed && peer.link.is_up()).map(|peer| peer.id);
-        let floor = if unnamed { u16::try_from(listing.addresses.len()).unwrap_or(u16::MAX) } else { 0 };
-        let first = Electorate::first(named.chain(heard), floor);
-        self.adopt_electorate(first, now);
+        let ids: BTreeSet<NodeId> = listing.ids.iter().copied().chain([self.id]).chain(heard).collect();
+        let floor = if unnamed { ids.len().max(listing.addresses.len()) } else { ids.len() };
+        Electorate::first(ids, u16::try_from(floor).unwrap_or(u16::MAX))
     }
 
     fn change_electorate(&mut self, now: Now, is_cut: bool) {
@@ -149,7 +175,6 @@ impl Detector {
             return;
         }
         let changed = newest.electorate.changed(&due.joining, &due.leaving);
-        let changed = if due.all_named { changed.without_floor() } else { changed };
         self.membership.waiting = None;
         self.adopt_electorate(changed, now);
     }
@@ -162,20 +187,11 @@ impl Detector {
     }
 
     fn due_change(&mut self, now: Now, is_cut: bool) -> Due {
-        let can_tell = self.can_tell(now);
-        let quorate = self.standing(now).is_quorate(WriteQuorum::Majority);
-        let Some(newest) = self.ballot.newest().filter(|_| can_tell) else { return Due::default() };
-        // As long as names are missing, one more does not change how many are needed.
-        let incomplete = usize::from(newest.electorate.floor().members) > newest.electorate.names();
-        let mut due = Due::default();
-        if !is_cut && (quorate || incomplete) {
-            due.joining = self.who_may_join(&newest.electorate, now);
-        }
-        if quorate {
-            due.leaving = newest.electorate.members().filter(|&id| self.is_gone(id, now)).collect();
-            due.all_named = newest.electorate.floor().members > 0 && self.all_are_named(&newest.electorate);
-        }
-        due
+        let may_change = self.can_tell(now) && self.standing(now).is_quorate(WriteQuorum::Majority);
+        let Some(newest) = self.ballot.newest().filter(|_| may_change) else { return Due::default() };
+        let joining = if is_cut { Vec::new() } else { self.who_may_join(&newest.electorate, now) };
+        let leaving = newest.electorate.members().filter(|&id| self.is_gone(id, now)).collect();
+        Due { joining, leaving }
     }
 
     /// Names that have been heard for one bound, are on this side, and are known to everybody on it.
@@ -195,14 +211,17 @@ impl Detector {
         side.iter().filter_map(|owner| self.peers[owner].valid_row()).all(|row| !row.absent.has(place))
     }
 
-    fn all_are_named(&self, electorate: &Electorate) -> bool {
-        let Some(listing) = &self.membership.listing else { return false };
-        !self.contacts.has_unnamed()
-            && listing.addresses.iter().all(|&address| {
-                let listed = self.peers.iter().find(|peer| peer.address == address).map(|peer| peer.id);
-                let named = listed.or_else(|| self.contacts.name_of(address));
-                named.is_some_and(|id| electorate.has(id))
-            })
+    /// Whether everybody whom the discovery lists is known by name and belongs.
+    fn has_all_listed(&self, electorate: &Electorate, listing: &Listed) -> bool {
+        let name_of = |address| {
+            let peer = self.peers.iter().find(|peer| peer.address == address && peer.link.is_up());
+            peer.map(|peer| peer.id).or_else(|| self.contacts.name_of(address))
+        };
+        let is_in = |id| electorate.has(id);
+        let floor = usize::from(electorate.floor().members);
+        floor <= electorate.names().max(listing.addresses.len())
+            && listing.ids.iter().copied().all(is_in)
+            && listing.unnamed.iter().all(|&address| name_of(address).is_some_and(is_in))
     }
 
     /// Whether a node is missing from the lists and silent for so long that it is gone for good.

@@ -274,9 +274,10 @@ impl Detector {
 
     fn end_call(&mut self, now: Now) {
         if self.leaving.is_none() {
+            // Before the row: it is about the roster as it is now.
+            self.look_after_members(now);
             self.update_row(now);
             self.send_due_rows(now);
-            self.look_after_members(now);
             self.assess(now);
         }
         self.keep(now);

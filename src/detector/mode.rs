@@ -85,6 +85,8 @@ pub struct Count {
     pub size: usize,
     /// This side has the lowest name, for certain.
     pub has_lowest: bool,
+    /// It was never whole yet.
+    pub in_foundation: bool,
 }
 
 /// What the mode is computed from.
@@ -107,6 +109,9 @@ impl Standing {
     /// The mode: the first row of the table that matches.
     pub fn mode(&self, policy: &ModePolicy) -> Mode {
         let Some(newest) = self.counts.first().filter(|_| !self.starting) else { return Mode::Starting };
+        if self.counts.iter().any(|count| count.in_foundation) {
+            return Mode::Starting;
+        }
         let quorate = self.is_quorate(policy.write_quorum);
         if !self.cut && quorate {
             let whole = newest.members == newest.size && !self.partition && !self.lossy;
@@ -151,7 +156,7 @@ mod tests {
     use super::*;
 
     fn count(members: usize, size: usize) -> Count {
-        Count { members, size, has_lowest: true }
+        Count { members, size, has_lowest: true, in_foundation: false }
     }
 
     fn standing(members: usize, size: usize, cut: bool) -> Standing {
@@ -165,6 +170,12 @@ mod tests {
         assert_eq!(Standing { counts, ..standing(0, 0, true) }.mode(&policy), Mode::Minority);
         let counts = vec![count(4, 6), count(2, 3)];
         assert_eq!(Standing { counts, ..standing(0, 0, true) }.mode(&policy), Mode::Majority);
+    }
+
+    #[test]
+    fn an_electorate_that_is_not_founded_yet_elects_nobody() {
+        let counts = vec![Count { in_foundation: true, ..count(5, 5) }];
+        assert_eq!(Standing { counts, ..standing(0, 0, false) }.mode(&ModePolicy::default()), Mode::Starting);
     }
 
     #[test]

@@ -44,7 +44,12 @@ impl Detector {
         let mut mine = counted.places.clone();
         mine.keep(side);
         let has_lowest = self.settings.mode.tie == Tie::Lowest && self.has_lowest(counted, &mine);
-        Count { members: mine.count(), size: counted.size, has_lowest }
+        Count {
+            members: mine.count(),
+            size: counted.size,
+            has_lowest,
+            in_foundation: counted.electorate.is_in_foundation(),
+        }
     }
 
     /// Whether the lowest name of an electorate is among these nodes. Nobody can tell as long as a name is not known.

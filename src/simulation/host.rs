@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::detector::saved::Saved;
+use crate::detector::saved::{Saved, Serial};
 use crate::detector::settings::{Member, Settings};
 use crate::detector::time::Now;
 use crate::detector::{Detector, Input, Listing, LocalFault, Output};
@@ -60,6 +60,9 @@ pub(super) struct Host {
     /// How far its wall clock is off, in microseconds.
     pub(super) wall_offset: i64,
     saved: Saved,
+    /// What waits for a disk that hangs.
+    unsaved: Option<(Serial, Saved)>,
+    disk_hangs: bool,
     /// Its socket is full of other things: what arrives is dropped, and counted.
     pub(super) flooded: bool,
     inbox: VecDeque<Datagram>,
@@ -75,6 +78,8 @@ impl Host {
             wake: None,
             wall_offset: 0,
             saved: Saved::default(),
+            unsaved: None,
+            disk_hangs: false,
             flooded: false,
             inbox: VecDeque::new(),
             dropped: 0,
@@ -82,13 +87,40 @@ impl Host {
     }
 
     /// Starts a new run of the agent. Without its state it remembers nobody.
-    pub(super) fn start(&mut self, settings: Settings, roster: Vec<Member>, state: bool, seed: [u8; 32], now: Now) {
+    pub(super) fn start(&mut self, settings: Settings, state: bool, seed: [u8; 32], now: Now) {
         let wall = WALL_AT_START.saturating_add(u64::try_from(now.since_start().as_micros()).unwrap_or(u64::MAX));
         let incarnation = Incarnation(wall.saturating_add_signed(self.wall_offset));
         let saved = if state { self.saved.clone() } else { Saved::default() };
-        let mut detector = Detector::new(settings, saved, incarnation, seed, now);
-        detector.handle(Input::Listing(Listing::of(roster)), now);
-        self.detector = Some(detector);
+        // As the shell does where the state cannot be written.
+        let saved = if self.disk_hangs { saved.without_electorate() } else { saved };
+        self.detector = Some(Detector::new(settings, saved, incarnation, seed, now));
+        self.unsaved = None;
+    }
+
+    /// Its discovery answers.
+    pub(super) fn discover(&mut self, listing: Listing, now: Now) {
+        if let Some(detector) = &mut self.detector {
+            detector.handle(Input::Listing(listing), now);
+        }
+    }
+
+    /// Its disk takes nothing any more, or works again and takes what has waited.
+    pub(super) fn hang_disk(&mut self, hung: bool, now: Now) {
+        self.disk_hangs = hung;
+        if let Some((serial, saved)) = self.unsaved.take().filter(|_| !hung) {
+            self.save(serial, saved, now);
+        }
+    }
+
+    fn save(&mut self, serial: Serial, saved: Saved, now: Now) {
+        if self.disk_hangs {
+            self.unsaved = Some((serial, saved));
+            return;
+        }
+        self.saved = saved;
+        if let Some(detector) = &mut self.detector {
+            detector.handle(Input::Saved(serial), now);
+        }
     }
 
     /// The agent is gone, without a word.
@@ -131,8 +163,7 @@ impl Host {
     pub(super) fn output(&mut self, now: Now) -> Option<Output> {
         let output = self.detector.as_mut()?.poll_output()?;
         if let Output::Save(serial, saved) = &output {
-            self.saved = (**saved).clone();
-            self.detector.as_mut()?.handle(Input::Saved(*serial), now);
+            self.save(*serial, (**saved).clone(), now);
         }
         Some(output)
     }

@@ -3,10 +3,12 @@
 //! Deterministic by seed: one thread, one queue of events, all randomness from one generator. Sealing is skipped;
 //! everything else of an agent that can go wrong is here: loss, delay, cuts, stalls, throttling, restarts, clocks.
 
+mod discovery;
 mod host;
 mod network;
 mod world;
 
+pub use discovery::Discovery;
 pub use host::Running;
 pub use network::{Bursts, Conditions};
 pub use world::{Told, World};

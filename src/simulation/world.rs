@@ -8,17 +8,21 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::discovery::{Discovery, Lists};
 use super::host::{Host, Running};
 use super::network::{Conditions, Network, chance};
+use crate::detector::bits::Bits;
 use crate::detector::event::Event;
 use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
 use crate::detector::time::Now;
-use crate::detector::{Detector, Input, LocalFault, Output};
+use crate::detector::{Detector, Input, Listing, LocalFault, Output};
 use crate::identity::Sequence;
 use crate::wire::{Datagram, GoodbyeReason};
 
 /// The first address of the virtual network: host 0.
 const FIRST: u32 = u32::from_be_bytes([10, 0, 0, 0]);
+/// The first address of hosts that moved.
+const FIRST_MOVED: u32 = u32::from_be_bytes([10, 1, 0, 0]);
 
 /// An event, and whose and when it was.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +42,8 @@ enum Next {
     Arrival(usize),
     /// A host looks at its timers.
     Wake(usize),
+    /// A host hears of its discovery.
+    Listing(usize),
 }
 
 /// A datagram on its way.
@@ -62,6 +68,7 @@ pub struct World {
     told: Vec<Told>,
     timing: Timing,
     policy: ModePolicy,
+    lists: Option<Lists>,
     datagrams: u64,
     recorded: Option<Vec<(usize, usize, Datagram)>>,
 }
@@ -84,6 +91,7 @@ impl World {
             told: Vec::new(),
             timing,
             policy: ModePolicy::default(),
+            lists: None,
             datagrams: 0,
             recorded: None,
         }
@@ -195,20 +203,110 @@ impl World {
 
     /// Starts the agent of a host, with the state that its last run saved or without any.
     pub fn start(&mut self, host: usize, state: bool) {
-        let everybody: Vec<usize> = (0..self.hosts.len()).collect();
-        self.start_listing(host, state, &everybody);
+        if self.lists.is_some() {
+            self.start_unlisted(host, state);
+            self.tell_listing(host);
+        } else {
+            let everybody: Vec<usize> = (0..self.hosts.len()).collect();
+            self.start_listing(host, state, &everybody);
+        }
     }
 
     /// As [`Self::start`], but its list names only these hosts.
     pub fn start_listing(&mut self, host: usize, state: bool, listed: &[usize]) {
-        let roster: Vec<Member> = listed.iter().map(|&host| self.hosts[host].member.clone()).collect();
+        self.start_unlisted(host, state);
+        let members = listed.iter().map(|&host| self.hosts[host].member.clone()).collect();
+        let now = self.now;
+        self.hosts[host].discover(Listing::of(members), now);
+        self.take_outputs(host);
+    }
+
+    /// As [`Self::start`], but its discovery tells it nothing yet.
+    pub fn start_unlisted(&mut self, host: usize, state: bool) {
         let node = self.hosts[host].member.clone();
         let settings = Settings { cluster: "test".to_owned(), node, timing: self.timing, mode: self.policy };
         let mut seed = [0; 32];
         self.random.fill_bytes(&mut seed);
         let now = self.now;
-        self.hosts[host].start(settings, roster, state, seed, now);
+        self.hosts[host].start(settings, state, seed, now);
         self.take_outputs(host);
+    }
+
+    /// From now on hosts learn by this discovery who belongs; these do. Agents that run hear of it within a period.
+    pub fn discover(&mut self, discovery: Discovery, listed: &[usize]) {
+        let mut bits = Bits::none(self.hosts.len());
+        bits.extend(listed.iter().copied());
+        self.lists = Some(Lists::new(discovery, bits, self.now));
+        for host in 0..self.hosts.len() {
+            let at = self.now + discovery.period.mul_f64(self.chance());
+            self.push(at, Next::Listing(host));
+        }
+    }
+
+    /// The discovery lists a host from now on, or no longer does.
+    pub fn list(&mut self, host: usize, listed: bool) {
+        if let Some(lists) = &mut self.lists {
+            lists.list(host, listed, self.now);
+        }
+    }
+
+    /// How old the lists are that the hosts get.
+    pub fn lag(&mut self, lag: Duration) {
+        if let Some(lists) = &mut self.lists {
+            lists.lag = lag;
+        }
+    }
+
+    /// The discovery answers a host no longer, or again.
+    pub fn set_discovery_down(&mut self, host: usize, down: bool) {
+        if let Some(lists) = &mut self.lists {
+            lists.set_down(host, down);
+        }
+    }
+
+    /// The disk of a host hangs, or works again.
+    pub fn hang_disk(&mut self, host: usize, hung: bool) {
+        let now = self.now;
+        self.hosts[host].hang_disk(hung, now);
+        self.take_outputs(host);
+    }
+
+    /// An operator tells an agent to forget a host.
+    pub fn forget(&mut self, host: usize, forgotten: usize) {
+        let (now, name) = (self.now, self.hosts[forgotten].member.name.clone());
+        if let Some(detector) = &mut self.hosts[host].detector {
+            detector.handle(Input::Forget(name), now);
+        }
+        self.take_outputs(host);
+    }
+
+    /// A host moves to another address: its agent says so from its next start on, and nothing reaches it at the old one.
+    pub fn move_host(&mut self, host: usize, to: usize) {
+        self.hosts[host].member.address = address(FIRST_MOVED, to);
+    }
+
+    fn tell_listing(&mut self, host: usize) {
+        let Some(lists) = &self.lists else { return };
+        let (discovery, told) = (lists.discovery, lists.told(host, self.now).cloned());
+        if let Some(told) = told.filter(|told| !told.is_empty()) {
+            let members: Vec<Member> = told.iter().map(|listed| self.hosts[listed].member.clone()).collect();
+            let listing = if discovery.names {
+                Listing::of(members)
+            } else {
+                Listing { members: Vec::new(), addresses: members.iter().map(|member| member.address).collect() }
+            };
+            let now = self.now;
+            self.hosts[host].discover(listing, now);
+            self.take_outputs(host);
+        }
+    }
+
+    fn tell_listing_again(&mut self, host: usize) {
+        self.tell_listing(host);
+        if let Some(lists) = &self.lists {
+            let next = self.now + lists.discovery.period;
+            self.push(next, Next::Listing(host));
+        }
     }
 
     /// The agent of a host is killed, without a goodbye.
@@ -297,6 +395,7 @@ impl World {
             match next {
                 Next::Arrival(slot) => self.arrive(slot),
                 Next::Wake(host) => self.woken(host),
+                Next::Listing(host) => self.tell_listing_again(host),
             }
         }
         self.now = end;
@@ -383,11 +482,16 @@ impl World {
     fn host_at(&self, address: SocketAddr) -> Option<usize> {
         let IpAddr::V4(ip) = address.ip() else { return None };
         let index = usize::try_from(u32::from(ip).checked_sub(FIRST)?).ok()?;
-        (index < self.hosts.len()).then_some(index)
+        let first_guess = self.hosts.get(index).filter(|host| host.member.address == address).map(|_| index);
+        first_guess.or_else(|| self.hosts.iter().position(|host| host.member.address == address))
     }
 }
 
 fn member(index: usize) -> Member {
-    let ip = Ipv4Addr::from(FIRST + u32::try_from(index).unwrap_or_default());
-    Member::new(format!("n{index:03}"), "", SocketAddr::from((ip, 7475)))
+    Member::new(format!("n{index:03}"), "", address(FIRST, index))
+}
+
+fn address(first: u32, index: usize) -> SocketAddr {
+    let ip = Ipv4Addr::from(first + u32::try_from(index).unwrap_or_default());
+    SocketAddr::from((ip, 7475))
 }

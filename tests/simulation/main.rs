@@ -7,6 +7,7 @@
 
 mod bound;
 mod cuts;
+mod electorate_histories;
 mod expectation;
 mod hard_cases;
 mod health;
