@@ -201,11 +201,15 @@ impl History {
     }
 
     fn join(world: &mut World, hosts: &[usize], listed_first: bool) {
-        hosts.iter().for_each(|&host| world.list(host, true));
+        for &host in hosts {
+            world.list(host, true);
+        }
         if listed_first {
             world.run_for(Duration::from_secs(5));
         }
-        hosts.iter().for_each(|&host| world.start(host, false));
+        for &host in hosts {
+            world.start(host, false);
+        }
     }
 
     /// Later than bound + settling after the last change of the network, who may write is on one side.
