@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ const HELLO: u8 = 7;
 const ROSTER_WANTED: u8 = 8;
 const ROSTER: u8 = 9;
 
+/// No address.
+const NOWHERE: u8 = 0;
 const IPV4: u8 = 4;
 const IPV6: u8 = 6;
 
@@ -66,11 +69,21 @@ fn body_size(block: &Block) -> usize {
         Block::Challenge(_) | Block::Answer(_) | Block::Slept(_) => 16,
         Block::NewestIncarnation(_) => 8,
         Block::Hello(hello) => {
-            let address = if hello.address.is_ipv4() { 7 } else { 19 };
-            3 + hello.name.len() + hello.zone.len() + hello.version.len() + address
+            let texts = 3 + hello.name.len() + hello.zone.len() + hello.version.len();
+            let ports = 4;
+            texts + address_size(Some(hello.address.ip())) + address_size(hello.host) + ports
         }
         Block::RosterWanted(_) => 6,
         Block::Roster(part) => 8 + 8 * part.ids.len(),
+    }
+}
+
+/// The family and the address.
+fn address_size(address: Option<IpAddr>) -> usize {
+    match address {
+        None => 1,
+        Some(IpAddr::V4(_)) => 5,
+        Some(IpAddr::V6(_)) => 17,
     }
 }
 
@@ -135,18 +148,25 @@ fn write_relay(relay: &RelayBlock, out: &mut Vec<u8>) -> Result<(), TooLarge> {
 fn write_hello(hello: &Hello, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     write_text("name", &hello.name, MAX_NAME, out)?;
     write_text("zone", &hello.zone, MAX_ZONE, out)?;
-    match hello.address.ip() {
-        IpAddr::V4(address) => {
+    write_address(Some(hello.address.ip()), out);
+    out.extend_from_slice(&hello.address.port().to_be_bytes());
+    write_address(hello.host, out);
+    out.extend_from_slice(&hello.http_port.map_or(0, NonZeroU16::get).to_be_bytes());
+    write_text("software version", &hello.version, MAX_SOFTWARE_VERSION, out)
+}
+
+fn write_address(address: Option<IpAddr>, out: &mut Vec<u8>) {
+    match address {
+        None => out.push(NOWHERE),
+        Some(IpAddr::V4(address)) => {
             out.push(IPV4);
             out.extend_from_slice(&address.octets());
         }
-        IpAddr::V6(address) => {
+        Some(IpAddr::V6(address)) => {
             out.push(IPV6);
             out.extend_from_slice(&address.octets());
         }
     }
-    out.extend_from_slice(&hello.address.port().to_be_bytes());
-    write_text("software version", &hello.version, MAX_SOFTWARE_VERSION, out)
 }
 
 fn write_text(what: &'static str, text: &str, limit: usize, out: &mut Vec<u8>) -> Result<(), TooLarge> {
@@ -227,13 +247,18 @@ fn read_relay(body: &mut Reader<'_>) -> Result<Option<RelayBlock>, Malformed> {
 fn read_hello(body: &mut Reader<'_>) -> Result<Hello, Malformed> {
     let name = body.text(MAX_NAME)?.to_owned();
     let zone = body.text(MAX_ZONE)?.to_owned();
-    let ip = match body.u8()? {
-        IPV4 => IpAddr::V4(Ipv4Addr::from_octets(body.array()?)),
-        IPV6 => IpAddr::V6(Ipv6Addr::from_octets(body.array()?)),
-        _ => return Err(Malformed),
-    };
-    let address = SocketAddr::new(ip, body.u16()?);
-    Ok(Hello { name, zone, address, version: body.text(MAX_SOFTWARE_VERSION)?.to_owned() })
+    let address = SocketAddr::new(read_address(body)?.ok_or(Malformed)?, body.u16()?);
+    let (host, http_port) = (read_address(body)?, NonZeroU16::new(body.u16()?));
+    Ok(Hello { name, zone, address, host, http_port, version: body.text(MAX_SOFTWARE_VERSION)?.to_owned() })
+}
+
+fn read_address(body: &mut Reader<'_>) -> Result<Option<IpAddr>, Malformed> {
+    match body.u8()? {
+        NOWHERE => Ok(None),
+        IPV4 => Ok(Some(Ipv4Addr::from_octets(body.array()?).into())),
+        IPV6 => Ok(Some(Ipv6Addr::from_octets(body.array()?).into())),
+        _ => Err(Malformed),
+    }
 }
 
 fn read_roster(body: &mut Reader<'_>) -> Result<RosterPart, Malformed> {
