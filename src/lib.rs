@@ -1,6 +1,7 @@
 //! netsplit: one agent per node that names who is cut off from whom.
 
 pub mod agent;
+pub mod binding;
 pub mod clock;
 pub mod config;
 pub mod detector;
@@ -10,6 +11,7 @@ pub mod hlc;
 pub mod identity;
 pub mod keys;
 pub mod network;
+pub mod probe;
 pub mod simulation;
 pub mod table;
 pub mod wire;
