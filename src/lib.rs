@@ -8,6 +8,7 @@ pub mod detector;
 pub mod discovery;
 pub mod event_lines;
 pub mod hlc;
+pub mod http;
 pub mod identity;
 pub mod keys;
 pub mod network;
