@@ -1,15 +1,18 @@
 //! netsplit: one agent per node that names who is cut off from whom.
 
 pub mod agent;
+pub mod binding;
 pub mod clock;
 pub mod config;
 pub mod detector;
 pub mod discovery;
 pub mod event_lines;
 pub mod hlc;
+pub mod http;
 pub mod identity;
 pub mod keys;
 pub mod network;
+pub mod probe;
 pub mod simulation;
 pub mod table;
 pub mod wire;

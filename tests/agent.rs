@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 use std::cell::{Cell, RefCell};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -48,7 +48,12 @@ fn keys(seed: u8) -> Keys {
     Keys::oldest_first(vec![Key::new(&[seed; 32])]).unwrap()
 }
 
+/// What each knows of itself beyond the list.
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const HTTP_PORT: u16 = 7476;
+
 fn settings(node: Member) -> Settings {
+    let node = Member { host: Some(HOST), http_port: Some(HTTP_PORT), ..node };
     let timing = Timing::of_period(Duration::from_millis(500));
     Settings { cluster: CLUSTER.to_owned(), node, timing, mode: ModePolicy::default() }
 }
@@ -117,6 +122,16 @@ fn a_goodbye_is_told_from_a_crash_and_neither_is_a_partition() {
         until("the crash is seen", || agents.iter().all(|agent| agent.has_told(unheard))).await;
         let opened = |event: &Event| matches!(event, Event::PartitionOpened(_));
         assert!(!agents.iter().any(|agent| agent.has_told(opened)));
+    });
+}
+
+#[test]
+fn agents_tell_each_other_where_their_hosts_and_http_servers_are() {
+    run(async {
+        let agents = start(3, &[]);
+        let is_known = |member: &Member| (member.host, member.http_port) == (Some(HOST), Some(HTTP_PORT));
+        let knows_all = |view: &View| view.nodes.iter().all(|node| is_known(&node.member));
+        until("everybody knows it of everybody", || agents.iter().all(|agent| agent.sees(knows_all))).await;
     });
 }
 

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -12,11 +12,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 fn configuration(directory: &Path, listen: &str) -> std::path::PathBuf {
+    configuration_with(directory, listen, &format!("127.0.0.1:{}", some_tcp_port()))
+}
+
+fn configuration_with(directory: &Path, listen: &str, http: &str) -> std::path::PathBuf {
     let keys = directory.join("keys");
     fs::create_dir_all(&keys).unwrap();
     fs::write(keys.join("1"), "0123456789abcdef".repeat(4)).unwrap();
     let text = format!(
-        "cluster: test\nnode: {{name: node-1}}\nlisten: \"{listen}\"\n\
+        "cluster: test\nnode: {{name: node-1}}\nlisten: \"{listen}\"\nhttp: {{listen: \"{http}\"}}\n\
          peers:\n  discovery:\n    static:\n      - {{name: node-1, address: \"127.0.0.1:7475\"}}\n      \
          - {{name: node-2, address: \"127.0.0.1:9\"}}\n\
          authentication: {{keys: {}}}\n",
@@ -36,6 +40,10 @@ fn run(file: &Path) -> Command {
 /// A port that nobody had a moment ago.
 fn some_port() -> u16 {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn some_tcp_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn started(directory: &TempDir) -> (Child, Lines<BufReader<ChildStdout>>) {
@@ -85,6 +93,39 @@ fn a_port_in_use_is_told_in_one_sentence_with_exit_code_3() {
     assert_eq!(output.status.code(), Some(3), "{error}");
     let told = format!("cannot listen on {address}/udp: the port is in use; stop the program that has it");
     assert!(error.contains(&told), "{error}");
+}
+
+#[test]
+fn an_http_port_in_use_is_told_in_one_sentence_with_exit_code_3() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let listen = format!("127.0.0.1:{}", some_port());
+    let output = run(&configuration_with(directory.path(), &listen, &address.to_string())).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    let told = format!(
+        "cannot listen on {address}/tcp: the port is in use; stop the program that has it, or choose another with \
+         `http.listen`"
+    );
+    assert!(error.contains(&told), "{error}");
+}
+
+#[test]
+fn a_running_agent_says_by_http_that_it_is_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let http = format!("127.0.0.1:{}", some_tcp_port());
+    let listen = format!("127.0.0.1:{}", some_port());
+    let mut child = run(&configuration_with(directory.path(), &listen, &http)).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let mut stream = TcpStream::connect(&http).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

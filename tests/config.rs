@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use netsplit::config::{self, Authentication, Config, Effective, Environment, KEYS, MAX_FILE_SIZE, load};
-use netsplit::detector::settings::{ModePolicy, Policy, Tie, Timing, WriteQuorum};
+use netsplit::detector::settings::{Member, ModePolicy, Policy, Tie, Timing, WriteQuorum};
 use proptest::prelude::*;
 
 const LEAST: &str = r#"
@@ -58,6 +58,8 @@ fn the_least_file_has_every_default() {
     assert_eq!(config.settings.mode, ModePolicy::default());
     assert_eq!(config.listen, "[::]:7475".parse::<SocketAddr>().unwrap());
     assert_eq!(config.authentication, Authentication::Keys(PathBuf::from("/etc/netsplit/keys")));
+    assert_eq!(config.http_listen, "[::]:7476".parse::<SocketAddr>().unwrap());
+    assert_eq!((config.settings.node.http_port, config.settings.node.host), (Some(7476), None));
     assert_eq!(config.settings.node, config.roster[0]);
     assert_eq!(
         config.roster.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
@@ -104,6 +106,7 @@ fn the_list_of_keys_is_that_of_the_schema() {
     for (above, text) in [
         ("", "x: 1".to_owned()),
         ("node.", "node: {x: 1}".into()),
+        ("http.", "http: {x: 1}".into()),
         ("peers.", "peers: {x: 1}".into()),
         ("peers.discovery.", "peers: {discovery: {x: 1}}".into()),
         ("peers.discovery.static.", "peers: {discovery: {static: [{x: 1}]}}".into()),
@@ -167,6 +170,35 @@ fn the_nodes_own_zone_counts_before_the_list() {
     assert_eq!((config.settings.node.zone.as_str(), config.roster[0].zone.as_str()), ("north", "north"));
 }
 
+/// What this node says of itself with `text` below `node`, and `http.listen`.
+fn own_node(text: &str, http: &str) -> Member {
+    config(&format!("{LEAST}node: {{{text}}}\nhttp: {{listen: \"{http}\"}}\n")).settings.node
+}
+
+#[test]
+fn a_node_is_reached_at_its_pod_address_and_pinged_at_its_host() {
+    let node = own_node("pod_address: 10.9.9.9, host_address: \"fd00::1\"", "[::]:80");
+    assert_eq!((node.address, node.host), ("10.9.9.9:7475".parse().unwrap(), Some("fd00::1".parse().unwrap())));
+    let node = own_node("pod_address: \"\", host_address: \"\"", "[::]:80");
+    assert_eq!((node.address, node.host), ("10.0.0.1:7475".parse().unwrap(), None));
+    let node = own_node("host_address: 10.0.0.1", "[::]:80");
+    assert_eq!(node.host, None, "it is the agent's own");
+}
+
+#[test]
+fn an_http_port_that_peers_do_not_find_at_the_agents_address_is_not_told() {
+    for (listen, told) in [
+        ("[::]:80", Some(80)),
+        ("0.0.0.0:81", Some(81)),
+        ("10.0.0.1:82", Some(82)),
+        ("127.0.0.1:83", None),
+        ("[::1]:84", None),
+        ("10.0.0.9:85", None),
+    ] {
+        assert_eq!(own_node("", listen).http_port, told, "{listen}");
+    }
+}
+
 #[test]
 fn the_nodes_name_is_that_of_the_file_then_the_variable_then_the_host() {
     let name = |text: &str, environment: Environment| load("f", text, &environment).unwrap().config.settings.node.name;
@@ -202,7 +234,8 @@ fn a_thousand_nodes_load() {
 #[test]
 fn what_check_prints_loads_as_the_same_configuration() {
     let odd = format!(
-        "{}cluster: $$a\nmode: {{write_quorum: 3}}\n",
+        "{}cluster: $$a\nmode: {{write_quorum: 3}}\nhttp: {{listen: \"127.0.0.1:80\"}}\n\
+         node: {{pod_address: 10.9.9.9, host_address: \"fd00::1\"}}\n",
         LEAST.replacen("peers:\n", "peers:\n  period: 33ms\n", 1)
     );
     let insecure = LEAST.replace("{keys: /etc/netsplit/keys}", "insecure");

@@ -81,6 +81,7 @@ fn what_has_the_wrong_shape_is_told_the_right_one() {
         ("a list for discovery", "peers:\n  discovery:\n    - {name: node-1}\n".into()),
         ("a mapping for the list", "peers:\n  discovery:\n    static: {node-1: \"10.0.0.1:7475\"}\n".into()),
         ("a bare address in the list", listing("      - 10.0.0.1:7475\n")),
+        ("a value for http", "http: \"[::]:7476\"\n".into()),
         ("a list for authentication", "authentication: [/keys]\n".into()),
         ("a truth for authentication", "authentication: true\n".into()),
         ("an address that YAML takes for a list", "listen: [::]:7475\n".into()),
@@ -101,7 +102,7 @@ fn an_unknown_or_repeated_key_is_told_which_was_meant() {
         ("a slip in authentication", "authentication: {key: /keys}\n".into()),
         ("a key in the wrong place", with_rest("period: 1s\n")),
         ("nothing like it", with_rest("colour: blue\n")),
-        ("a key of a later version", with_rest("http: {listen: \"[::]:7476\"}\n")),
+        ("a key of a later version", with_rest("http: {expose: all}\n")),
         ("a discovery of a later version", "peers:\n  discovery: {kubernetes: {service: s}}\n".into()),
         ("a later key in the wrong place", with_rest("max_heartbeats_per_second: 250\n")),
         ("a key twice", with_rest("cluster: a\ncluster: b\n")),
@@ -134,6 +135,11 @@ fn a_value_out_of_its_range_is_told_the_range() {
         ("a listen without a port", with_rest("listen: \"0.0.0.0\"\n")),
         ("a listen without an address", with_rest("listen: \":7475\"\n")),
         ("a listen on port 0", with_rest("listen: \"[::]:0\"\n")),
+        ("an HTTP listen without a port", with_rest("http: {listen: 127.0.0.1}\n")),
+        ("a pod address with a port", with_rest("node: {pod_address: \"10.0.0.1:7475\"}\n")),
+        ("a pod address that is a name", with_rest("node: {pod_address: node-1}\n")),
+        ("a host address of nobody", with_rest("node: {host_address: 0.0.0.0}\n")),
+        ("a host address dressed as IPv6", with_rest("node: {host_address: \"::ffff:10.0.0.1\"}\n")),
         ("authentication by another word", REST.replace("{keys: /keys}", "none")),
         ("keys nowhere", REST.replace("/keys", "\"\"")),
         ("keys at home", REST.replace("/keys", "~/keys")),
@@ -191,6 +197,7 @@ fn values_that_do_not_fit_each_other_are_told_apart() {
             "a family that cannot be reached",
             listing("      - {name: node-1, address: \"[fd00::1]:7475\"}\nlisten: \"0.0.0.0:7475\"\n")
         ),
+        ("a pod that cannot be reached", with_rest("listen: \"0.0.0.0:7475\"\nnode: {pod_address: \"fd00::1\"}\n")),
     ]));
 }
 
@@ -244,6 +251,7 @@ fn what_is_odd_is_a_warning_and_no_error() {
             warned(&listing("      - {name: node-1, address: \"10.0.0.1:7000\"}\n      - {name: node-2, address: \"10.0.0.2:7475\"}\n")),
             warned(&in_peers("  profile: fast\n  period: 1s\n")),
             warned(&with_rest("node: {zone: north}\n")),
+            warned(&with_rest("node: {pod_address: 10.9.9.9}\n")),
             warned(&with_rest("mode: {write_quorum: 1}\n")),
         ]
         .join("\n")

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -100,7 +101,9 @@ fn relay(value: &Value) -> RelayBlock {
 fn hello(value: &Value) -> Hello {
     let field = |name: &str| text(&value[name]).to_owned();
     let address = field("address").parse().unwrap();
-    Hello { name: field("name"), zone: field("zone"), address, version: field("version") }
+    let host = value["host"].as_str().map(|host| host.parse().unwrap());
+    let http_port = NonZeroU16::new(number(&value["http_port"]));
+    Hello { name: field("name"), zone: field("zone"), address, host, http_port, version: field("version") }
 }
 
 fn roster_part(value: &Value) -> RosterPart {

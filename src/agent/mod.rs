@@ -6,6 +6,7 @@
 
 mod counters;
 mod gate;
+mod inquiries;
 mod outbox;
 mod record;
 mod socket_faults;
@@ -21,6 +22,7 @@ pub use counters::{Counters, Reason};
 pub use record::{EventSink, Record};
 
 use crate::clock::Clock;
+use crate::detector::evidence::Question;
 use crate::detector::saved::Saved;
 use crate::detector::settings::{Member, Settings};
 use crate::detector::time::Now;
@@ -31,6 +33,7 @@ use crate::identity::Incarnation;
 use crate::network::{Batch, Left, Network};
 use crate::wire::{GoodbyeReason, Keys, Newer, Opened, Refusal};
 use gate::{Gate, Refused};
+use inquiries::Inquiries;
 use outbox::Outbox;
 
 /// How many batches are read before the detector looks at the time: 4,096 datagrams, so that a flood cannot keep it from
@@ -73,6 +76,9 @@ pub struct Agent<N> {
     detector: Detector,
     gate: Gate,
     outbox: Outbox,
+    inquiries: Inquiries,
+    /// How long a question may take: one confirm period.
+    patience: Duration,
     hybrid: HybridClock,
     events: Box<dyn EventSink>,
     identity: record::Identity,
@@ -144,6 +150,7 @@ impl<N: Network> Agent<N> {
         let (now, wall) = (clock.now(), clock.wall());
         let incarnation = Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
         let identity = record::Identity::of(&settings);
+        let patience = settings.timing.confirm_period;
         let mut detector = Detector::new(settings, Saved::default(), incarnation, seed, now);
         detector.handle(Input::Listing(Listing::of(roster)), now);
         let (view, seen) = watch::channel(detector.view(now));
@@ -153,11 +160,23 @@ impl<N: Network> Agent<N> {
         let outbox = Outbox::new(keys);
         let handle = AgentHandle { view: seen, counters: Arc::clone(&counters), commands: commander };
         let hybrid = HybridClock::default();
-        let (events, state) = (Box::new(events), State::Drained);
-        Ok((
-            Self { network, clock, detector, gate, outbox, hybrid, events, identity, counters, view, commands, state },
-            handle,
-        ))
+        let agent = Self {
+            network,
+            clock,
+            detector,
+            gate,
+            outbox,
+            inquiries: Inquiries::default(),
+            patience,
+            hybrid,
+            events: Box::new(events),
+            identity,
+            counters,
+            view,
+            commands,
+            state: State::Drained,
+        };
+        Ok((agent, handle))
     }
 
     /// Runs until it was told to stop and has said goodbye.
@@ -257,7 +276,7 @@ impl<N: Network> Agent<N> {
                 }
                 // It lives in memory only, which is as durable as this agent gets.
                 Output::Save(serial, _) => self.detector.handle(Input::Saved(serial), moment.now),
-                Output::Ask(_) => {}
+                Output::Ask(question) => self.ask(question, moment),
                 Output::View => view_is_new = true,
                 Output::Stopped => self.state = State::Stopped,
             }
@@ -266,6 +285,13 @@ impl<N: Network> Agent<N> {
             let view = self.detector.view(moment.now);
             self.gate.learn_addresses(&view);
             self.view.send_replace(view);
+        }
+    }
+
+    fn ask(&mut self, question: Question, moment: Moment) {
+        let ask = |question| self.network.ask(question, self.patience);
+        if let Some(evidence) = self.inquiries.begin(question, ask) {
+            self.detector.handle(Input::Evidence(evidence), moment.now);
         }
     }
 
@@ -285,6 +311,9 @@ impl<N: Network> Agent<N> {
             }
             Some(Command::Stop(reason)) = self.commands.recv() => {
                 self.detector.handle(Input::Stop(reason), self.clock.now());
+            }
+            Some(evidence) = self.inquiries.next() => {
+                self.detector.handle(Input::Evidence(evidence), self.clock.now());
             }
             () = tokio::time::sleep(sleep) => {}
         }

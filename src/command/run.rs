@@ -10,6 +10,7 @@ use netsplit::clock::Clock;
 use netsplit::config::{self, Authentication, Config, Environment, Human, Loaded};
 use netsplit::discovery::StaticList;
 use netsplit::event_lines;
+use netsplit::http::{Server, Serving};
 use netsplit::keys::{KeysError, read_directory};
 use netsplit::network::UdpNetwork;
 use netsplit::wire::{GoodbyeReason, Keys};
@@ -56,14 +57,18 @@ fn keys_of(authentication: &Authentication) -> Result<Keys, KeysError> {
 async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
     let network = UdpNetwork::bind(config.listen)?;
-    announce(&config, &network);
+    let server = Server::bind(config.http_listen)?;
+    announce(&config, &network, &server);
     let (lines, writing) = event_lines::start(io::stdout())?;
     let roster = StaticList::new(config.roster).roster();
     let setup = Setup { settings: config.settings, roster, keys };
-    let (agent, handle) = Agent::new(setup, network, Clock::start(), lines)?;
+    let clock = Clock::start();
+    let (agent, handle) = Agent::new(setup, network, clock, lines)?;
+    let serving = server.start(handle.view(), move || clock.now())?;
     let mut agent = pin!(agent.run());
     tokio::select! {
         () = &mut agent => {}
+        () = watch(serving) => {}
         () = signals.next() => {
             handle.stop(GoodbyeReason::Stopped);
             tokio::select! {
@@ -80,12 +85,20 @@ async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn announce(config: &Config, network: &UdpNetwork) {
+/// Never ends: without its HTTP server the agent goes on, and the kubelet notices.
+async fn watch(mut serving: Serving) {
+    serving.ended().await;
+    tracing::error!("the HTTP server ended: this is a fault in netsplit, please report it, and restart the agent");
+    std::future::pending::<()>().await;
+}
+
+fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         cluster = config.settings.cluster,
         node = config.settings.node.name,
         listen = %network.local_address(),
+        http = %server.local_address(),
         roster = config.roster.len(),
         detection_bound = %Human(config.settings.timing.detection_bound()),
         "the agent runs"

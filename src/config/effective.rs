@@ -1,6 +1,6 @@
 //! A configuration with nothing left out, printed: as YAML that loads as the same configuration, or as JSON.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Serialize, Serializer};
 use serde_yaml::FlowMap;
@@ -15,6 +15,7 @@ pub struct Effective {
     cluster: String,
     node: FlowMap<Node>,
     listen: SocketAddr,
+    http: FlowMap<Http>,
     peers: Peers,
     authentication: Keys,
     mode: Mode,
@@ -24,6 +25,13 @@ pub struct Effective {
 struct Node {
     name: String,
     zone: String,
+    pod_address: String,
+    host_address: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Http {
+    listen: SocketAddr,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -70,8 +78,9 @@ impl Effective {
         let settings = &config.settings;
         Self {
             cluster: plain(&settings.cluster),
-            node: FlowMap(Node { name: plain(&settings.node.name), zone: plain(&settings.node.zone) }),
+            node: FlowMap(node(config)),
             listen: config.listen,
+            http: FlowMap(Http { listen: config.http_listen }),
             peers: peers(config),
             authentication: match &config.authentication {
                 Authentication::Keys(directory) => Keys::Keys(plain(&directory.display().to_string())),
@@ -97,6 +106,17 @@ impl Effective {
     /// Only if the serializer finds something that YAML cannot say; nothing here is of that kind.
     pub fn to_yaml(&self) -> Result<String, serde_yaml::ser::Error> {
         serde_yaml::to_string(self)
+    }
+}
+
+fn node(config: &Config) -> Node {
+    let node = &config.settings.node;
+    let given = |address: Option<IpAddr>| address.map(|address| address.to_string()).unwrap_or_default();
+    Node {
+        name: plain(&node.name),
+        zone: plain(&node.zone),
+        pod_address: given(config.pod_address),
+        host_address: given(node.host),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Loading is a pure function of (file name, text, [`Environment`]), so that `check`, the agent's start and a later
 //! reload judge alike. The way of a file: [`load`] reads it, `parse` makes it a [`schema`] (the first error ends it),
-//! `validate` and its helpers (`timing`, `roster`, `name`) replace `${NAME}` and judge every value (all errors are told).
+//! `validate` and its helpers (`timing`, `roster`, `own_node`, `name`) replace `${NAME}` and judge every value (all errors are told).
 //! `docs/configuration.md` describes every key.
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
@@ -15,6 +15,7 @@ mod error;
 mod expand;
 mod load;
 mod name;
+mod own_node;
 mod parse;
 mod reader;
 mod roster;
@@ -23,7 +24,7 @@ mod timing;
 mod unknown;
 mod validate;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::detector::settings::{Member, Settings};
@@ -44,6 +45,10 @@ pub struct Config {
     pub settings: Settings,
     /// Where heartbeats arrive. `[::]` stands for IPv4 too.
     pub listen: SocketAddr,
+    /// Where the HTTP server listens. `[::]` stands for IPv4 too.
+    pub http_listen: SocketAddr,
+    /// Where other agents reach this one, if that was given; the settings' own node has it.
+    pub pod_address: Option<IpAddr>,
     /// The static list, this node included, in order of name.
     pub roster: Vec<Member>,
     /// How heartbeats are vouched for.

@@ -88,6 +88,7 @@ fn not_one_value(path: &str) -> Refusal {
 fn example(path: &str) -> &'static str {
     match path {
         "node" => "write it as `node: {name: node-1, zone: east}`",
+        "http" => "write it as `http: {listen: \"[::]:7476\"}`",
         "peers" => "write it as `peers:`, with `period: 1s` and its other keys indented below",
         "peers.discovery" => "write it as `discovery:`, with `static:` and the list of nodes indented below",
         "peers.discovery.static" => {

@@ -15,6 +15,12 @@ use crate::identity::NodeId;
 /// The longest static list. What a heartbeat can carry of a row bounds it.
 pub const MAX_STATIC_NODES: usize = 1000;
 
+/// The port of heartbeats.
+pub(super) const HEARTBEATS: u16 = 7475;
+
+/// The port of HTTP.
+pub(super) const HTTP: u16 = 7476;
+
 const EXAMPLE: &str =
     "list every node, this one included: `discovery: {static: [{name: node-1, address: \"10.0.0.1:7475\"}]}`";
 
@@ -83,47 +89,62 @@ fn member(entry: &Spanned<Entry>, reader: &mut Reader<'_>) -> Option<(Member, Pl
     Some((Member::new(name, zone?, address), Places { name: name_place, address: address_place }))
 }
 
-/// An IP address and a port.
-pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Refusal> {
-    let address: SocketAddr = text.parse().map_err(|_| no_address(text))?;
+/// An IP address and a port, which is usually `usual`.
+pub(super) fn socket_address(text: &str, usual: u16) -> Result<SocketAddr, Refusal> {
+    let address: SocketAddr = text.parse().map_err(|_| no_address(text, usual))?;
     if address.port() == 0 {
-        return Err(Refusal::new("has port 0", "write the port that agents listen on, usually 7475"));
+        return Err(Refusal::new("has port 0", format!("write the port that agents listen on, usually {usual}")));
     }
     Ok(address)
 }
 
 fn peer_address(text: &str) -> Result<SocketAddr, Refusal> {
-    let address = socket_address(text)?;
+    let address = socket_address(text, HEARTBEATS)?;
+    one_nodes(address.ip(), |ip| SocketAddr::new(ip, address.port()).to_string())?;
+    Ok(address)
+}
+
+/// An IP address by itself.
+pub(super) fn node_address(text: &str) -> Result<IpAddr, Refusal> {
+    let ip = text.parse().map_err(|_| match text.parse::<SocketAddr>() {
+        Ok(address) => Refusal::new("has a port", format!("write `{}`", address.ip())),
+        Err(_) => Refusal::new("is not an IP address", "write it as `10.0.0.1` or `fd00::1`, no name"),
+    })?;
+    one_nodes(ip, |ip| ip.to_string())?;
+    Ok(ip)
+}
+
+/// Refuses what cannot be the address of one node; `written` is how its IPv4 form is to be written.
+fn one_nodes(ip: IpAddr, written: impl Fn(IpAddr) -> String) -> Result<(), Refusal> {
     let hint = "write the address at which the other nodes reach this one";
-    match address.ip() {
+    match ip {
         ip if ip.is_unspecified() => Err(Refusal::new("is nobody's address", hint)),
         ip if ip.is_multicast() => Err(Refusal::new("is a multicast address", hint)),
         IpAddr::V4(Ipv4Addr::BROADCAST) => Err(Refusal::new("is the broadcast address", hint)),
-        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
-            None => Ok(address),
-            Some(ip) => {
-                let hint = format!("write `{}`", SocketAddr::from((ip, address.port())));
-                Err(Refusal::new("is an IPv4 address written as IPv6", hint))
-            }
-        },
-        IpAddr::V4(_) => Ok(address),
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(Ok(()), |ip| {
+            let hint = format!("write `{}`", written(ip.into()));
+            Err(Refusal::new("is an IPv4 address written as IPv6", hint))
+        }),
+        IpAddr::V4(_) => Ok(()),
     }
 }
 
 /// Says what an address lacks, as far as that can be seen.
-fn no_address(text: &str) -> Refusal {
+fn no_address(text: &str, usual: u16) -> Refusal {
     if text.parse::<Ipv6Addr>().is_ok() {
-        let hint = "put the address in brackets and the port behind them, as in `[fd00::1]:7475`";
+        let hint = format!("put the address in brackets and the port behind them, as in `[fd00::1]:{usual}`");
         return Refusal::new("is an IPv6 address without brackets", hint);
     }
     if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        return Refusal::new("has no port", format!("write `{}`", SocketAddr::from((ip, 7475))));
+        return Refusal::new("has no port", format!("write `{}`", SocketAddr::from((ip, usual))));
     }
     let Some((host, port)) = text.rsplit_once(':') else {
-        return Refusal::new("is not an IP address and a port", "write it as `10.0.0.1:7475` or `[fd00::1]:7475`");
+        let hint = format!("write it as `10.0.0.1:{usual}` or `[fd00::1]:{usual}`");
+        return Refusal::new("is not an IP address and a port", hint);
     };
     if port.parse::<u16>().is_err() {
-        return Refusal::new(format!("has `{port}` for a port"), "write a port from 1 to 65535, usually 7475");
+        let hint = format!("write a port from 1 to 65535, usually {usual}");
+        return Refusal::new(format!("has `{port}` for a port"), hint);
     }
     if host.contains(':') {
         let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -26,6 +26,8 @@ pub struct File {
     pub node: Option<Node>,
     /// Where heartbeats arrive (UDP). What the other agents have as this node's address must lead here; needs a restart.
     pub listen: Option<Text>,
+    /// The HTTP server, which tells whether the agent is well.
+    pub http: Option<Http>,
     /// Who the other nodes are and how closely they are watched.
     pub peers: Option<Spanned<Peers>>,
     /// How agents know each other's heartbeats from a stranger's. Required, so that nobody runs without by oversight.
@@ -43,6 +45,20 @@ pub struct Node {
     pub name: Option<Text>,
     /// The node's zone; empty means the zone of its entry in the list. A wrong zone blames the wrong place for a cut.
     pub zone: Option<Text>,
+    /// Where other agents reach this one, if not at the address of its entry in the list; the port is that of `listen`.
+    /// Empty means not given; needs a restart.
+    pub pod_address: Option<Text>,
+    /// The address of the host, where that is another than the agent's: silent agents' hosts are pinged there. Empty
+    /// means not given; needs a restart.
+    pub host_address: Option<Text>,
+}
+
+/// `http`: the HTTP server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Where it listens (TCP). Peers that no longer hear this agent ask there for a sign of life; needs a restart.
+    pub listen: Option<Text>,
 }
 
 /// `peers`: who the other nodes are and how closely they are watched.

@@ -1,11 +1,14 @@
 //! Keys that do not exist: what was most likely meant instead.
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 21] = [
     "cluster",
     "node.name",
     "node.zone",
+    "node.pod_address",
+    "node.host_address",
     "listen",
+    "http.listen",
     "peers.profile",
     "peers.period",
     "peers.timeout",
@@ -23,13 +26,11 @@ pub const KEYS: [&str; 18] = [
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 10] = [
-    "http",
+const LATER: [&str; 8] = [
+    "http.expose",
     "audit",
     "state",
     "endpoints",
-    "node.pod_address",
-    "node.host_address",
     "peers.max_heartbeats_per_second",
     "peers.source_ports",
     "peers.discovery.dns",
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_says_so() {
-        assert!(hint("", "http", &[]).contains("not in this version"));
+        assert!(hint("", "audit", &[]).contains("not in this version"));
         assert!(hint("peers.discovery", "kubernetes", &["static"]).contains("not in this version"));
     }
 

@@ -1,38 +1,45 @@
 //! A parsed file becomes a [`Config`]: every value in its range, and all of them fit for each other. Goes on after the
 //! first wrong value, so that an operator sees all of them; what a wrong value would be compared with is then skipped.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_yaml::{Location, Spanned};
 
 use super::error::Refusal;
+use super::own_node::{self, OwnNode};
 use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
-use super::schema::{self, File, Keys, Node};
-use super::unknown::closest;
+use super::schema::{self, File, Keys, Text};
 use super::{Authentication, Config, name, timing};
 use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
-
-/// How many names a hint lists.
-const NAMED: usize = 5;
 
 /// Judges the whole file. `None` only if the reader was told why.
 pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<Config> {
     let (place, file) = (file.referenced, &file.value);
     let cluster = reader.read("cluster", file.cluster.as_ref(), name::cluster).or("default".to_owned());
-    let default_listen = SocketAddr::from(([0; 16], 7475));
-    let listen = reader.read("listen", file.listen.as_ref(), roster::socket_address);
-    let listen = listen.or(default_listen);
+    let listen = listen("listen", file.listen.as_ref(), roster::HEARTBEATS, reader);
+    let http_listen = file.http.as_ref().and_then(|http| http.listen.as_ref());
+    let http_listen = self::listen("http.listen", http_listen, roster::HTTP, reader);
     let peers = peers(file, place, cluster.as_deref().unwrap_or_default(), reader);
-    let node = own_node(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
+    let own = own_node::read(file.node.as_ref(), peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
     let authentication = authentication(file, place, reader);
     let mode = mode(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
     let (timing, listed) = peers?;
-    let (listed, node, listen) = (listed?, node?, listen?);
-    check_reach(listen, &listed, &node, reader);
+    let (listed, own, listen, http_listen) = (listed?, own?, listen?, http_listen?);
+    check_reach(listen, &listed, &own, reader);
+    let pod_address = own.pod_address();
+    let node = own.into_member(listen, http_listen);
     let settings = Settings { cluster: cluster?, node: node.clone(), timing, mode: mode? };
-    Some(Config { settings, listen, roster: in_order(listed, &node), authentication: authentication? })
+    let (roster, authentication) = (in_order(listed, &node), authentication?);
+    Some(Config { settings, listen, http_listen, pod_address, roster, authentication })
+}
+
+/// Where something listens; left out it is every address at its usual port.
+fn listen(what: &str, text: Option<&Text>, usual: u16, reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    let listen = reader.read(what, text, |text| roster::socket_address(text, usual));
+    listen.or(SocketAddr::from(([0; 16], usual)))
 }
 
 /// The list in order of name; this node's entry is as this node sees itself.
@@ -50,71 +57,6 @@ fn peers(file: &File, place: Location, cluster: &str, reader: &mut Reader<'_>) -
         return None;
     };
     Some((timing::read(&peers.value, reader), roster::read(peers, cluster, reader)))
-}
-
-fn own_node(file: &File, listed: Option<&Listed>, reader: &mut Reader<'_>) -> Option<Member> {
-    let node = file.node.as_ref();
-    let (name, place) = own_name(node, reader)?;
-    let zone = reader.read("node.zone", node.and_then(|node| node.zone.as_ref()), name::zone);
-    let listed = listed?;
-    let Some((entry, _)) = listed.members.iter().find(|(member, _)| member.name == name) else {
-        if listed.whole {
-            reader.refuse(place.unwrap_or(listed.place), not_listed(&name, listed));
-        }
-        return None;
-    };
-    let mut own = entry.clone();
-    if let Some((zone, place)) = zone.given().filter(|(zone, _)| !zone.is_empty()) {
-        if !own.zone.is_empty() && own.zone != zone {
-            let message = format!("node.zone is `{zone}`, but the list has `{name}` in `{}`", own.zone);
-            reader.warn(place, Refusal::new(message, "node.zone counts; make the two the same"));
-        }
-        own.zone = zone;
-    }
-    Some(own)
-}
-
-/// The node's name, and its place if it stands in the file.
-fn own_name(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<(String, Option<Location>)> {
-    match reader.read("node.name", node.and_then(|node| node.name.as_ref()), name::node) {
-        Setting::Given(name, place) => return Some((name, Some(place))),
-        Setting::Refused => return None,
-        Setting::Absent => {}
-    }
-    let environment = reader.environment();
-    let (whence, found) = match environment.variable("NODE_NAME").filter(|name| !name.is_empty()) {
-        Some(name) => ("the environment variable NODE_NAME", Some(name)),
-        None => ("the host's name", environment.host_name()),
-    };
-    let hint = "set node.name, or the environment variable NODE_NAME";
-    let refusal = match found.map(name::node) {
-        Some(Ok(name)) => return Some((name, None)),
-        Some(Err(refusal)) => {
-            let message =
-                format!("node.name is not set, and {whence} `{}` {}", found.unwrap_or_default(), refusal.message);
-            Refusal::new(message, hint)
-        }
-        None => Refusal::new("node.name is not set, and the host's name cannot be read", hint),
-    };
-    reader.refuse_whole(refusal);
-    None
-}
-
-fn not_listed(name: &str, listed: &Listed) -> Refusal {
-    let names: Vec<&str> = listed.members.iter().map(|(member, _)| member.name.as_str()).collect();
-    let message = format!("this node, `{name}`, is not in peers.discovery.static");
-    if let Some(meant) = closest(name, &names) {
-        return Refusal::new(
-            message,
-            format!("is it `{meant}`? If not, add it: every agent needs the same list, itself included"),
-        );
-    }
-    let more = if names.len() > NAMED { ", …" } else { "" };
-    let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    Refusal::new(
-        message,
-        format!("add it to the list, or set node.name or NODE_NAME to one that is there: {named}{more}"),
-    )
 }
 
 fn authentication(file: &File, place: Location, reader: &mut Reader<'_>) -> Option<Authentication> {
@@ -197,22 +139,25 @@ fn check_quorum(quorum: u16, place: Location, nodes: usize, reader: &mut Reader<
 }
 
 /// A socket of one family reaches no address of the other; only `[::]` serves both.
-fn check_reach(listen: SocketAddr, listed: &Listed, node: &Member, reader: &mut Reader<'_>) {
+fn check_reach(listen: SocketAddr, listed: &Listed, own: &OwnNode, reader: &mut Reader<'_>) {
     let both = listen.ip().is_unspecified() && listen.is_ipv6();
-    for (member, places) in &listed.members {
-        if !both && member.address.is_ipv4() != listen.is_ipv4() {
-            let message =
-                format!("`{}` cannot be reached from listen `{listen}`: one is IPv4, the other IPv6", member.address);
-            reader.refuse(
-                places.address,
-                Refusal::new(message, format!("write `listen: \"[::]:{}\"`, which serves both", listen.port())),
-            );
+    let mut check = |address: &dyn fmt::Display, is_ipv4: bool, place| {
+        if !both && is_ipv4 != listen.is_ipv4() {
+            let message = format!("`{address}` cannot be reached from listen `{listen}`: one is IPv4, the other IPv6");
+            let hint = format!("write `listen: \"[::]:{}\"`, which serves both", listen.port());
+            reader.refuse(place, Refusal::new(message, hint));
         }
+    };
+    for (member, places) in &listed.members {
+        check(&member.address, member.address.is_ipv4(), places.address);
     }
-    let own = listed.members.iter().find(|(member, _)| member.name == node.name);
-    let Some((_, places)) = own.filter(|_| node.address.port() != listen.port()) else { return };
+    if let Some((address, place)) = own.pod {
+        check(&address, address.is_ipv4(), place);
+    }
+    let entry = listed.members.iter().find(|(member, _)| member.name == own.entry.name);
+    let Some((entry, places)) = entry.filter(|(entry, _)| entry.address.port() != listen.port()) else { return };
     let message =
-        format!("the list has this node at port {}, but it listens on {}", node.address.port(), listen.port());
+        format!("the list has this node at port {}, but it listens on {}", entry.address.port(), listen.port());
     reader.warn(
         places.address,
         Refusal::new(message, "make the two the same, unless something between them maps the port"),

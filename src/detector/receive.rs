@@ -1,6 +1,7 @@
 //! What comes in: who speaks, whether it is fresh, and what it says.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::quality::LossChange;
@@ -275,9 +276,12 @@ impl Detector {
 
     fn learn_hello(&mut self, place: usize, hello: &Hello) {
         let peer = &mut self.peers[place];
-        if peer.member.zone != hello.zone {
-            let member = super::settings::Member { zone: hello.zone.clone(), ..(*peer.member).clone() };
-            peer.member = Arc::new(member);
+        let known = &*peer.member;
+        // A discovery may know the host of an agent that was not told its own.
+        let (host, http_port) = (hello.host.or(known.host), hello.http_port.map(NonZeroU16::get));
+        if (&known.zone, known.host, known.http_port) != (&hello.zone, host, http_port) {
+            let zone = hello.zone.clone();
+            peer.member = Arc::new(super::settings::Member { zone, host, http_port, ..known.clone() });
         }
     }
 

@@ -2,6 +2,7 @@
 //! challenge.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 
 use super::Detector;
 use super::receive::Arrived;
@@ -43,7 +44,9 @@ impl Strangers {
             Some(index) => index,
             None if self.0.len() >= MOST => return None,
             None => {
-                let member = Member::new(hello.name.clone(), hello.zone.clone(), address);
+                let (name, zone, host) = (hello.name.clone(), hello.zone.clone(), hello.host);
+                let http_port = hello.http_port.map(NonZeroU16::get);
+                let member = Member { name, zone, address, host, http_port };
                 let session = Session::default();
                 self.0.push(Stranger { id, member, session, sequence: Sequence::default(), since: now });
                 self.0.len() - 1
@@ -155,7 +158,8 @@ mod tests {
     fn answer(mut detector: Detector) -> Option<Datagram> {
         let stranger = member(9_999);
         let (name, zone) = (stranger.name.clone(), stranger.zone.clone());
-        let hello = Hello { name, zone, address: stranger.address, version: "1".into() };
+        let (host, http_port) = (None, None);
+        let hello = Hello { name, zone, address: stranger.address, host, http_port, version: "1".into() };
         let datagram = Datagram {
             kind: Kind::Hello,
             flags: Flags::default(),

@@ -1,6 +1,7 @@
 //! What goes out: heartbeats, answers, goodbyes, and the rows that ride on them.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use rand_chacha::rand_core::Rng;
@@ -69,6 +70,8 @@ impl Detector {
             name: node.name.clone(),
             zone: node.zone.clone(),
             address: node.address,
+            host: node.host,
+            http_port: node.http_port.and_then(NonZeroU16::new),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }))
     }

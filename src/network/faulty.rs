@@ -1,4 +1,5 @@
-//! A network that can be cut, for `netsplit lab` and the tests: whatever crosses the cut is dropped on receipt.
+//! A network that can be cut, for `netsplit lab` and the tests: whatever crosses the cut is dropped on receipt, datagrams
+//! and the answers of hosts and ports alike.
 //!
 //! On receipt, because that is where a real cut shows: the sender's system call succeeds.
 
@@ -7,8 +8,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::{Batch, Left, Network};
+use crate::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 
 /// A cut between sides, shared by all the networks that it cuts. It begins healed.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +40,16 @@ impl Cut {
     pub fn lets_through(&self, from: IpAddr, to: IpAddr) -> bool {
         let side = |address| self.sides.get(&address);
         !self.open.load(Ordering::Relaxed) || side(from).zip(side(to)).is_none_or(|(from, to)| from == to)
+    }
+
+    /// What of this evidence arrives at `own`.
+    fn evidence(&self, evidence: Evidence, question: Question, own: IpAddr) -> Evidence {
+        let is_cut = |from| !self.lets_through(from, own);
+        Evidence {
+            host: if is_cut(question.host) { HostAnswer::Silent } else { evidence.host },
+            port: if question.port.is_some_and(|port| is_cut(port.ip())) { PortAnswer::Silent } else { evidence.port },
+            ..evidence
+        }
     }
 }
 
@@ -71,6 +84,19 @@ impl<N: Network> Network for FaultyNetwork<N> {
 
     fn drops(&mut self) -> u64 {
         self.inner.drops()
+    }
+
+    fn ask(&self, question: Question, timeout: Duration) -> impl Future<Output = Evidence> + Send + 'static {
+        let (asked, cut, own) = (self.inner.ask(question, timeout), self.cut.clone(), self.own);
+        async move {
+            let whole_time = tokio::time::sleep(timeout);
+            let evidence = asked.await;
+            let seen = cut.evidence(evidence, question, own);
+            if seen != evidence {
+                whole_time.await;
+            }
+            seen
+        }
     }
 }
 

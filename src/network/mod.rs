@@ -1,8 +1,7 @@
 //! The seam between the shell and the world.
 //!
-//! Today it carries datagrams; the second opinions of section 8 of the design (echo, connect) join it with their own
-//! issue, so that whoever cuts a [`Network`] cuts all of what an agent sees. [`UdpNetwork`] is the real one,
-//! [`FaultyNetwork`] its twin for `netsplit lab` and the tests.
+//! It carries datagrams, and the evidence beside them (section 8 of the design): so whoever cuts a [`Network`] cuts all
+//! of what an agent sees. [`UdpNetwork`] is the real one, [`FaultyNetwork`] its twin for `netsplit lab` and the tests.
 
 mod batch;
 mod faulty;
@@ -10,10 +9,13 @@ mod udp;
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 pub use batch::{BATCH, Batch, SLOT_SIZE};
 pub use faulty::{Cut, FaultyNetwork};
-pub use udp::{BindError, UdpNetwork};
+pub use udp::UdpNetwork;
+
+use crate::detector::evidence::{Evidence, Question};
 
 /// What an agent sends into and receives from.
 pub trait Network {
@@ -31,6 +33,10 @@ pub trait Network {
 
     /// How many datagrams that had arrived the socket has dropped since this was asked last.
     fn drops(&mut self) -> u64;
+
+    /// Looks for other signs of life of a silent peer. It takes no longer than `timeout`, stands beside the datagrams
+    /// and costs them nothing; to drop it is to give up.
+    fn ask(&self, question: Question, timeout: Duration) -> impl Future<Output = Evidence> + Send + 'static;
 }
 
 /// What a socket has left after [`Network::receive`].

@@ -1,49 +1,30 @@
-//! The real network: one UDP socket, for IPv4 and IPv6 at once where it listens on `[::]`.
+//! The real network: one UDP socket, for IPv4 and IPv6 at once where it listens on `[::]`, and the probes.
 //!
 //! It is made with socket2, read with nix (many datagrams a system call, and the kernel's count of those that it
 //! dropped: docs/adr/0002) and awaited with tokio. Reading and sending allocate nothing.
 
 use std::io::{self, ErrorKind, IoSliceMut};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, setsockopt, sockopt::RxqOvfl,
 };
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{SockAddr, SockRef, Socket};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::{BATCH, Batch, Left, Network};
+use crate::binding::{self, BindError, Port, canonical};
+use crate::detector::evidence::{Evidence, Question};
+use crate::probe;
 
 /// How much the kernel is asked to keep for us: some seconds of a large cluster, while a CPU limit makes us wait. The
 /// kernel gives what `net.core.rmem_max` allows.
 const RECEIVE_BUFFER: usize = 4 << 20;
-
-/// An agent cannot listen where it was told to.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}/udp: {}", why(cause))]
-pub struct BindError {
-    /// Where.
-    pub address: SocketAddr,
-    /// What the system said.
-    pub cause: io::Error,
-}
-
-fn why(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::AddrInUse => {
-            "the port is in use; stop the program that has it, or choose another with `listen`".into()
-        }
-        ErrorKind::AddrNotAvailable => "this machine has no such address; correct `listen`".into(),
-        ErrorKind::PermissionDenied => {
-            "this user may not; choose a port above 1023, or let the user that netsplit runs as have this one".into()
-        }
-        _ => format!("{error}; check `listen`"),
-    }
-}
 
 /// A bound UDP socket.
 pub struct UdpNetwork {
@@ -62,13 +43,7 @@ impl UdpNetwork {
     /// # Errors
     /// What keeps it from listening, with what to do about it.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bound = match listen(address) {
-            Err(error) if address.ip().is_unspecified() && address.is_ipv6() && is_ipv6_off(&error) => {
-                listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
-            }
-            bound => bound,
-        };
-        bound.and_then(Self::of).map_err(|cause| BindError { address, cause })
+        binding::bind(address, Port::Udp, enlarge, Self::of)
     }
 
     fn of(socket: Socket) -> io::Result<Self> {
@@ -125,24 +100,18 @@ impl Network for UdpNetwork {
     fn drops(&mut self) -> u64 {
         std::mem::take(&mut self.drops.risen)
     }
-}
 
-fn listen(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!address.ip().is_unspecified())?;
+    fn ask(&self, question: Question, timeout: Duration) -> impl Future<Output = Evidence> + Send + 'static {
+        probe::look(question, timeout)
     }
-    // Both make it better and neither is needed: a container may forbid them.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    let _ = setsockopt(&socket, RxqOvfl, &1);
-    socket.bind(&address.into())?;
-    Ok(socket)
 }
 
-/// With `ipv6.disable=1` there is no such family, with the sysctl `disable_ipv6` no such address.
-fn is_ipv6_off(error: &io::Error) -> bool {
-    let off = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL];
-    error.raw_os_error().is_some_and(|code| off.contains(&Errno::from_raw(code)))
+/// Both make it better and neither is needed: a container may forbid them.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of binding")]
+fn enlarge(socket: &Socket) -> io::Result<()> {
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = setsockopt(socket, RxqOvfl, &1);
+    Ok(())
 }
 
 fn new_headers() -> MultiHeaders<SockaddrStorage> {
@@ -173,14 +142,6 @@ fn receive_many(
 fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|v4| SocketAddr::from(*v4));
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddr::from(*v6)))
-}
-
-/// An IPv4 peer is the same peer, whichever socket hears it.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        v4 if v4.is_ipv4() => SocketAddr::new(v4, address.port()),
-        _ => address,
-    }
 }
 
 /// How an IPv6 socket names a peer.

@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ const ELECTORATE: u8 = 11;
 const NODES_WANTED: u8 = 12;
 const INTRODUCTION: u8 = 13;
 
+/// No address.
+const NOWHERE: u8 = 0;
 const IPV4: u8 = 4;
 const IPV6: u8 = 6;
 
@@ -74,13 +77,23 @@ fn body_size(block: &Block) -> usize {
         Block::Challenge(_) | Block::Answer(_) | Block::Slept(_) => 16,
         Block::NewestIncarnation(_) => 8,
         Block::Hello(hello) => {
-            3 + hello.name.len() + hello.zone.len() + hello.version.len() + address_size(hello.address)
+            let texts = 3 + hello.name.len() + hello.zone.len() + hello.version.len();
+            texts + socket_address_size(hello.address) + address_size(hello.host) + 2
         }
         Block::RosterWanted(_) | Block::ElectorateWanted(_) => 6,
         Block::Roster(part) => 8 + 8 * part.ids.len(),
         Block::Electorate(part) => membership::part_size(part),
         Block::NodesWanted(ids) => 8 * ids.len(),
         Block::Introduction(node) => membership::introduction_size(node),
+    }
+}
+
+/// The family and the address.
+fn address_size(address: Option<IpAddr>) -> usize {
+    match address {
+        None => 1,
+        Some(IpAddr::V4(_)) => 5,
+        Some(IpAddr::V6(_)) => 17,
     }
 }
 
@@ -148,36 +161,38 @@ fn write_relay(relay: &RelayBlock, out: &mut Vec<u8>) -> Result<(), TooLarge> {
 fn write_hello(hello: &Hello, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     write_text("name", &hello.name, MAX_NAME, out)?;
     write_text("zone", &hello.zone, MAX_ZONE, out)?;
-    write_address(hello.address, out);
+    write_socket_address(hello.address, out);
+    write_address(hello.host, out);
+    out.extend_from_slice(&hello.http_port.map_or(0, NonZeroU16::get).to_be_bytes());
     write_text("software version", &hello.version, MAX_SOFTWARE_VERSION, out)
 }
 
-/// The size of an address with its family and port.
-pub(super) fn address_size(address: SocketAddr) -> usize {
-    if address.is_ipv4() { 7 } else { 19 }
-}
-
-pub(super) fn write_address(address: SocketAddr, out: &mut Vec<u8>) {
-    match address.ip() {
-        IpAddr::V4(ip) => {
+fn write_address(address: Option<IpAddr>, out: &mut Vec<u8>) {
+    match address {
+        None => out.push(NOWHERE),
+        Some(IpAddr::V4(address)) => {
             out.push(IPV4);
-            out.extend_from_slice(&ip.octets());
+            out.extend_from_slice(&address.octets());
         }
-        IpAddr::V6(ip) => {
+        Some(IpAddr::V6(address)) => {
             out.push(IPV6);
-            out.extend_from_slice(&ip.octets());
+            out.extend_from_slice(&address.octets());
         }
     }
+}
+
+/// The size of an address with its family and port.
+pub(super) fn socket_address_size(address: SocketAddr) -> usize {
+    address_size(Some(address.ip())) + 2
+}
+
+pub(super) fn write_socket_address(address: SocketAddr, out: &mut Vec<u8>) {
+    write_address(Some(address.ip()), out);
     out.extend_from_slice(&address.port().to_be_bytes());
 }
 
-pub(super) fn read_address(body: &mut Reader<'_>) -> Result<SocketAddr, Malformed> {
-    let ip = match body.u8()? {
-        IPV4 => IpAddr::V4(Ipv4Addr::from_octets(body.array()?)),
-        IPV6 => IpAddr::V6(Ipv6Addr::from_octets(body.array()?)),
-        _ => return Err(Malformed),
-    };
-    Ok(SocketAddr::new(ip, body.u16()?))
+pub(super) fn read_socket_address(body: &mut Reader<'_>) -> Result<SocketAddr, Malformed> {
+    Ok(SocketAddr::new(read_address(body)?.ok_or(Malformed)?, body.u16()?))
 }
 
 pub(super) fn write_text(what: &'static str, text: &str, limit: usize, out: &mut Vec<u8>) -> Result<(), TooLarge> {
@@ -262,8 +277,18 @@ fn read_relay(body: &mut Reader<'_>) -> Result<Option<RelayBlock>, Malformed> {
 fn read_hello(body: &mut Reader<'_>) -> Result<Hello, Malformed> {
     let name = body.text(MAX_NAME)?.to_owned();
     let zone = body.text(MAX_ZONE)?.to_owned();
-    let address = read_address(body)?;
-    Ok(Hello { name, zone, address, version: body.text(MAX_SOFTWARE_VERSION)?.to_owned() })
+    let address = read_socket_address(body)?;
+    let (host, http_port) = (read_address(body)?, NonZeroU16::new(body.u16()?));
+    Ok(Hello { name, zone, address, host, http_port, version: body.text(MAX_SOFTWARE_VERSION)?.to_owned() })
+}
+
+fn read_address(body: &mut Reader<'_>) -> Result<Option<IpAddr>, Malformed> {
+    match body.u8()? {
+        NOWHERE => Ok(None),
+        IPV4 => Ok(Some(Ipv4Addr::from_octets(body.array()?).into())),
+        IPV6 => Ok(Some(Ipv6Addr::from_octets(body.array()?).into())),
+        _ => Err(Malformed),
+    }
 }
 
 fn read_wanted(body: &mut Reader<'_>) -> Result<RosterWanted, Malformed> {

@@ -1,6 +1,7 @@
 //! What one datagram says, as data. `wire::codec` turns it into bytes and back, `wire::seal` vouches for it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use crate::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 /// The largest datagram that leaves an agent, in bytes of UDP payload.
 pub const MAX_DATAGRAM: usize = 1200;
 
-/// The size to which every hello is padded, so that no answer is larger than its question.
-pub const HELLO_SIZE: usize = 576;
+/// The size to which every hello is padded, so that no answer is larger than its question. With the longest of all that
+/// it may carry a hello is 588 bytes.
+pub const HELLO_SIZE: usize = 608;
 
 /// One datagram without what the shell adds when it seals it: keys, the hybrid logical clock and the tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,6 +193,10 @@ pub struct Hello {
     pub zone: String,
     /// Where the agent listens; the port counts, and the address where it is not the unspecified one.
     pub address: SocketAddr,
+    /// The address of its host, where that is another than the agent's.
+    pub host: Option<IpAddr>,
+    /// The port of the agent's HTTP server, at the agent's address, if others reach it there.
+    pub http_port: Option<NonZeroU16>,
     /// The agent's software version, for people.
     pub version: String,
 }

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use super::blocks::{MAX_NAME, MAX_ZONE, address_size, read_address, write_address, write_text};
+use super::blocks::{MAX_NAME, MAX_ZONE, read_socket_address, socket_address_size, write_socket_address, write_text};
 use super::codec::TooLarge;
 use super::reader::{Malformed, Reader};
 use crate::detector::electorate::{Elector, Floor};
@@ -82,17 +82,17 @@ pub(super) fn read_ids(body: &mut Reader<'_>) -> Result<Vec<NodeId>, Malformed> 
 }
 
 pub(super) fn introduction_size(node: &Introduction) -> usize {
-    2 + node.name.len() + node.zone.len() + address_size(node.address)
+    2 + node.name.len() + node.zone.len() + socket_address_size(node.address)
 }
 
 pub(super) fn write_introduction(node: &Introduction, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     write_text("name", &node.name, MAX_NAME, out)?;
     write_text("zone", &node.zone, MAX_ZONE, out)?;
-    write_address(node.address, out);
+    write_socket_address(node.address, out);
     Ok(())
 }
 
 pub(super) fn read_introduction(body: &mut Reader<'_>) -> Result<Introduction, Malformed> {
     let (name, zone) = (body.text(MAX_NAME)?.to_owned(), body.text(MAX_ZONE)?.to_owned());
-    Ok(Introduction { name, zone, address: read_address(body)? })
+    Ok(Introduction { name, zone, address: read_socket_address(body)? })
 }

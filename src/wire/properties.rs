@@ -1,6 +1,7 @@
 //! What holds for every datagram: it comes back as it left, nothing that was tampered with does, and no bytes panic.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ fn longest_hello() -> Datagram {
         name: "n".repeat(MAX_NAME),
         zone: "z".repeat(MAX_ZONE),
         address: "[2001:db8::1]:7475".parse().unwrap(),
+        host: Some("2001:db8::2".parse().unwrap()),
+        http_port: NonZeroU16::new(7476),
         version: "v".repeat(MAX_SOFTWARE_VERSION),
     };
     let nonce = Nonce([9; 16]);
@@ -135,6 +138,8 @@ fn a_roster_part_of_136_ids_is_the_largest_that_fits() {
 
 #[test]
 fn a_hello_with_the_longest_names_and_all_that_it_may_carry_fits() {
+    let carried: usize = longest_hello().blocks.iter().map(block_size).sum();
+    assert_eq!(HEADER_SIZE + carried + TAG_SIZE, 588, "as docs/protocol.md has it");
     assert_eq!(size(&longest_hello()), Some(HELLO_SIZE));
 }
 
@@ -355,10 +360,11 @@ fn relay() -> impl Strategy<Value = RelayBlock> {
 }
 
 fn hello() -> impl Strategy<Value = Hello> {
-    ("[a-z0-9.-]{0,253}", "\\PC{0,15}", any::<([u8; 16], [u8; 4], bool, u16)>(), "\\PC{0,16}").prop_map(
-        |(name, zone, (six, four, is_six, port), version)| {
-            let address = if is_six { SocketAddr::from((six, port)) } else { SocketAddr::from((four, port)) };
-            Hello { name, zone, address, version }
+    let texts = ("[a-z0-9.-]{0,253}", "\\PC{0,15}", "\\PC{0,16}");
+    (texts, any::<(IpAddr, u16)>(), any::<(Option<IpAddr>, u16)>()).prop_map(
+        |((name, zone, version), address, (host, http_port))| {
+            let http_port = NonZeroU16::new(http_port);
+            Hello { name, zone, address: address.into(), host, http_port, version }
         },
     )
 }

@@ -48,9 +48,16 @@ def text(value):
 
 def hello_body(hello):
     host, port = hello["address"].rsplit(":", 1)
-    address = ipaddress.ip_address(host.strip("[]"))
-    where = bytes([address.version]) + address.packed + struct.pack(">H", int(port))
-    return text(hello["name"]) + text(hello["zone"]) + where + text(hello["version"])
+    agent = address_bytes(host.strip("[]")) + struct.pack(">H", int(port))
+    host = address_bytes(hello["host"]) + struct.pack(">H", hello["http_port"])
+    return text(hello["name"]) + text(hello["zone"]) + agent + host + text(hello["version"])
+
+
+def address_bytes(written):
+    if written is None:
+        return b"\0"
+    address = ipaddress.ip_address(written)
+    return bytes([address.version]) + address.packed
 
 
 def relay_body(relay):
@@ -125,7 +132,7 @@ def header(fields, signing_key, newest_key):
 
 def content(fields, signing_key, newest_key):
     data = header(fields, signing_key, newest_key) + b"".join(map(block, fields["blocks"]))
-    return data.ljust(576 - 16, b"\0") if fields["kind"] == "hello" else data
+    return data.ljust(608 - 16, b"\0") if fields["kind"] == "hello" else data
 
 
 def tagged(data, key):
@@ -163,8 +170,9 @@ def refused(description, reason, sealed, **more):
             "refusal": reason, **more, "sealed": sealed.hex()}
 
 
-def hello(address, **changes):
-    who = {"name": "node-1", "zone": "east", "address": address, "version": "0.1.0"}
+def hello(address, host=None, http_port=0, **changes):
+    who = {"name": "node-1", "zone": "east", "address": address, "host": host, "http_port": http_port,
+           "version": "0.1.0"}
     return fields(kind="hello", receiver="00" * 8, hearing="unknown", sequence=1, echo_sequence=0,
                   echo_delay_microseconds=0, held_digest=0, blocks=[{"hello": who}, {"challenge": "0f" * 16}], **changes)
 
@@ -186,8 +194,11 @@ def good():
     yield "final-with-row", vector("the answer to a poll, with the sender's row", fields(final=True, blocks=[{"row": ROW}]))
     yield "goodbye", vector("the sender was told to stop", fields(goodbye="stopped"))
     yield "goodbye-restarting", vector("the sender stops to start anew", fields(goodbye="restarting"))
-    yield "hello", vector("a starting agent, padded to 576 bytes, for anyone", hello("10.0.0.1:7475"))
+    yield "hello", vector("a starting agent, padded to 608 bytes, for anyone", hello("10.0.0.1:7475"))
     yield "hello-ipv6", vector("the same on IPv6", hello("[2001:db8::1]:7475"))
+    yield "hello-with-host", vector("the same, with the host's address and the HTTP port",
+                                    hello("10.0.0.1:7475", "192.0.2.1", 7476))
+    yield "hello-with-host-ipv6", vector("an IPv4 agent on an IPv6 host", hello("10.0.0.1:7475", "2001:db8::1", 65535))
     yield "challenge-and-answer", vector(
         "a new incarnation proves that it is alive, and asks for the same",
         fields(hearing="unknown", blocks=[
@@ -247,6 +258,8 @@ def bad():
     yield "unfinished-block", refused("a block that is longer than what is left", "malformed",
                                       tagged(data + b"\x03\x00\x11" + bytes(16), OLD))
     yield "padding", refused("something in the padding", "malformed", tagged(data + b"\x00\x00\x01", OLD))
+    yield "hello-without-address", refused("a hello with no address of its agent", "malformed",
+                                           tagged(data + b"\x07\x00\x09" + bytes(9), OLD))
     yield "nobody", refused("a sender of 0", "malformed",
                             tagged(content(fields(sender="00" * 8), key_id(OLD), key_id(OLD)), OLD))
 

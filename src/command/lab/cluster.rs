@@ -1,5 +1,5 @@
-//! Real agents in one process: each on a loopback address of its own, with real sockets, authenticated by a key that was
-//! made for the occasion, and behind one [`Cut`].
+//! Real agents in one process: each on a loopback address of its own, with real sockets and an HTTP server, authenticated
+//! by a key that was made for the occasion, and behind one [`Cut`].
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use netsplit::agent::{Agent, AgentHandle, Record, Setup};
 use netsplit::clock::Clock;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
 use netsplit::detector::view::View;
+use netsplit::http::{Server, Serving};
 use netsplit::network::{Cut, FaultyNetwork, UdpNetwork};
 use netsplit::wire::{GoodbyeReason, KEY_SIZE, Key, Keys};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -38,9 +39,12 @@ pub(super) struct Cluster {
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) address: SocketAddr,
+    pub(super) http_address: SocketAddr,
     /// Which side of the cut it will be on.
     pub(super) side: usize,
     handle: AgentHandle,
+    /// Serves as long as the node is there.
+    _serving: Serving,
 }
 
 impl Node {
@@ -57,19 +61,22 @@ impl Cluster {
         let named = sides.iter().enumerate().flat_map(|(side, names)| names.iter().map(move |name| (name, side)));
         let bound = (1..).zip(named).map(|(last, (name, side))| Bound::new(last, name, side));
         let bound = bound.collect::<anyhow::Result<Vec<_>>>()?;
-        let roster: Vec<Member> = bound.iter().map(|bound| bound.member.clone()).collect();
+        // Where the HTTP servers are they tell each other.
+        let listed = |bound: &Bound| Member { http_port: None, ..bound.member.clone() };
+        let roster: Vec<Member> = bound.iter().map(listed).collect();
         let cut = Cut::between(bound.iter().map(|bound| (bound.member.address.ip(), bound.side)));
         let (sender, records) = mpsc::channel(QUEUE);
         let (mut nodes, mut agents) = (Vec::new(), JoinSet::new());
-        for Bound { member, network, side } in bound {
-            let (name, address) = (member.name.clone(), member.address);
+        for Bound { member, network, server, side } in bound {
+            let (name, address, http_address) = (member.name.clone(), member.address, server.local_address());
             let network = FaultyNetwork::new(network, address.ip(), cut.clone());
             let setup = Setup { settings: settings(member, timing), roster: roster.clone(), keys: keys.clone() };
             let sender = sender.clone();
             // Only the narration would miss what does not fit; the verdicts are in the views.
             let (agent, handle) = Agent::new(setup, network, clock, move |record| drop(sender.try_send(record)))?;
             agents.spawn_local(agent.run());
-            nodes.push(Node { name, address, side, handle });
+            let serving = server.start(handle.view(), move || clock.now())?;
+            nodes.push(Node { name, address, http_address, side, handle, _serving: serving });
         }
         Ok(Self { nodes, cut, clock, timing, records, agents })
     }
@@ -100,15 +107,19 @@ impl Cluster {
 struct Bound {
     member: Member,
     network: UdpNetwork,
+    server: Server,
     side: usize,
 }
 
 impl Bound {
     fn new(last: u8, name: &str, side: usize) -> anyhow::Result<Self> {
-        let network = UdpNetwork::bind((Ipv4Addr::new(127, 0, 0, last), 0).into())?;
+        let own = Ipv4Addr::new(127, 0, 0, last);
+        let network = UdpNetwork::bind((own, 0).into())?;
+        let server = Server::bind((own, 0).into())?;
         let zone = ZONES.get(side).copied().unwrap_or_default().to_owned();
-        let member = Member::new(name, zone, network.local_address());
-        Ok(Self { member, network, side })
+        let http_port = Some(server.local_address().port());
+        let member = Member { http_port, ..Member::new(name, zone, network.local_address()) };
+        Ok(Self { member, network, server, side })
     }
 }
 

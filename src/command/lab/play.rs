@@ -273,7 +273,7 @@ impl Play {
     pub(super) fn addresses(&self) -> String {
         let mut text = "The agents go on until Ctrl-C:\n".to_owned();
         for node in &self.cluster.nodes {
-            let _ = writeln!(text, "  {:<8} {}/udp", node.name, node.address);
+            let _ = writeln!(text, "  {:<8} {}/udp, http://{}/healthz", node.name, node.address, node.http_address);
         }
         text
     }
