@@ -15,6 +15,7 @@ use netsplit::detector::link::LinkState;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
 use netsplit::detector::view::View;
+use netsplit::discovery::Discovery;
 use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 use netsplit::network::UdpNetwork;
@@ -68,9 +69,11 @@ fn start_with(keys: &Keys, count: usize, also: &[Member]) -> Vec<Running> {
     let run = |(node, network): (&Member, UdpNetwork)| {
         let records = Rc::new(RefCell::new(Vec::new()));
         let (written, address) = (Rc::clone(&records), node.address);
-        let setup = Setup { settings: settings(node.clone()), roster: roster.clone(), keys: keys.clone() };
+        let clock = Clock::start();
+        let discovery = Discovery::fixed(roster.clone(), clock);
+        let setup = Setup { settings: settings(node.clone()), discovery, keys: keys.clone() };
         let sink = move |record| written.borrow_mut().push(record);
-        let (agent, handle) = Agent::new(setup, network, Clock::start(), sink).unwrap();
+        let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();
         Running { address, handle, task: tokio::task::spawn_local(agent.run()), records }
     };
     roster.iter().zip(networks).map(run).collect()

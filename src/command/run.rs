@@ -8,7 +8,7 @@ use clap::Args;
 use netsplit::agent::{Agent, Setup};
 use netsplit::clock::Clock;
 use netsplit::config::{self, Authentication, Config, Environment, Human, Loaded};
-use netsplit::discovery::StaticList;
+use netsplit::discovery::{Discovery, DnsList, Families, Pace};
 use netsplit::event_lines;
 use netsplit::keys::{KeysError, read_directory};
 use netsplit::network::UdpNetwork;
@@ -58,9 +58,10 @@ async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let network = UdpNetwork::bind(config.listen)?;
     announce(&config, &network);
     let (lines, writing) = event_lines::start(io::stdout())?;
-    let roster = StaticList::new(config.roster).roster();
-    let setup = Setup { settings: config.settings, roster, keys };
-    let (agent, handle) = Agent::new(setup, network, Clock::start(), lines)?;
+    let clock = Clock::start();
+    let discovery = discovery(config.discovery, &network, clock);
+    let setup = Setup { settings: config.settings, discovery, keys };
+    let (agent, handle) = Agent::new(setup, network, clock, lines)?;
     let mut agent = pin!(agent.run());
     tokio::select! {
         () = &mut agent => {}
@@ -80,13 +81,28 @@ async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
+fn discovery(chosen: config::Discovery, network: &UdpNetwork, clock: Clock) -> Discovery {
+    match chosen {
+        config::Discovery::Static(list) => Discovery::fixed(list, clock),
+        config::Discovery::Dns(settings) => {
+            let families = Families::reached_from(network.local_address());
+            Discovery::start(DnsList::new(settings, families), Pace::default(), clock)
+        }
+    }
+}
+
 fn announce(config: &Config, network: &UdpNetwork) {
+    let (listed, looked_up) = match &config.discovery {
+        config::Discovery::Static(list) => (Some(list.len()), None),
+        config::Discovery::Dns(settings) => (None, Some(settings.name.as_str())),
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         cluster = config.settings.cluster,
         node = config.settings.node.name,
         listen = %network.local_address(),
-        roster = config.roster.len(),
+        roster = listed,
+        looked_up,
         detection_bound = %Human(config.settings.timing.detection_bound()),
         "the agent runs"
     );

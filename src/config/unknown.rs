@@ -1,7 +1,7 @@
 //! Keys that do not exist: what was most likely meant instead.
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 22] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -16,6 +16,10 @@ pub const KEYS: [&str; 18] = [
     "peers.discovery.static.name",
     "peers.discovery.static.address",
     "peers.discovery.static.zone",
+    "peers.discovery.dns",
+    "peers.discovery.dns.name",
+    "peers.discovery.dns.port",
+    "peers.discovery.dns.server",
     "authentication.keys",
     "mode.policy",
     "mode.tie",
@@ -23,7 +27,7 @@ pub const KEYS: [&str; 18] = [
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 10] = [
+const LATER: [&str; 9] = [
     "http",
     "audit",
     "state",
@@ -32,7 +36,6 @@ const LATER: [&str; 10] = [
     "node.host_address",
     "peers.max_heartbeats_per_second",
     "peers.source_ports",
-    "peers.discovery.dns",
     "peers.discovery.kubernetes",
 ];
 

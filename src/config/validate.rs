@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use serde_yaml::{Location, Spanned};
 
+use super::discovery::{self, Chosen};
 use super::error::Refusal;
 use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
 use super::schema::{self, File, Keys, Node};
 use super::unknown::closest;
-use super::{Authentication, Config, name, timing};
+use super::{Authentication, Config, Discovery, name, timing};
 use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
 
 /// How many names a hint lists.
@@ -25,14 +26,21 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let listen = reader.read("listen", file.listen.as_ref(), roster::socket_address);
     let listen = listen.or(default_listen);
     let peers = peers(file, place, cluster.as_deref().unwrap_or_default(), reader);
-    let node = own_node(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
+    let chosen = peers.as_ref().and_then(|(_, chosen)| chosen.as_ref());
+    let node = own_node(file, chosen, listen.unwrap_or(default_listen), reader);
     let authentication = authentication(file, place, reader);
-    let mode = mode(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
-    let (timing, listed) = peers?;
-    let (listed, node, listen) = (listed?, node?, listen?);
-    check_reach(listen, &listed, &node, reader);
+    let mode = mode(file, chosen.and_then(Chosen::listed), reader);
+    let (timing, chosen) = peers?;
+    let (chosen, node, listen) = (chosen?, node?, listen?);
     let settings = Settings { cluster: cluster?, node: node.clone(), timing, mode: mode? };
-    Some(Config { settings, listen, roster: in_order(listed, &node), authentication: authentication? })
+    let discovery = match chosen {
+        Chosen::Listed(listed) => {
+            check_reach(listen, &listed, &node, reader);
+            Discovery::Static(in_order(listed, &node))
+        }
+        Chosen::Dns(dns) => Discovery::Dns(dns),
+    };
+    Some(Config { settings, listen, discovery, authentication: authentication? })
 }
 
 /// The list in order of name; this node's entry is as this node sees itself.
@@ -43,20 +51,25 @@ fn in_order(listed: Listed, node: &Member) -> Vec<Member> {
     roster
 }
 
-fn peers(file: &File, place: Location, cluster: &str, reader: &mut Reader<'_>) -> Option<(Timing, Option<Listed>)> {
+fn peers(file: &File, place: Location, cluster: &str, reader: &mut Reader<'_>) -> Option<(Timing, Option<Chosen>)> {
     let Some(peers) = &file.peers else {
         let hint = "add `peers:` with the list of nodes below it; config/examples/ has one to start from";
         reader.refuse(place, Refusal::new("peers is missing", hint));
         return None;
     };
-    Some((timing::read(&peers.value, reader), roster::read(peers, cluster, reader)))
+    Some((timing::read(&peers.value, reader), discovery::read(peers, cluster, reader)))
 }
 
-fn own_node(file: &File, listed: Option<&Listed>, reader: &mut Reader<'_>) -> Option<Member> {
+/// This node. Its address is that of its entry in the list; where the nodes are looked up it is not known beforehand,
+/// and where it listens stands for it.
+fn own_node(file: &File, chosen: Option<&Chosen>, listen: SocketAddr, reader: &mut Reader<'_>) -> Option<Member> {
     let node = file.node.as_ref();
     let (name, place) = own_name(node, reader)?;
     let zone = reader.read("node.zone", node.and_then(|node| node.zone.as_ref()), name::zone);
-    let listed = listed?;
+    let listed = match chosen? {
+        Chosen::Listed(listed) => listed,
+        Chosen::Dns(_) => return Some(Member::new(name, zone.or(String::new())?, listen)),
+    };
     let Some((entry, _)) = listed.members.iter().find(|(member, _)| member.name == name) else {
         if listed.whole {
             reader.refuse(place.unwrap_or(listed.place), not_listed(&name, listed));
