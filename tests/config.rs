@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use netsplit::config::{self, Authentication, Config, Discovery, Effective, Environment, KEYS, MAX_FILE_SIZE, load};
 use netsplit::detector::settings::{Member, ModePolicy, Policy, Tie, Timing, WriteQuorum};
-use netsplit::discovery::DnsSettings;
+use netsplit::discovery::{Cause, DnsSettings};
 use proptest::prelude::*;
 
 const LEAST: &str = r#"
@@ -126,6 +126,14 @@ fn the_documentation_has_no_key_that_does_not_exist() {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     for (key, _) in rows {
         assert!(KEYS.contains(&key) || key == "authentication: insecure", "{key}");
+    }
+}
+
+#[test]
+fn the_documentation_has_every_cause_of_a_failed_discovery() {
+    let text = shipped("docs/configuration.md");
+    for cause in Cause::ALL {
+        assert!(text.contains(&format!("- `{}`: ", cause.as_str())), "{cause:?}");
     }
 }
 

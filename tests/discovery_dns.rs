@@ -174,10 +174,8 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 async fn within_a_minute<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(Duration::from_mins(1), future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited a minute for this: {what}"),
-    }
+    let awaited = tokio::time::timeout(Duration::from_mins(1), future).await;
+    awaited.unwrap_or_else(|_| panic!("waited a minute for this: {what}"))
 }
 
 /// Waits for a list of exactly these addresses.
@@ -235,14 +233,33 @@ fn a_socket_of_one_family_is_not_told_of_addresses_of_the_other() {
     });
 }
 
+fn many(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("10.1.{}.{}", n / 250, n % 250 + 1)).collect()
+}
+
 #[test]
 fn several_hundred_addresses_come_over_tcp() {
-    let addresses: Vec<String> = (0..900).map(|n| format!("10.1.{}.{}", n / 250, n % 250 + 1)).collect();
+    // 16 bytes each, while UDP carries 1,232.
+    let addresses = many(900);
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     let Some(server) = Server::start(&addresses, &["--local=/example/"]) else { return };
     run(async {
         let mut discovery = server.discovery();
         delivers(&mut discovery, &addresses).await;
+    });
+}
+
+#[test]
+fn an_answer_holds_four_thousand_addresses_and_one_that_overflows_is_none() {
+    let addresses = many(4_200);
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let Some(server) = Server::start(&addresses[..4_000], &["--local=/example/"]) else { return };
+    run(async {
+        let mut discovery = server.discovery();
+        delivers(&mut discovery, &addresses[..4_000]).await;
+        // 65,535 bytes hold 4,093 at most.
+        server.publish(&addresses);
+        fails(&discovery, Cause::Truncated).await;
     });
 }
 

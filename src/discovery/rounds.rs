@@ -159,3 +159,158 @@ impl Door {
         self.status.send_modify(|status| status.fail(failure.cause));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::detector::settings::Member;
+    use crate::discovery::Discovery;
+
+    const QUICK: Pace = Pace {
+        shortest: Duration::from_millis(1),
+        longest: Duration::from_millis(20),
+        patience: Duration::from_secs(10),
+        retry: Duration::from_millis(1),
+    };
+
+    type Line = fn() -> Result<Answer, Failure>;
+
+    /// Answers as it was told to, one after the other, and the last for ever.
+    struct Scripted {
+        asked: AtomicUsize,
+        lines: &'static [Line],
+    }
+
+    impl Scripted {
+        fn of(lines: &'static [Line]) -> Self {
+            Self { asked: AtomicUsize::new(0), lines }
+        }
+    }
+
+    impl Source for Scripted {
+        const KIND: &'static str = "scripted";
+
+        async fn ask(&self) -> Result<Answer, Failure> {
+            let turn = self.asked.fetch_add(1, Ordering::Relaxed);
+            self.lines[turn.min(self.lines.len() - 1)]()
+        }
+    }
+
+    struct Silent;
+
+    impl Source for Silent {
+        const KIND: &'static str = "silent";
+
+        async fn ask(&self) -> Result<Answer, Failure> {
+            std::future::pending().await
+        }
+    }
+
+    fn members(names: &[&str]) -> Vec<Member> {
+        names.iter().map(|name| Member::new(*name, "", "10.0.0.1:7475".parse().unwrap())).collect()
+    }
+
+    fn answer(names: &[&str]) -> Answer {
+        Answer { listing: Listing::of(members(names)), good_for: Duration::ZERO }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "one of several answers, some of which failed")]
+    fn good() -> Result<Answer, Failure> {
+        Ok(answer(&["node-1"]))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "one of several answers, some of which failed")]
+    fn empty() -> Result<Answer, Failure> {
+        Ok(answer(&[]))
+    }
+
+    fn failed() -> Result<Answer, Failure> {
+        Err(Failure::new(Cause::Refused, "no"))
+    }
+
+    fn broken() -> Result<Answer, Failure> {
+        panic!("a fault, made for the test")
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let within = async { timeout(Duration::from_mins(1), test).await.expect("a minute was enough") };
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(within);
+    }
+
+    fn rounds(pace: Pace) -> Rounds<Silent> {
+        let door = Door::new("test", watch::channel(None).0, watch::channel(Status::default()).0, Clock::start());
+        Rounds::new(Arc::new(Silent), pace, door)
+    }
+
+    async fn status(discovery: &Discovery, is_so: impl FnMut(&Status) -> bool) -> Status {
+        discovery.status().wait_for(is_so).await.unwrap().clone()
+    }
+
+    #[test]
+    fn a_fixed_list_is_there_at_once_and_comes_again() {
+        run(async {
+            let source = super::super::StaticList::new(members(&["node-1", "node-2"]));
+            let first = source.answer();
+            let mut discovery = Discovery::begin(source, Some(first.clone()), QUICK, Clock::start());
+            assert_eq!(discovery.status().borrow().up, Some(true));
+            assert_eq!(discovery.at_hand(), Some(first.listing.clone()));
+            assert_eq!(discovery.at_hand(), None, "it was taken");
+            for _ in 0..3 {
+                assert_eq!(discovery.next().await, first.listing);
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_empty_or_failed_is_counted_and_never_delivered() {
+        run(async {
+            let source = Scripted::of(&[empty, failed, failed, good, failed]);
+            let mut discovery = Discovery::start(source, QUICK, Clock::start());
+            assert_eq!(discovery.next().await, good().unwrap().listing);
+            let status = status(&discovery, |status| status.failed(Cause::Refused) > 4).await;
+            assert_eq!((status.up, status.failed(Cause::Empty)), (Some(false), 1));
+            assert_eq!(discovery.at_hand(), None);
+        });
+    }
+
+    #[test]
+    fn a_source_that_panics_has_failed_and_is_asked_again() {
+        run(async {
+            let mut discovery = Discovery::start(Scripted::of(&[broken, good]), QUICK, Clock::start());
+            assert_eq!(discovery.next().await, good().unwrap().listing);
+            assert_eq!(discovery.status().borrow().failed(Cause::Internal), 1);
+        });
+    }
+
+    #[test]
+    fn a_source_that_never_answers_is_given_up() {
+        run(async {
+            let pace = Pace { patience: Duration::from_millis(1), ..QUICK };
+            let discovery = Discovery::start(Silent, pace, Clock::start());
+            status(&discovery, |status| status.failed(Cause::Timeout) > 2).await;
+        });
+    }
+
+    #[test]
+    fn an_answer_is_asked_for_again_by_its_time_within_bounds() {
+        let wait = |seconds| {
+            let good_for = Duration::from_secs(seconds);
+            rounds(Pace::default()).take(good().map(|answer| Answer { good_for, ..answer })).as_secs()
+        };
+        assert_eq!([0, 4, 5, 17, 30, 31, u64::MAX].map(wait), [5, 5, 5, 17, 30, 30, 30]);
+    }
+
+    #[test]
+    fn failures_are_retried_ever_more_rarely_up_to_a_cap_and_an_answer_forgets_them() {
+        let mut rounds = rounds(Pace::default());
+        let waits: Vec<f64> = (0..9).map(|_| rounds.take(failed()).as_secs_f64()).collect();
+        // Each doubles, and its jitter may double it once more.
+        for (wait, least) in waits.iter().zip([1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0, 15.0]) {
+            assert!((least..=2.0 * least).contains(wait), "{waits:?}");
+        }
+        rounds.take(good());
+        assert!(rounds.take(failed()) <= Duration::from_secs(2));
+    }
+}
