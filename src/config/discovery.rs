@@ -67,7 +67,7 @@ fn looked_up(dns: &Spanned<Dns>, reader: &mut Reader<'_>) -> Option<DnsSettings>
     let (name, place) = name?;
     if !name.trim_end_matches('.').contains('.') {
         let message = format!("peers.discovery.dns.name `{name}` is a single word");
-        let hint = "write the whole name, from the node's own label to the top: search domains are not tried";
+        let hint = "write the whole name, as in `netsplit.example.internal`: search domains are not tried";
         reader.warn(place, Refusal::new(message, hint));
     }
     Some(DnsSettings { name, port: port?, server: server? })
