@@ -6,6 +6,7 @@ set -euo pipefail
 # What a package is needed for is told by a file or a program that it brings.
 needs=(
   "ca-certificates /etc/ssl/certs/ca-certificates.crt"
+  "dnsmasq-base    dnsmasq"
   "gcc             cc"
   "git             git"
   "iproute2        ip"

@@ -6,15 +6,19 @@
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use netsplit::agent::{Agent, AgentHandle, Record, Setup};
 use netsplit::clock::Clock;
+use netsplit::detector::Listing;
 use netsplit::detector::event::Event;
 use netsplit::detector::link::LinkState;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
 use netsplit::detector::view::View;
+use netsplit::discovery::{Answer, Cause, Discovery, Failure, Pace, Source};
 use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 use netsplit::network::UdpNetwork;
@@ -73,9 +77,11 @@ fn start_with(keys: &Keys, count: usize, also: &[Member]) -> Vec<Running> {
     let run = |(node, network): (&Member, UdpNetwork)| {
         let records = Rc::new(RefCell::new(Vec::new()));
         let (written, address) = (Rc::clone(&records), node.address);
-        let setup = Setup { settings: settings(node.clone()), roster: roster.clone(), keys: keys.clone() };
+        let clock = Clock::start();
+        let discovery = Discovery::fixed(roster.clone(), clock);
+        let setup = Setup { settings: settings(node.clone()), discovery, keys: keys.clone() };
         let sink = move |record| written.borrow_mut().push(record);
-        let (agent, handle) = Agent::new(setup, network, Clock::start(), sink).unwrap();
+        let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();
         Running { address, handle, task: tokio::task::spawn_local(agent.run()), records }
     };
     roster.iter().zip(networks).map(run).collect()
@@ -206,6 +212,45 @@ fn a_flood_from_strangers_is_refused_before_it_costs_an_hmac() {
         until("the flood is refused", || agents[0].refused("rate") > 0).await;
         let before = agents[0].handle.view().borrow().counters.received;
         until("it hears on", || agents[0].sees(|view| view.counters.received > before + 5)).await;
+    });
+}
+
+/// Names nobody until it is told to, as a discovery does that is slow or down.
+struct Late(Arc<AtomicBool>, Vec<Member>);
+
+impl Source for Late {
+    const KIND: &'static str = "late";
+
+    async fn ask(&self) -> Result<Answer, Failure> {
+        if !self.0.load(Ordering::Relaxed) {
+            return Err(Failure::new(Cause::Timeout, "not yet"));
+        }
+        Ok(Answer { listing: Listing::of(self.1.clone()), good_for: Duration::ZERO })
+    }
+}
+
+#[test]
+fn an_agent_does_not_wait_for_its_discovery_and_takes_what_comes_late() {
+    run(async {
+        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let node = Member::new("node-1", "", network.local_address());
+        let roster = vec![node.clone(), Member::new("node-2", "", (Ipv4Addr::LOCALHOST, 9).into())];
+        let answers = Arc::new(AtomicBool::new(false));
+        let pace = Pace { shortest: Duration::from_millis(10), retry: Duration::from_millis(10), ..Pace::default() };
+        let clock = Clock::start();
+        let discovery = Discovery::start(Late(Arc::clone(&answers), roster), pace, clock);
+        let setup = Setup { settings: settings(node), discovery, keys: keys(1) };
+        let (agent, handle) = Agent::new(setup, network, clock, drop).unwrap();
+        let task = tokio::task::spawn_local(agent.run());
+        let knows = |name: &str| handle.view().borrow().nodes.iter().any(|node| node.member.name == name);
+        until("the discovery has failed", || handle.discovery().borrow().failed(Cause::Timeout) > 0).await;
+        assert_eq!(handle.discovery().borrow().up, Some(false));
+        assert!(knows("node-1") && !knows("node-2"), "it runs with what it has");
+        answers.store(true, Ordering::Relaxed);
+        until("the list is taken in", || knows("node-2")).await;
+        until("the discovery is up", || handle.discovery().borrow().up == Some(true)).await;
+        handle.stop(GoodbyeReason::Stopped);
+        task.await.unwrap();
     });
 }
 

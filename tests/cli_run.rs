@@ -73,6 +73,26 @@ fn sigterm_is_a_goodbye_and_exit_code_0() {
 }
 
 #[test]
+fn a_discovery_that_does_not_answer_is_told_and_stops_neither_the_start_nor_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let file = configuration(directory.path(), &format!("127.0.0.1:{}", some_port()));
+    let listed = fs::read_to_string(&file).unwrap();
+    let (before, after) = listed.split_once("    static:\n").unwrap();
+    let authentication = &after[after.find("authentication").unwrap()..];
+    let server = silent.local_addr().unwrap();
+    let text = format!("{before}    dns: {{name: agents.example, server: \"{server}\"}}\n{authentication}");
+    fs::write(&file, text).unwrap();
+    let mut child = run(&file).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("the agent runs") && line.contains("agents.example.")));
+    assert!(lines.any(|line| line.contains("the discovery does not answer") && line.contains("cause=\"timeout\"")));
+    terminate(&child);
+    assert!(lines.any(|line| line.contains("stopped")));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn whoever_reads_the_events_may_go_away() {
     let directory = tempfile::tempdir().unwrap();
     let (mut child, mut lines) = started(&directory);

@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use netsplit::config::{self, Authentication, Config, Effective, Environment, KEYS, MAX_FILE_SIZE, load};
+use netsplit::config::{self, Authentication, Config, Discovery, Effective, Environment, KEYS, MAX_FILE_SIZE, load};
 use netsplit::detector::settings::{Member, ModePolicy, Policy, Tie, Timing, WriteQuorum};
+use netsplit::discovery::{Cause, DnsSettings};
 use proptest::prelude::*;
 
 const LEAST: &str = r#"
@@ -21,6 +22,13 @@ peers:
 authentication: {keys: /etc/netsplit/keys}
 "#;
 
+const LOOKED_UP: &str = r"
+peers:
+  discovery:
+    dns: {name: netsplit.example.internal}
+authentication: {keys: /etc/netsplit/keys}
+";
+
 fn environment() -> Environment {
     Environment::of([("NODE_NAME", "node-1")])
 }
@@ -32,6 +40,12 @@ fn config(text: &str) -> Config {
 /// A good file with `text` below `peers`.
 fn timing(text: &str) -> Timing {
     config(&LEAST.replacen("peers:\n", &format!("peers:\n{text}"), 1)).settings.timing
+}
+
+/// The static list.
+fn list(config: &Config) -> &[Member] {
+    let Discovery::Static(list) = &config.discovery else { panic!("{:?}", config.discovery) };
+    list
 }
 
 fn shipped(path: &str) -> String {
@@ -60,11 +74,27 @@ fn the_least_file_has_every_default() {
     assert_eq!(config.authentication, Authentication::Keys(PathBuf::from("/etc/netsplit/keys")));
     assert_eq!(config.http_listen, "[::]:7476".parse::<SocketAddr>().unwrap());
     assert_eq!((config.settings.node.http_port, config.settings.node.host), (Some(7476), None));
-    assert_eq!(config.settings.node, config.roster[0]);
+    assert_eq!(config.settings.node, list(&config)[0]);
     assert_eq!(
-        config.roster.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
+        list(&config).iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
         ["node-1", "node-2", "node-3"]
     );
+}
+
+#[test]
+fn a_name_to_look_up_needs_no_more_than_itself() {
+    let config = config(&format!("{LOOKED_UP}node: {{zone: east}}\nlisten: \"0.0.0.0:7000\"\n"));
+    let absolute = "netsplit.example.internal.".to_owned();
+    assert_eq!(config.discovery, Discovery::Dns(DnsSettings { name: absolute, port: 7475, server: None }));
+    // The own address is not known before the name was looked up.
+    assert_eq!(config.settings.node, Member::new("node-1", "east", config.listen));
+}
+
+#[test]
+fn every_key_of_a_name_to_look_up_counts() {
+    let text = LOOKED_UP.replace("{name:", "{server: \"10.96.0.10:53\", port: 7000, name:");
+    let Discovery::Dns(dns) = config(&text).discovery else { panic!("{text}") };
+    assert_eq!((dns.port, dns.server), (7000, Some("10.96.0.10:53".parse().unwrap())));
 }
 
 #[test]
@@ -102,6 +132,14 @@ fn the_documentation_has_no_key_that_does_not_exist() {
 }
 
 #[test]
+fn the_documentation_has_every_cause_of_a_failed_discovery() {
+    let text = shipped("docs/configuration.md");
+    for cause in Cause::ALL {
+        assert!(text.contains(&format!("- `{}`: ", cause.as_str())), "{cause:?}");
+    }
+}
+
+#[test]
 fn the_list_of_keys_is_that_of_the_schema() {
     for (above, text) in [
         ("", "x: 1".to_owned()),
@@ -110,6 +148,7 @@ fn the_list_of_keys_is_that_of_the_schema() {
         ("peers.", "peers: {x: 1}".into()),
         ("peers.discovery.", "peers: {discovery: {x: 1}}".into()),
         ("peers.discovery.static.", "peers: {discovery: {static: [{x: 1}]}}".into()),
+        ("peers.discovery.dns.", "peers: {discovery: {dns: {x: 1}}}".into()),
         ("authentication.", "authentication: {x: 1}".into()),
         ("mode.", "mode: {x: 1}".into()),
     ] {
@@ -167,7 +206,7 @@ fn every_mode_key_counts() {
 #[test]
 fn the_nodes_own_zone_counts_before_the_list() {
     let config = config(&format!("{LEAST}node: {{zone: north}}\n"));
-    assert_eq!((config.settings.node.zone.as_str(), config.roster[0].zone.as_str()), ("north", "north"));
+    assert_eq!((config.settings.node.zone.as_str(), list(&config)[0].zone.as_str()), ("north", "north"));
 }
 
 /// What this node says of itself with `text` below `node`, and `http.listen`.
@@ -225,10 +264,10 @@ fn a_variable_cannot_add_a_key() {
 fn a_thousand_nodes_load() {
     let entry =
         |n: u32| format!("      - {{name: node-{n}, address: \"10.0.{}.{}:7475\", zone: z}}\n", n / 256, n % 256);
-    let list: String = (1..=1000).map(entry).collect();
-    let text = format!("authentication: insecure\npeers:\n  discovery:\n    static:\n{list}");
+    let entries: String = (1..=1000).map(entry).collect();
+    let text = format!("authentication: insecure\npeers:\n  discovery:\n    static:\n{entries}");
     assert!(text.len() * 10 < MAX_FILE_SIZE);
-    assert_eq!(config(&text).roster.len(), 1000);
+    assert_eq!(list(&config(&text)).len(), 1000);
 }
 
 #[test]
@@ -239,7 +278,9 @@ fn what_check_prints_loads_as_the_same_configuration() {
         LEAST.replacen("peers:\n", "peers:\n  period: 33ms\n", 1)
     );
     let insecure = LEAST.replace("{keys: /etc/netsplit/keys}", "insecure");
-    for text in [LEAST, &odd, &insecure] {
+    let looked_up = format!("{LOOKED_UP}node: {{zone: east}}\n");
+    let elsewhere = LOOKED_UP.replace("{name:", "{server: \"[fd00::1]:5353\", port: 7000, name:");
+    for text in [LEAST, &odd, &insecure, &looked_up, &elsewhere] {
         assert_eq!(config(&Effective::of(&config(text)).to_yaml().unwrap()), config(text));
     }
 }

@@ -176,11 +176,43 @@ fn a_list_that_cannot_be_is_told_which_entry_to_mend() {
 }
 
 #[test]
+fn a_name_to_look_up_that_cannot_be_is_told_why() {
+    let dns = |text: &str| format!("authentication: {{keys: /keys}}\npeers:\n  discovery:\n    dns: {text}\n");
+    let named = |text: &str| dns(&format!("{{name: agents.example, {text}}}"));
+    let list = "    static:\n      - {name: node-1, address: \"10.0.0.1:7475\"}\n";
+    shown!(told(&[
+        ("no name", dns("{port: 7475}")),
+        ("nothing", dns("{}")),
+        ("a bare name", dns("agents.example")),
+        ("an empty name", dns("{name: \"\"}")),
+        ("two dots", dns("{name: agents..example}")),
+        ("a space", dns("{name: \"agents example\"}")),
+        ("an international name", dns("{name: büro.example}")),
+        ("a part too long", dns(&format!("{{name: {}.example}}", "a".repeat(64)))),
+        ("a name too long", dns(&format!("{{name: {}}}", ["a"; 128].join(".")))),
+        ("an address for a name", dns("{name: 10.0.0.1}")),
+        ("an address and a port for a name", dns("{name: \"10.0.0.1:7475\"}")),
+        ("a port behind the name", dns("{name: \"agents.example:7475\"}")),
+        ("port 0", named("port: 0")),
+        ("a port too large", named("port: 74750")),
+        ("a port in words", named("port: netsplit")),
+        ("a server by name", named("server: dns.example")),
+        ("a server without a port", named("server: 10.96.0.10")),
+        ("an IPv6 server without brackets", named("server: \"fd00::10\"")),
+        ("a server on port 0", named("server: \"10.96.0.10:0\"")),
+        ("nobody for a server", named("server: \"0.0.0.0:53\"")),
+        ("a slip", named("prot: 7475")),
+        ("both discoveries", format!("{}{list}", named("port: 7475"))),
+        ("all of it wrong at once", dns("{name: \"\", port: 0, server: here}")),
+    ]));
+}
+
+#[test]
 fn what_is_missing_is_told_by_name() {
     shown!(told(&[
         ("everything", "cluster: production\n".into()),
         ("the discovery", "authentication: {keys: /keys}\npeers: {period: 1s}\n".into()),
-        ("the list", "authentication: {keys: /keys}\npeers:\n  discovery: {}\n".into()),
+        ("any discovery", "authentication: {keys: /keys}\npeers:\n  discovery: {}\n".into()),
         ("the keys", REST.replace("{keys: /keys}", "{}")),
     ]));
 }
@@ -253,6 +285,7 @@ fn what_is_odd_is_a_warning_and_no_error() {
             warned(&with_rest("node: {zone: north}\n")),
             warned(&with_rest("node: {pod_address: 10.9.9.9}\n")),
             warned(&with_rest("mode: {write_quorum: 1}\n")),
+            warned("authentication: {keys: /keys}\npeers:\n  discovery:\n    dns: {name: agents}\n"),
         ]
         .join("\n")
     );

@@ -6,6 +6,7 @@ use std::thread;
 
 use netsplit::agent::{Agent, AgentHandle, Setup};
 use netsplit::clock::Clock;
+use netsplit::discovery::Discovery;
 use netsplit::event_lines;
 use netsplit::network::UdpNetwork;
 use netsplit::wire::GoodbyeReason;
@@ -20,9 +21,11 @@ pub fn run() {
         let mut roster: Vec<_> =
             addresses.into_iter().enumerate().map(|(index, address)| cluster::peer(index, address)).collect();
         roster.push(node.clone());
-        let setup = Setup { settings: cluster::settings(node.clone()), roster, keys: cluster::keys() };
+        let clock = Clock::start();
+        let discovery = Discovery::fixed(roster, clock);
+        let setup = Setup { settings: cluster::settings(node.clone()), discovery, keys: cluster::keys() };
         let (lines, writing) = event_lines::start(io::sink()).unwrap();
-        let (agent, handle) = Agent::new(setup, network, Clock::start(), lines).unwrap();
+        let (agent, handle) = Agent::new(setup, network, clock, lines).unwrap();
         child::say(node.address);
         let end = thread::spawn(move || {
             child::wait_for_end();

@@ -1,5 +1,5 @@
 //! The shell around the detector: one task, one loop. It owns the socket, the timers, the keys, the hybrid logical clock
-//! and the detector; it does everything, and decides nothing.
+//! and the detector; it does everything, and decides nothing. Only the discovery asks in a task of its own.
 //!
 //! A turn of the loop: drain the socket (each datagram through the gate into the detector), let the detector judge
 //! what is due, do what it wants done, wait. What it wants told goes out as [`Record`]s, what it knows as a [`View`].
@@ -24,10 +24,11 @@ pub use record::{EventSink, Record};
 use crate::clock::Clock;
 use crate::detector::evidence::Question;
 use crate::detector::saved::Saved;
-use crate::detector::settings::{Member, Settings};
+use crate::detector::settings::Settings;
 use crate::detector::time::Now;
 use crate::detector::view::View;
-use crate::detector::{Detector, Input, Listing, LocalFault, Output};
+use crate::detector::{Detector, Input, LocalFault, Output};
+use crate::discovery::{Discovery, Status};
 use crate::hlc::HybridClock;
 use crate::identity::Incarnation;
 use crate::network::{Batch, Left, Network};
@@ -54,12 +55,12 @@ const IDLE: Duration = Duration::from_secs(1);
 const COMMANDS: usize = 4;
 
 /// What an agent is made of, beside its network.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Setup {
     /// What the detector is told.
     pub settings: Settings,
-    /// Who belongs, this node included.
-    pub roster: Vec<Member>,
+    /// Who finds out who belongs. What it has at hand counts from the start; the agent does not wait for more.
+    pub discovery: Discovery,
     /// What vouches for datagrams.
     pub keys: Keys,
 }
@@ -83,6 +84,7 @@ pub struct Agent<N> {
     events: Box<dyn EventSink>,
     identity: record::Identity,
     counters: Arc<Counters>,
+    discovery: Discovery,
     view: watch::Sender<Arc<View>>,
     commands: mpsc::Receiver<Command>,
     state: State,
@@ -112,6 +114,7 @@ enum Command {
 pub struct AgentHandle {
     view: watch::Receiver<Arc<View>>,
     counters: Arc<Counters>,
+    discovery: watch::Receiver<Status>,
     commands: mpsc::Sender<Command>,
 }
 
@@ -124,6 +127,11 @@ impl AgentHandle {
     /// What the shell has counted; what the detector counts is in the view.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How the discovery fares; a new one after every round.
+    pub fn discovery(&self) -> watch::Receiver<Status> {
+        self.discovery.clone()
     }
 
     /// Lets the agent say goodbye, and then end.
@@ -144,7 +152,7 @@ impl<N: Network> Agent<N> {
         clock: Clock,
         events: impl EventSink + 'static,
     ) -> Result<(Self, AgentHandle), NoRandomness> {
-        let Setup { settings, roster, keys } = setup;
+        let Setup { settings, mut discovery, keys } = setup;
         let mut seed = [0; 32];
         SystemRandom::new().fill(&mut seed).map_err(|_| NoRandomness)?;
         let (now, wall) = (clock.now(), clock.wall());
@@ -152,13 +160,17 @@ impl<N: Network> Agent<N> {
         let identity = record::Identity::of(&settings);
         let patience = settings.timing.confirm_period;
         let mut detector = Detector::new(settings, Saved::default(), incarnation, seed, now);
-        detector.handle(Input::Listing(Listing::of(roster)), now);
+        if let Some(listing) = discovery.at_hand() {
+            detector.handle(Input::Listing(listing), now);
+        }
         let (view, seen) = watch::channel(detector.view(now));
         let (commander, commands) = mpsc::channel(COMMANDS);
         let counters = Arc::new(Counters::default());
         let gate = Gate::new(detector.id(), keys.clone(), &seen.borrow(), now);
         let outbox = Outbox::new(keys);
-        let handle = AgentHandle { view: seen, counters: Arc::clone(&counters), commands: commander };
+        let status = discovery.status();
+        let handle =
+            AgentHandle { view: seen, counters: Arc::clone(&counters), discovery: status, commands: commander };
         let hybrid = HybridClock::default();
         let agent = Self {
             network,
@@ -172,6 +184,7 @@ impl<N: Network> Agent<N> {
             events: Box::new(events),
             identity,
             counters,
+            discovery,
             view,
             commands,
             state: State::Drained,
@@ -314,6 +327,9 @@ impl<N: Network> Agent<N> {
             }
             Some(evidence) = self.inquiries.next() => {
                 self.detector.handle(Input::Evidence(evidence), self.clock.now());
+            }
+            listing = self.discovery.next() => {
+                self.detector.handle(Input::Listing(listing), self.clock.now());
             }
             () = tokio::time::sleep(sleep) => {}
         }

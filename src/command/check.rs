@@ -6,7 +6,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use netsplit::config::{self, Authentication, Config, Effective, Environment, Errors, Human, Loaded, Refusal};
+use netsplit::config::{
+    self, Authentication, Config, Discovery, Effective, Environment, Errors, Human, Loaded, Refusal,
+};
 use netsplit::keys::read_directory;
 use serde_json::json;
 
@@ -20,7 +22,11 @@ Examples:
 
 Prints the configuration with every default filled in, then what it costs at N nodes spread evenly over
 the zones of the list: one heartbeat per peer each 7/8 of the period, 96 bytes and 28 (IPv4) or 48 (IPv6)
-of headers each, 30 days a month. Exit code 2 if the file or the keys are wrong.";
+of headers each, 30 days a month. Nodes that are looked up are not known here: that is 100 nodes in one
+zone then, or as many as --nodes says. Exit code 2 if the file or the keys are wrong.";
+
+/// With how many nodes it is reckoned where they are looked up.
+const LOOKED_UP: u32 = 100;
 
 /// Validate a configuration, and show what it means and costs.
 #[derive(Debug, Args)]
@@ -29,7 +35,7 @@ pub(crate) struct Arguments {
     /// The configuration file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Reckon with this many nodes [default: as many as the list has].
+    /// Reckon with this many nodes [default: as many as the list has, or 100].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     nodes: Option<u32>,
     /// Print JSON.
@@ -74,13 +80,20 @@ fn report(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 fn cluster(config: &Config, nodes: Option<u32>) -> Cluster {
-    let zones: BTreeSet<&str> = config.roster.iter().map(|member| member.zone.as_str()).collect();
+    let period = config.settings.timing.period;
+    let list = match &config.discovery {
+        Discovery::Static(list) => list,
+        Discovery::Dns(_) => {
+            return Cluster { period, nodes: nodes.unwrap_or(LOOKED_UP), zones: 1, ipv6: config.listen.is_ipv6() };
+        }
+    };
+    let zones: BTreeSet<&str> = list.iter().map(|member| member.zone.as_str()).collect();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Cluster {
-        period: config.settings.timing.period,
-        nodes: nodes.unwrap_or_else(|| count(config.roster.len())),
+        period,
+        nodes: nodes.unwrap_or_else(|| count(list.len())),
         zones: count(zones.len()),
-        ipv6: config.roster.iter().any(|member| member.address.is_ipv6()),
+        ipv6: list.iter().any(|member| member.address.is_ipv6()),
     }
 }
 

@@ -4,9 +4,12 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
+/// Whoever looks up names says what went wrong there once. These would repeat it at every lookup.
+const QUIET: &str = "hickory_proto=error,hickory_net=error,hickory_resolver=error";
+
 /// Begins to write diagnostics of at least this level; `RUST_LOG` overrules it.
 pub(super) fn start(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},{QUIET}")));
     let begun = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -8,7 +8,7 @@ use clap::Args;
 use netsplit::agent::{Agent, Setup};
 use netsplit::clock::Clock;
 use netsplit::config::{self, Authentication, Config, Environment, Human, Loaded};
-use netsplit::discovery::StaticList;
+use netsplit::discovery::{Discovery, DnsList, Families, Pace};
 use netsplit::event_lines;
 use netsplit::http::{Server, Serving};
 use netsplit::keys::{KeysError, read_directory};
@@ -60,9 +60,9 @@ async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let server = Server::bind(config.http_listen)?;
     announce(&config, &network, &server);
     let (lines, writing) = event_lines::start(io::stdout())?;
-    let roster = StaticList::new(config.roster).roster();
-    let setup = Setup { settings: config.settings, roster, keys };
     let clock = Clock::start();
+    let discovery = discovery(config.discovery, &network, clock);
+    let setup = Setup { settings: config.settings, discovery, keys };
     let (agent, handle) = Agent::new(setup, network, clock, lines)?;
     let serving = server.start(handle.view(), move || clock.now())?;
     let mut agent = pin!(agent.run());
@@ -92,14 +92,29 @@ async fn watch(mut serving: Serving) {
     std::future::pending::<()>().await;
 }
 
+fn discovery(chosen: config::Discovery, network: &UdpNetwork, clock: Clock) -> Discovery {
+    match chosen {
+        config::Discovery::Static(list) => Discovery::fixed(list, clock),
+        config::Discovery::Dns(settings) => {
+            let families = Families::reached_from(network.local_address());
+            Discovery::start(DnsList::new(settings, families), Pace::default(), clock)
+        }
+    }
+}
+
 fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
+    let (listed, looked_up) = match &config.discovery {
+        config::Discovery::Static(list) => (Some(list.len()), None),
+        config::Discovery::Dns(settings) => (None, Some(settings.name.as_str())),
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         cluster = config.settings.cluster,
         node = config.settings.node.name,
         listen = %network.local_address(),
         http = %server.local_address(),
-        roster = config.roster.len(),
+        roster = listed,
+        looked_up,
         detection_bound = %Human(config.settings.timing.detection_bound()),
         "the agent runs"
     );

@@ -8,6 +8,7 @@ use serde_yaml::FlowMap;
 use super::duration::Human;
 use super::{Authentication, Config};
 use crate::detector::settings::{Member, Policy, Tie, WriteQuorum};
+use crate::discovery::DnsSettings;
 
 /// The keys of a configuration with all their values.
 #[derive(Clone, Debug, Serialize)]
@@ -45,9 +46,18 @@ struct Peers {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Discovery {
-    #[serde(rename = "static")]
-    list: Vec<FlowMap<Entry>>,
+#[serde(rename_all = "snake_case")]
+enum Discovery {
+    Static(Vec<FlowMap<Entry>>),
+    Dns(FlowMap<Dns>),
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Dns {
+    name: String,
+    port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -122,15 +132,24 @@ fn node(config: &Config) -> Node {
 
 fn peers(config: &Config) -> Peers {
     let timing = config.settings.timing;
-    let entry =
-        |member: &Member| Entry { name: plain(&member.name), address: member.address, zone: plain(&member.zone) };
     Peers {
         period: Human(timing.period).to_string(),
         timeout: Human(timing.timeout).to_string(),
         confirm_period: Human(timing.confirm_period).to_string(),
         failure_threshold: timing.failure_threshold.get(),
         success_threshold: timing.success_threshold.get(),
-        discovery: Discovery { list: config.roster.iter().map(|member| FlowMap(entry(member))).collect() },
+        discovery: discovery(&config.discovery),
+    }
+}
+
+fn discovery(discovery: &super::Discovery) -> Discovery {
+    let entry =
+        |member: &Member| Entry { name: plain(&member.name), address: member.address, zone: plain(&member.zone) };
+    match discovery {
+        super::Discovery::Static(list) => Discovery::Static(list.iter().map(|member| FlowMap(entry(member))).collect()),
+        super::Discovery::Dns(DnsSettings { name, port, server }) => {
+            Discovery::Dns(FlowMap(Dns { name: plain(name), port: *port, server: *server }))
+        }
     }
 }
 

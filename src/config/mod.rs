@@ -3,11 +3,13 @@
 //!
 //! Loading is a pure function of (file name, text, [`Environment`]), so that `check`, the agent's start and a later
 //! reload judge alike. The way of a file: [`load`] reads it, `parse` makes it a [`schema`] (the first error ends it),
-//! `validate` and its helpers (`timing`, `roster`, `own_node`, `name`) replace `${NAME}` and judge every value (all errors are told).
+//! `validate` and its helpers (`timing`, `discovery`, `roster`, `own_node`, `name`) replace `${NAME}` and judge every value
+//! (all errors are told).
 //! `docs/configuration.md` describes every key.
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod discovery;
 mod duration;
 mod effective;
 mod environment;
@@ -28,6 +30,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::detector::settings::{Member, Settings};
+use crate::discovery::DnsSettings;
 
 pub use duration::{Human, parse as parse_duration};
 pub use effective::Effective;
@@ -49,10 +52,19 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// Where other agents reach this one, if that was given; the settings' own node has it.
     pub pod_address: Option<IpAddr>,
-    /// The static list, this node included, in order of name.
-    pub roster: Vec<Member>,
+    /// Where the nodes come from.
+    pub discovery: Discovery,
     /// How heartbeats are vouched for.
     pub authentication: Authentication,
+}
+
+/// Where the nodes come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// The list in the file, this node included, in order of name.
+    Static(Vec<Member>),
+    /// The addresses of a name.
+    Dns(DnsSettings),
 }
 
 /// How heartbeats are vouched for.

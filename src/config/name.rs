@@ -1,9 +1,15 @@
-//! What names may look like: those of nodes as Kubernetes has them, those of zones as label values, and the cluster's.
+//! What names may look like: those of nodes as Kubernetes has them, those of zones as label values, the cluster's, and
+//! those in the DNS.
+
+use std::net::{IpAddr, SocketAddr};
 
 use super::error::Refusal;
 
-/// The longest name of a node or a cluster, in bytes.
+/// The longest name of a node, in the DNS or of a cluster, in bytes.
 const MAX_NAME: usize = 253;
+
+/// The longest part of a name in the DNS, in bytes (RFC 1035, section 2.3.4).
+const MAX_LABEL: usize = 63;
 
 /// The longest zone, in bytes: that of a Kubernetes label value.
 const MAX_ZONE: usize = 63;
@@ -45,6 +51,30 @@ pub(super) fn cluster(text: &str) -> Result<String, Refusal> {
     }
 }
 
+/// A name in the DNS. It comes back absolute, with a dot at its end: search domains are never tried, so that every node
+/// asks for the same name.
+pub(super) fn domain(text: &str) -> Result<String, Refusal> {
+    let example = "write the whole name, as in `netsplit.example.internal`";
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    within(bare, MAX_NAME, example)?;
+    if bare.parse::<IpAddr>().is_ok() || bare.parse::<SocketAddr>().is_ok() {
+        return Err(Refusal::new("is an address", "write a name, or list addresses below peers.discovery.static"));
+    }
+    if let Some((name, port)) = bare.split_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
+        return Err(Refusal::new("has a port", format!("write `{{name: {name}, port: {port}}}`")));
+    }
+    if let Some(label) = bare.split('.').find(|label| label.len() > MAX_LABEL) {
+        let message = format!("has a part of {} bytes", label.len());
+        return Err(Refusal::new(message, format!("use at most {MAX_LABEL} bytes between two dots")));
+    }
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if bare.split('.').all(|label| !label.is_empty() && label.bytes().all(fits)) {
+        return Ok(format!("{bare}."));
+    }
+    let hint = "use letters, digits, `-` and `_`, with single dots between; an international name in its `xn--` form";
+    Err(Refusal::new("is no name in the DNS", hint))
+}
+
 fn within(text: &str, longest: usize, hint_if_empty: &str) -> Result<(), Refusal> {
     if text.is_empty() {
         return Err(Refusal::new("is empty", hint_if_empty));
@@ -75,6 +105,25 @@ mod tests {
         }
         for bad in ["", "Node", "node_1", "-a", "a-", "a..b", ".a", "a b", "nöde", &"a".repeat(254)] {
             assert!(node(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_the_dns_comes_back_absolute() {
+        for (good, absolute) in [
+            ("netsplit.example.internal", "netsplit.example.internal."),
+            ("netsplit.example.internal.", "netsplit.example.internal."),
+            ("agents", "agents."),
+            ("_udp.Agents.example", "_udp.Agents.example."),
+        ] {
+            assert_eq!(domain(good).as_deref(), Ok(absolute));
+        }
+        let long = format!("{}.example", "a".repeat(64));
+        let all = "a.".repeat(128);
+        for bad in
+            ["", ".", "a..b", ".a", "a b", "b\u{fc}ro.example", "10.0.0.1", "fd00::1", "a.example:53", &long, &all]
+        {
+            assert!(domain(bad).is_err(), "{bad}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_yaml::Location;
 
+use super::discovery::Chosen;
 use super::error::Refusal;
 use super::name;
 use super::reader::{Reader, Setting};
@@ -17,7 +18,7 @@ const NAMED: usize = 5;
 
 /// This node, before it is known where it listens.
 pub(super) struct OwnNode {
-    /// Its entry in the list, with its own zone.
+    /// Its entry in the list, or what stands for it, with its own zone.
     pub(super) entry: Member,
     /// `node.pod_address`, if it was given, and where.
     pub(super) pod: Option<(IpAddr, Location)>,
@@ -45,13 +46,24 @@ fn serves_all(listen: SocketAddr, address: SocketAddr) -> bool {
     listen.ip().is_unspecified() && (listen.is_ipv6() || address.is_ipv4())
 }
 
-/// Reads `node`. `None` if it is wrong, which was said, or if there is no good list to find it in.
-pub(super) fn read(node: Option<&Node>, listed: Option<&Listed>, reader: &mut Reader<'_>) -> Option<OwnNode> {
+/// Reads `node`. `None` if it is wrong, which was said, or if there is no good discovery.
+///
+/// Where the nodes are looked up its address is not known beforehand: nobody's, so that its hello says "where this came
+/// from".
+pub(super) fn read(node: Option<&Node>, chosen: Option<&Chosen>, reader: &mut Reader<'_>) -> Option<OwnNode> {
     let name = own_name(node, reader);
     let zone = reader.read("node.zone", node.and_then(|node| node.zone.as_ref()), name::zone);
     let pod = address("node.pod_address", node.and_then(|node| node.pod_address.as_ref()), reader);
     let host = address("node.host_address", node.and_then(|node| node.host_address.as_ref()), reader);
-    let ((name, place), listed) = (name?, listed?);
+    let ((name, place), chosen) = (name?, chosen?);
+    let host = host.map(|(address, _)| address);
+    let listed = match chosen {
+        Chosen::Listed(listed) => listed,
+        Chosen::Dns(dns) => {
+            let entry = Member::new(name, zone.or(String::new())?, SocketAddr::from(([0; 16], dns.port)));
+            return Some(OwnNode { entry, pod, host });
+        }
+    };
     let Some((entry, _)) = listed.members.iter().find(|(member, _)| member.name == name) else {
         if listed.whole {
             reader.refuse(place.unwrap_or(listed.place), not_listed(&name, listed));
@@ -70,7 +82,7 @@ pub(super) fn read(node: Option<&Node>, listed: Option<&Listed>, reader: &mut Re
         let message = format!("node.pod_address is `{address}`, but the list has `{name}` at `{}`", entry.address);
         reader.warn(place, Refusal::new(message, "the others go by their lists first; make the two the same"));
     }
-    Some(OwnNode { entry, pod, host: host.map(|(address, _)| address) })
+    Some(OwnNode { entry, pod, host })
 }
 
 /// An address that may be left out or empty. Where it is wrong it counts as left out, and that was said.

@@ -91,6 +91,7 @@ fn example(path: &str) -> &'static str {
         "http" => "write it as `http: {listen: \"[::]:7476\"}`",
         "peers" => "write it as `peers:`, with `period: 1s` and its other keys indented below",
         "peers.discovery" => "write it as `discovery:`, with `static:` and the list of nodes indented below",
+        "peers.discovery.dns" => "write it as `dns: {name: netsplit.example.internal}`",
         "peers.discovery.static" => {
             "write one line `- {name: node-1, address: \"10.0.0.1:7475\", zone: east}` for each node"
         }

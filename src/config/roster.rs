@@ -8,7 +8,7 @@ use serde_yaml::{Location, Spanned};
 use super::error::Refusal;
 use super::name;
 use super::reader::Reader;
-use super::schema::{Entry, Peers};
+use super::schema::Entry;
 use crate::detector::settings::Member;
 use crate::identity::NodeId;
 
@@ -41,8 +41,8 @@ pub(super) struct Places {
 }
 
 /// Reads `peers.discovery.static`; `cluster` is what the ids of the nodes depend on.
-pub(super) fn read(peers: &Spanned<Peers>, cluster: &str, reader: &mut Reader<'_>) -> Option<Listed> {
-    let list = list(peers, reader)?;
+pub(super) fn read(list: &Spanned<Vec<Spanned<Entry>>>, cluster: &str, reader: &mut Reader<'_>) -> Option<Listed> {
+    check_length(list, reader)?;
     let entries: Vec<_> = list.value.iter().map(|entry| member(entry, reader)).collect();
     let whole = entries.iter().all(Option::is_some);
     let members: Vec<_> = entries.into_iter().flatten().collect();
@@ -55,15 +55,7 @@ pub(super) fn read(peers: &Spanned<Peers>, cluster: &str, reader: &mut Reader<'_
     Some(Listed { members, place: list.referenced, whole })
 }
 
-fn list<'a>(peers: &'a Spanned<Peers>, reader: &mut Reader<'_>) -> Option<&'a Spanned<Vec<Spanned<Entry>>>> {
-    let Some(discovery) = &peers.value.discovery else {
-        reader.refuse(peers.referenced, Refusal::new("peers.discovery is missing", EXAMPLE));
-        return None;
-    };
-    let Some(list) = &discovery.value.fixed else {
-        reader.refuse(discovery.referenced, Refusal::new("peers.discovery.static is missing", EXAMPLE));
-        return None;
-    };
+fn check_length(list: &Spanned<Vec<Spanned<Entry>>>, reader: &mut Reader<'_>) -> Option<()> {
     if list.value.is_empty() {
         reader.refuse(list.referenced, Refusal::new("peers.discovery.static lists no node", EXAMPLE));
         return None;
@@ -75,7 +67,7 @@ fn list<'a>(peers: &'a Spanned<Peers>, reader: &mut Reader<'_>) -> Option<&'a Sp
         reader.refuse(list.referenced, Refusal::new(message, hint));
         return None;
     }
-    Some(list)
+    Some(())
 }
 
 fn member(entry: &Spanned<Entry>, reader: &mut Reader<'_>) -> Option<(Member, Places)> {
@@ -156,7 +148,7 @@ fn no_address(text: &str, usual: u16) -> Refusal {
     if host.is_empty() {
         return Refusal::new("has a port but no IP address", format!("write it as `10.0.0.1:{port}` or `[::]:{port}`"));
     }
-    let hint = format!("this version looks up no names: write the IP address, as in `10.0.0.1:{port}`");
+    let hint = format!("names are not looked up here: write the IP address, as in `10.0.0.1:{port}`");
     Refusal::new(format!("has the name `{host}` where an IP address belongs"), hint)
 }
 

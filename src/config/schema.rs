@@ -43,7 +43,8 @@ pub struct Node {
     /// The node's name, never its address. Two agents of one name are a conflict, a new name is a new node; needs a
     /// restart.
     pub name: Option<Text>,
-    /// The node's zone; empty means the zone of its entry in the list. A wrong zone blames the wrong place for a cut.
+    /// The node's zone; empty means the zone of its entry in the list, and none where the nodes are looked up. A wrong
+    /// zone blames the wrong place for a cut.
     pub zone: Option<Text>,
     /// Where other agents reach this one, if not at the address of its entry in the list; the port is that of `listen`.
     /// Empty means not given; needs a restart.
@@ -83,13 +84,27 @@ pub struct Peers {
     pub discovery: Option<Spanned<Discovery>>,
 }
 
-/// `peers.discovery`: where the list of nodes comes from.
+/// `peers.discovery`: where the list of nodes comes from; exactly one of these.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Discovery {
     /// The list itself: every node of the cluster, this one included, the same on every node.
     #[serde(rename = "static")]
     pub fixed: Option<Spanned<Vec<Spanned<Entry>>>>,
+    /// A name in the DNS whose addresses are those of the agents.
+    pub dns: Option<Spanned<Dns>>,
+}
+
+/// `peers.discovery.dns`: a name in the DNS whose addresses are those of the agents.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dns {
+    /// The whole name, such as that of a headless service; search domains are not tried. Required.
+    pub name: Option<Text>,
+    /// Where agents listen: the same port on every node.
+    pub port: Option<Text>,
+    /// The IP address and port of the DNS server to ask, instead of those in /etc/resolv.conf.
+    pub server: Option<Text>,
 }
 
 /// One entry of `peers.discovery.static`.

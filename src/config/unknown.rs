@@ -1,7 +1,7 @@
 //! Keys that do not exist: what was most likely meant instead.
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 25] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -19,6 +19,10 @@ pub const KEYS: [&str; 21] = [
     "peers.discovery.static.name",
     "peers.discovery.static.address",
     "peers.discovery.static.zone",
+    "peers.discovery.dns",
+    "peers.discovery.dns.name",
+    "peers.discovery.dns.port",
+    "peers.discovery.dns.server",
     "authentication.keys",
     "mode.policy",
     "mode.tie",
@@ -26,14 +30,13 @@ pub const KEYS: [&str; 21] = [
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 8] = [
+const LATER: [&str; 7] = [
     "http.expose",
     "audit",
     "state",
     "endpoints",
     "peers.max_heartbeats_per_second",
     "peers.source_ports",
-    "peers.discovery.dns",
     "peers.discovery.kubernetes",
 ];
 

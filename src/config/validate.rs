@@ -7,12 +7,13 @@ use std::path::PathBuf;
 
 use serde_yaml::{Location, Spanned};
 
+use super::discovery::{self, Chosen};
 use super::error::Refusal;
 use super::own_node::{self, OwnNode};
 use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
 use super::schema::{self, File, Keys, Text};
-use super::{Authentication, Config, name, timing};
+use super::{Authentication, Config, Discovery, name, timing};
 use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
 
 /// Judges the whole file. `None` only if the reader was told why.
@@ -23,17 +24,23 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let http_listen = file.http.as_ref().and_then(|http| http.listen.as_ref());
     let http_listen = self::listen("http.listen", http_listen, roster::HTTP, reader);
     let peers = peers(file, place, cluster.as_deref().unwrap_or_default(), reader);
-    let own = own_node::read(file.node.as_ref(), peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
+    let chosen = peers.as_ref().and_then(|(_, chosen)| chosen.as_ref());
+    let own = own_node::read(file.node.as_ref(), chosen, reader);
     let authentication = authentication(file, place, reader);
-    let mode = mode(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
-    let (timing, listed) = peers?;
-    let (listed, own, listen, http_listen) = (listed?, own?, listen?, http_listen?);
-    check_reach(listen, &listed, &own, reader);
+    let mode = mode(file, chosen.and_then(Chosen::listed), reader);
+    let (timing, chosen) = peers?;
+    let (chosen, own, listen, http_listen) = (chosen?, own?, listen?, http_listen?);
+    if let Some(listed) = chosen.listed() {
+        check_reach(listen, listed, &own, reader);
+    }
     let pod_address = own.pod_address();
     let node = own.into_member(listen, http_listen);
     let settings = Settings { cluster: cluster?, node: node.clone(), timing, mode: mode? };
-    let (roster, authentication) = (in_order(listed, &node), authentication?);
-    Some(Config { settings, listen, http_listen, pod_address, roster, authentication })
+    let discovery = match chosen {
+        Chosen::Listed(listed) => Discovery::Static(in_order(listed, &node)),
+        Chosen::Dns(dns) => Discovery::Dns(dns),
+    };
+    Some(Config { settings, listen, http_listen, pod_address, discovery, authentication: authentication? })
 }
 
 /// Where something listens; left out it is every address at its usual port.
@@ -50,13 +57,13 @@ fn in_order(listed: Listed, node: &Member) -> Vec<Member> {
     roster
 }
 
-fn peers(file: &File, place: Location, cluster: &str, reader: &mut Reader<'_>) -> Option<(Timing, Option<Listed>)> {
+fn peers(file: &File, place: Location, cluster: &str, reader: &mut Reader<'_>) -> Option<(Timing, Option<Chosen>)> {
     let Some(peers) = &file.peers else {
         let hint = "add `peers:` with the list of nodes below it; config/examples/ has one to start from";
         reader.refuse(place, Refusal::new("peers is missing", hint));
         return None;
     };
-    Some((timing::read(&peers.value, reader), roster::read(peers, cluster, reader)))
+    Some((timing::read(&peers.value, reader), discovery::read(peers, cluster, reader)))
 }
 
 fn authentication(file: &File, place: Location, reader: &mut Reader<'_>) -> Option<Authentication> {

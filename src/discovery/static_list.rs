@@ -1,5 +1,9 @@
 //! The roster that an operator wrote down: it never changes while the agent runs, and it is always there.
 
+use std::time::Duration;
+
+use super::{Answer, Failure, Source};
+use crate::detector::Listing;
 use crate::detector::settings::Member;
 
 /// The nodes of the configuration, this one included.
@@ -12,8 +16,16 @@ impl StaticList {
         Self(members)
     }
 
-    /// Who belongs.
-    pub fn roster(&self) -> Vec<Member> {
-        self.0.clone()
+    /// The list is its own answer, and good for ever.
+    pub(super) fn answer(&self) -> Answer {
+        Answer { listing: Listing::of(self.0.clone()), good_for: Duration::MAX }
+    }
+}
+
+impl Source for StaticList {
+    const KIND: &'static str = "static";
+
+    async fn ask(&self) -> Result<Answer, Failure> {
+        Ok(self.answer())
     }
 }

@@ -10,6 +10,7 @@ use netsplit::agent::{Agent, AgentHandle, Record, Setup};
 use netsplit::clock::Clock;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
 use netsplit::detector::view::View;
+use netsplit::discovery::Discovery;
 use netsplit::http::{Server, Serving};
 use netsplit::network::{Cut, FaultyNetwork, UdpNetwork};
 use netsplit::wire::{GoodbyeReason, KEY_SIZE, Key, Keys};
@@ -70,7 +71,8 @@ impl Cluster {
         for Bound { member, network, server, side } in bound {
             let (name, address, http_address) = (member.name.clone(), member.address, server.local_address());
             let network = FaultyNetwork::new(network, address.ip(), cut.clone());
-            let setup = Setup { settings: settings(member, timing), roster: roster.clone(), keys: keys.clone() };
+            let discovery = Discovery::fixed(roster.clone(), clock);
+            let setup = Setup { settings: settings(member, timing), discovery, keys: keys.clone() };
             let sender = sender.clone();
             // Only the narration would miss what does not fit; the verdicts are in the views.
             let (agent, handle) = Agent::new(setup, network, clock, move |record| drop(sender.try_send(record)))?;

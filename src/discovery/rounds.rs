@@ -1,0 +1,316 @@
+//! The rounds of a discovery: ask, deliver or say what is wrong, wait, for ever. The same for every source.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::{Answer, Cause, Failure, Source, Status};
+use crate::clock::Clock;
+use crate::detector::Listing;
+
+/// How often a source is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The least time between an answer and the next question, however short the answer is good for.
+    pub shortest: Duration,
+    /// The longest time between two questions, however long the answer is good for: a node that joins waits for it.
+    pub longest: Duration,
+    /// How long one question may take.
+    pub patience: Duration,
+    /// The wait after the first failure. It doubles with each further one, and each wait is lengthened at random by up to
+    /// as much again, so that all agents do not ask at once a server that returns; `longest` bounds it all the same.
+    pub retry: Duration,
+}
+
+impl Default for Pace {
+    /// What a DNS server has to bear of each agent: two questions every 5 to 30 seconds. 5 s is the TTL that CoreDNS
+    /// gives to what Kubernetes publishes; 30 s is half of the time after which a node may leave (design, section 7).
+    fn default() -> Self {
+        Self {
+            shortest: Duration::from_secs(5),
+            longest: Duration::from_secs(30),
+            patience: Duration::from_secs(10),
+            retry: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Pace {
+    fn retries(&self) -> ExponentialBackoff {
+        ExponentialBuilder::new()
+            .with_min_delay(self.retry)
+            // The jitter doubles it at most.
+            .with_max_delay(self.longest / 2)
+            .with_factor(2.0)
+            .with_jitter()
+            .without_max_times()
+            .build()
+    }
+}
+
+/// One source, asked for ever.
+pub(super) struct Rounds<S> {
+    source: Arc<S>,
+    pace: Pace,
+    retries: ExponentialBackoff,
+    door: Door,
+}
+
+impl<S: Source> Rounds<S> {
+    pub(super) fn new(source: Arc<S>, pace: Pace, door: Door) -> Self {
+        Self { source, pace, retries: pace.retries(), door }
+    }
+
+    /// Asks for ever, first after `wait` if there is one.
+    pub(super) async fn run(mut self, wait: Option<Duration>) {
+        if let Some(wait) = wait {
+            sleep(wait).await;
+        }
+        loop {
+            let answer = self.ask().await;
+            let wait = self.take(answer);
+            sleep(wait).await;
+        }
+    }
+
+    /// Asks once, in a task of its own: should it panic, that is one more failure, and no silence.
+    async fn ask(&self) -> Result<Answer, Failure> {
+        let (source, patience) = (Arc::clone(&self.source), self.pace.patience);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { timeout(patience, source.ask()).await });
+        match tasks.join_next().await {
+            Some(Ok(Ok(answer))) => answer,
+            Some(Ok(Err(_))) => Err(Failure::new(Cause::Timeout, format!("no answer within {patience:?}"))),
+            Some(Err(ended)) => Err(Failure::new(Cause::Internal, ended.to_string())),
+            None => Err(Failure::new(Cause::Internal, "nobody asked")),
+        }
+    }
+
+    /// Delivers an answer, or tells of a failure; how long to wait before the next question.
+    pub(super) fn take(&mut self, answer: Result<Answer, Failure>) -> Duration {
+        match answer.and_then(Answer::if_it_names_anybody) {
+            Ok(answer) => {
+                self.retries = self.pace.retries();
+                self.door.deliver(answer.listing);
+                answer.good_for.max(self.pace.shortest).min(self.pace.longest)
+            }
+            Err(failure) => {
+                self.door.fail(&failure);
+                self.retries.next().unwrap_or(self.pace.longest).min(self.pace.longest)
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn if_it_names_anybody(self) -> Result<Self, Failure> {
+        if self.listing.members.is_empty() && self.listing.addresses.is_empty() {
+            return Err(Failure::new(Cause::Empty, "the answer names nobody"));
+        }
+        Ok(self)
+    }
+}
+
+/// Through which answers leave, and what is said of failures.
+pub(super) struct Door {
+    kind: &'static str,
+    listings: watch::Sender<Option<Listing>>,
+    status: watch::Sender<Status>,
+    clock: Clock,
+    /// What was said since the last answer: each cause once.
+    said: BTreeSet<Cause>,
+}
+
+impl Door {
+    pub(super) fn new(
+        kind: &'static str,
+        listings: watch::Sender<Option<Listing>>,
+        status: watch::Sender<Status>,
+        clock: Clock,
+    ) -> Self {
+        Self { kind, listings, status, clock, said: BTreeSet::new() }
+    }
+
+    fn deliver(&mut self, listing: Listing) {
+        let (kind, entries) = (self.kind, listing.members.len() + listing.addresses.len());
+        if self.said.is_empty() {
+            tracing::debug!(kind, entries, "the discovery answered");
+        } else {
+            self.said.clear();
+            tracing::info!(kind, entries, "the discovery answers again");
+        }
+        self.listings.send_replace(Some(listing));
+        self.status.send_modify(|status| status.succeed(self.clock.wall()));
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        let (kind, cause, detail) = (self.kind, failure.cause.as_str(), failure.detail.as_str());
+        if self.said.insert(failure.cause) {
+            let hint = failure.cause.hint();
+            tracing::warn!(kind, cause, detail, hint, "the discovery does not answer; nobody is removed for it");
+        } else {
+            tracing::debug!(kind, cause, detail, "the discovery still does not answer");
+        }
+        self.status.send_modify(|status| status.fail(failure.cause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::detector::settings::Member;
+    use crate::discovery::Discovery;
+
+    const QUICK: Pace = Pace {
+        shortest: Duration::from_millis(1),
+        longest: Duration::from_millis(20),
+        patience: Duration::from_secs(10),
+        retry: Duration::from_millis(1),
+    };
+
+    type Line = fn() -> Result<Answer, Failure>;
+
+    /// Answers as it was told to, one after the other, and the last for ever.
+    struct Scripted {
+        asked: AtomicUsize,
+        lines: &'static [Line],
+    }
+
+    impl Scripted {
+        fn of(lines: &'static [Line]) -> Self {
+            Self { asked: AtomicUsize::new(0), lines }
+        }
+    }
+
+    impl Source for Scripted {
+        const KIND: &'static str = "scripted";
+
+        async fn ask(&self) -> Result<Answer, Failure> {
+            let turn = self.asked.fetch_add(1, Ordering::Relaxed);
+            self.lines[turn.min(self.lines.len() - 1)]()
+        }
+    }
+
+    struct Silent;
+
+    impl Source for Silent {
+        const KIND: &'static str = "silent";
+
+        async fn ask(&self) -> Result<Answer, Failure> {
+            std::future::pending().await
+        }
+    }
+
+    fn members(names: &[&str]) -> Vec<Member> {
+        names.iter().map(|name| Member::new(*name, "", "10.0.0.1:7475".parse().unwrap())).collect()
+    }
+
+    fn answer(names: &[&str]) -> Answer {
+        Answer { listing: Listing::of(members(names)), good_for: Duration::ZERO }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "one of several answers, some of which failed")]
+    fn good() -> Result<Answer, Failure> {
+        Ok(answer(&["node-1"]))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "one of several answers, some of which failed")]
+    fn empty() -> Result<Answer, Failure> {
+        Ok(answer(&[]))
+    }
+
+    fn failed() -> Result<Answer, Failure> {
+        Err(Failure::new(Cause::Refused, "no"))
+    }
+
+    fn broken() -> Result<Answer, Failure> {
+        panic!("a fault, made for the test")
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let within = async { timeout(Duration::from_mins(1), test).await.expect("a minute was enough") };
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(within);
+    }
+
+    fn rounds(pace: Pace) -> Rounds<Silent> {
+        let door = Door::new("test", watch::channel(None).0, watch::channel(Status::default()).0, Clock::start());
+        Rounds::new(Arc::new(Silent), pace, door)
+    }
+
+    async fn status(discovery: &Discovery, is_so: impl FnMut(&Status) -> bool) -> Status {
+        discovery.status().wait_for(is_so).await.unwrap().clone()
+    }
+
+    #[test]
+    fn a_fixed_list_is_there_at_once_and_comes_again() {
+        run(async {
+            let source = super::super::StaticList::new(members(&["node-1", "node-2"]));
+            let first = source.answer();
+            let mut discovery = Discovery::begin(source, Some(first.clone()), QUICK, Clock::start());
+            assert_eq!(discovery.status().borrow().up, Some(true));
+            assert_eq!(discovery.at_hand(), Some(first.listing.clone()));
+            assert_eq!(discovery.at_hand(), None, "it was taken");
+            for _ in 0..3 {
+                assert_eq!(discovery.next().await, first.listing);
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_empty_or_failed_is_counted_and_never_delivered() {
+        run(async {
+            let source = Scripted::of(&[empty, failed, failed, good, failed]);
+            let mut discovery = Discovery::start(source, QUICK, Clock::start());
+            assert_eq!(discovery.next().await, good().unwrap().listing);
+            let status = status(&discovery, |status| status.failed(Cause::Refused) > 4).await;
+            assert_eq!((status.up, status.failed(Cause::Empty)), (Some(false), 1));
+            assert_eq!(discovery.at_hand(), None);
+        });
+    }
+
+    #[test]
+    fn a_source_that_panics_has_failed_and_is_asked_again() {
+        run(async {
+            let mut discovery = Discovery::start(Scripted::of(&[broken, good]), QUICK, Clock::start());
+            assert_eq!(discovery.next().await, good().unwrap().listing);
+            assert_eq!(discovery.status().borrow().failed(Cause::Internal), 1);
+        });
+    }
+
+    #[test]
+    fn a_source_that_never_answers_is_given_up() {
+        run(async {
+            let pace = Pace { patience: Duration::from_millis(1), ..QUICK };
+            let discovery = Discovery::start(Silent, pace, Clock::start());
+            status(&discovery, |status| status.failed(Cause::Timeout) > 2).await;
+        });
+    }
+
+    #[test]
+    fn an_answer_is_asked_for_again_by_its_time_within_bounds() {
+        let wait = |seconds| {
+            let good_for = Duration::from_secs(seconds);
+            rounds(Pace::default()).take(good().map(|answer| Answer { good_for, ..answer })).as_secs()
+        };
+        assert_eq!([0, 4, 5, 17, 30, 31, u64::MAX].map(wait), [5, 5, 5, 17, 30, 30, 30]);
+    }
+
+    #[test]
+    fn failures_are_retried_ever_more_rarely_up_to_a_cap_and_an_answer_forgets_them() {
+        let mut rounds = rounds(Pace::default());
+        let waits: Vec<f64> = (0..9).map(|_| rounds.take(failed()).as_secs_f64()).collect();
+        // Each doubles, and its jitter may double it once more.
+        for (wait, least) in waits.iter().zip([1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0, 15.0]) {
+            assert!((least..=2.0 * least).contains(wait), "{waits:?}");
+        }
+        rounds.take(good());
+        assert!(rounds.take(failed()) <= Duration::from_secs(2));
+    }
+}
