@@ -11,5 +11,6 @@ pub mod identity;
 pub mod keys;
 pub mod network;
 pub mod simulation;
+pub mod state;
 pub mod table;
 pub mod wire;
