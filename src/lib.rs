@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod event_lines;
 pub mod hlc;
 pub mod identity;
+pub mod key_watch;
 pub mod keys;
 pub mod network;
 pub mod simulation;

@@ -68,7 +68,7 @@ fn start_with(keys: &Keys, count: usize, also: &[Member]) -> Vec<Running> {
     let run = |(node, network): (&Member, UdpNetwork)| {
         let records = Rc::new(RefCell::new(Vec::new()));
         let (written, address) = (Rc::clone(&records), node.address);
-        let setup = Setup { settings: settings(node.clone()), roster: roster.clone(), keys: keys.clone() };
+        let setup = Setup::without_state(settings(node.clone()), roster.clone(), keys.clone());
         let sink = move |record| written.borrow_mut().push(record);
         let (agent, handle) = Agent::new(setup, network, Clock::start(), sink).unwrap();
         Running { address, handle, task: tokio::task::spawn_local(agent.run()), records }

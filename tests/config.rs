@@ -58,6 +58,7 @@ fn the_least_file_has_every_default() {
     assert_eq!(config.settings.mode, ModePolicy::default());
     assert_eq!(config.listen, "[::]:7475".parse::<SocketAddr>().unwrap());
     assert_eq!(config.authentication, Authentication::Keys(PathBuf::from("/etc/netsplit/keys")));
+    assert_eq!(config.state_directory, PathBuf::from("/var/lib/netsplit"));
     assert_eq!(config.settings.node, config.roster[0]);
     assert_eq!(
         config.roster.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
@@ -109,6 +110,7 @@ fn the_list_of_keys_is_that_of_the_schema() {
         ("peers.discovery.static.", "peers: {discovery: {static: [{x: 1}]}}".into()),
         ("authentication.", "authentication: {x: 1}".into()),
         ("mode.", "mode: {x: 1}".into()),
+        ("state.", "state: {x: 1}".into()),
     ] {
         let errors = load("f", &text, &environment()).unwrap_err();
         let known = errors.problems()[0].hint.split_once("known here: ").map(|(_, known)| known.to_owned()).unwrap();
@@ -162,6 +164,14 @@ fn every_mode_key_counts() {
 }
 
 #[test]
+fn the_state_has_a_directory_of_its_own() {
+    let directory = |text: &str| config(&format!("{LEAST}state: {text}\n")).state_directory;
+    assert_eq!(directory("{directory: /data/netsplit}"), PathBuf::from("/data/netsplit"));
+    assert_eq!(directory("{directory: here}"), PathBuf::from("here"), "as authentication.keys");
+    assert_eq!(directory("{}"), PathBuf::from("/var/lib/netsplit"));
+}
+
+#[test]
 fn the_nodes_own_zone_counts_before_the_list() {
     let config = config(&format!("{LEAST}node: {{zone: north}}\n"));
     assert_eq!((config.settings.node.zone.as_str(), config.roster[0].zone.as_str()), ("north", "north"));
@@ -202,7 +212,7 @@ fn a_thousand_nodes_load() {
 #[test]
 fn what_check_prints_loads_as_the_same_configuration() {
     let odd = format!(
-        "{}cluster: $$a\nmode: {{write_quorum: 3}}\n",
+        "{}cluster: $$a\nmode: {{write_quorum: 3}}\nstate: {{directory: /a$$b}}\n",
         LEAST.replacen("peers:\n", "peers:\n  period: 33ms\n", 1)
     );
     let insecure = LEAST.replace("{keys: /etc/netsplit/keys}", "insecure");

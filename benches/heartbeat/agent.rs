@@ -20,7 +20,7 @@ pub fn run() {
         let mut roster: Vec<_> =
             addresses.into_iter().enumerate().map(|(index, address)| cluster::peer(index, address)).collect();
         roster.push(node.clone());
-        let setup = Setup { settings: cluster::settings(node.clone()), roster, keys: cluster::keys() };
+        let setup = Setup::without_state(cluster::settings(node.clone()), roster, cluster::keys());
         let (lines, writing) = event_lines::start(io::sink()).unwrap();
         let (agent, handle) = Agent::new(setup, network, Clock::start(), lines).unwrap();
         child::say(node.address);

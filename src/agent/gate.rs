@@ -19,24 +19,28 @@ pub(super) struct Gate {
     own: NodeId,
     keys: Keys,
     listed: BTreeSet<IpAddr>,
-    roster: usize,
+    roster_version: u64,
     strangers: Bucket,
 }
 
 impl Gate {
     pub(super) fn new(own: NodeId, keys: Keys, view: &View, now: Now) -> Self {
-        let mut gate = Self { own, keys, listed: BTreeSet::new(), roster: 0, strangers: Bucket::full(now) };
-        gate.learn_addresses(view);
-        gate
+        let (listed, roster_version) = (addresses(view), view.roster_version);
+        Self { own, keys, listed, roster_version, strangers: Bucket::full(now) }
     }
 
-    /// Whoever is in the roster is no stranger.
-    pub(super) fn learn_addresses(&mut self, view: &View) {
-        // The roster only grows, so the same number of nodes is the same nodes.
-        if view.nodes.len() != self.roster {
-            self.roster = view.nodes.len();
-            self.listed = view.nodes.iter().map(|node| node.member.address.ip().to_canonical()).collect();
+    /// Whoever is in the roster is no stranger. Whether the roster is another than before.
+    pub(super) fn learn_addresses(&mut self, view: &View) -> bool {
+        let is_another = view.roster_version != self.roster_version;
+        if is_another {
+            (self.listed, self.roster_version) = (addresses(view), view.roster_version);
         }
+        is_another
+    }
+
+    /// From now on these keys vouch for datagrams.
+    pub(super) fn change_keys(&mut self, keys: Keys) {
+        self.keys = keys;
     }
 
     /// Refuses a flood from strangers before it costs an HMAC each, and then what no key vouches for.
@@ -46,6 +50,10 @@ impl Gate {
         }
         wire::open(bytes, self.own, &self.keys).map_err(Refused::Wire)
     }
+}
+
+fn addresses(view: &View) -> BTreeSet<IpAddr> {
+    view.nodes.iter().map(|node| node.member.address.ip().to_canonical()).collect()
 }
 
 /// Why a datagram does not come to the detector.

@@ -6,6 +6,7 @@
 
 mod counters;
 mod gate;
+mod key_troubles;
 mod outbox;
 mod record;
 mod socket_faults;
@@ -21,17 +22,19 @@ pub use counters::{Counters, Reason};
 pub use record::{EventSink, Record};
 
 use crate::clock::Clock;
-use crate::detector::saved::Saved;
+use crate::detector::saved::Serial;
 use crate::detector::settings::{Member, Settings};
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::detector::{Detector, Input, Listing, LocalFault, Output};
 use crate::hlc::HybridClock;
-use crate::identity::Incarnation;
+use crate::identity::{Incarnation, NodeId};
 use crate::network::{Batch, Left, Network};
+use crate::state::{self, Memory};
 use crate::wire::{GoodbyeReason, Keys, Newer, Opened, Refusal};
 use gate::{Gate, Refused};
-use outbox::Outbox;
+use key_troubles::KeyTroubles;
+use outbox::{Heard, Outbox};
 
 /// How many batches are read before the detector looks at the time: 4,096 datagrams, so that a flood cannot keep it from
 /// judging what is due.
@@ -51,7 +54,7 @@ const IDLE: Duration = Duration::from_secs(1);
 const COMMANDS: usize = 4;
 
 /// What an agent is made of, beside its network.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Setup {
     /// What the detector is told.
     pub settings: Settings,
@@ -59,6 +62,15 @@ pub struct Setup {
     pub roster: Vec<Member>,
     /// What vouches for datagrams.
     pub keys: Keys,
+    /// What earlier runs learnt, and where this one keeps it.
+    pub memory: Memory,
+}
+
+impl Setup {
+    /// An agent that keeps nothing beyond its run.
+    pub fn without_state(settings: Settings, roster: Vec<Member>, keys: Keys) -> Self {
+        Self { settings, roster, keys, memory: Memory::default() }
+    }
 }
 
 /// The system gave no randomness to begin with.
@@ -73,12 +85,15 @@ pub struct Agent<N> {
     detector: Detector,
     gate: Gate,
     outbox: Outbox,
+    key_troubles: KeyTroubles,
     hybrid: HybridClock,
     events: Box<dyn EventSink>,
     identity: record::Identity,
     counters: Arc<Counters>,
     view: watch::Sender<Arc<View>>,
     commands: mpsc::Receiver<Command>,
+    new_keys: watch::Receiver<Keys>,
+    keeper: Option<state::Keeper>,
     state: State,
 }
 
@@ -107,6 +122,8 @@ pub struct AgentHandle {
     view: watch::Receiver<Arc<View>>,
     counters: Arc<Counters>,
     commands: mpsc::Sender<Command>,
+    new_keys: watch::Sender<Keys>,
+    kept: Option<Arc<state::Counters>>,
 }
 
 impl AgentHandle {
@@ -120,6 +137,22 @@ impl AgentHandle {
         &self.counters
     }
 
+    /// What became of the states that the agent handed out. None if it keeps nothing.
+    pub fn state(&self) -> Option<&state::Counters> {
+        self.kept.as_deref()
+    }
+
+    /// From now on these keys vouch for datagrams. What each peer said of its keys is not forgotten.
+    pub fn replace_keys(&self, keys: Keys) {
+        self.counters.reloaded_keys(keys.len());
+        self.new_keys.send_replace(keys);
+    }
+
+    /// Counts that new keys could not be had; those of before stay.
+    pub fn keep_keys(&self) {
+        self.counters.refused_keys();
+    }
+
     /// Lets the agent say goodbye, and then end.
     pub fn stop(&self, reason: GoodbyeReason) {
         // A full queue is full of stops, and a closed one is of an agent that has ended.
@@ -128,7 +161,8 @@ impl AgentHandle {
 }
 
 impl<N: Network> Agent<N> {
-    /// An agent that has not begun. Its incarnation is the time of day, in microseconds.
+    /// An agent that has not begun. Its incarnation is that of its memory, or else the time of day, in
+    /// microseconds.
     ///
     /// # Errors
     /// The system has no randomness.
@@ -138,26 +172,48 @@ impl<N: Network> Agent<N> {
         clock: Clock,
         events: impl EventSink + 'static,
     ) -> Result<(Self, AgentHandle), NoRandomness> {
-        let Setup { settings, roster, keys } = setup;
+        let Setup { settings, roster, keys, memory } = setup;
+        let Memory { saved, incarnation, keeper } = memory;
         let mut seed = [0; 32];
         SystemRandom::new().fill(&mut seed).map_err(|_| NoRandomness)?;
         let (now, wall) = (clock.now(), clock.wall());
-        let incarnation = Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
+        let of_time = || Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
+        let incarnation = incarnation.unwrap_or_else(of_time);
         let identity = record::Identity::of(&settings);
-        let mut detector = Detector::new(settings, Saved::default(), incarnation, seed, now);
+        let mut detector = Detector::new(settings, saved, incarnation, seed, now);
         detector.handle(Input::Listing(Listing::of(roster)), now);
         let (view, seen) = watch::channel(detector.view(now));
         let (commander, commands) = mpsc::channel(COMMANDS);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(Counters::of_keys(keys.len()));
+        let (key_changer, new_keys) = watch::channel(keys.clone());
         let gate = Gate::new(detector.id(), keys.clone(), &seen.borrow(), now);
         let outbox = Outbox::new(keys);
-        let handle = AgentHandle { view: seen, counters: Arc::clone(&counters), commands: commander };
+        let handle = AgentHandle {
+            view: seen,
+            counters: Arc::clone(&counters),
+            commands: commander,
+            new_keys: key_changer,
+            kept: keeper.as_ref().map(state::Keeper::counters),
+        };
         let hybrid = HybridClock::default();
-        let (events, state) = (Box::new(events), State::Drained);
-        Ok((
-            Self { network, clock, detector, gate, outbox, hybrid, events, identity, counters, view, commands, state },
-            handle,
-        ))
+        let agent = Self {
+            network,
+            clock,
+            detector,
+            gate,
+            outbox,
+            key_troubles: KeyTroubles::default(),
+            hybrid,
+            events: Box::new(events),
+            identity,
+            counters,
+            view,
+            commands,
+            new_keys,
+            keeper,
+            state: State::Drained,
+        };
+        Ok((agent, handle))
     }
 
     /// Runs until it was told to stop and has said goodbye.
@@ -181,6 +237,7 @@ impl<N: Network> Agent<N> {
             self.detector.handle_timeout(moment.now);
         }
         self.do_what_is_wanted(moment);
+        self.key_troubles.tell(moment.now);
         self.state
     }
 
@@ -217,7 +274,7 @@ impl<N: Network> Agent<N> {
         for (from, bytes) in batch.iter() {
             match self.gate.open(bytes, from, moment.now) {
                 Ok(opened) => self.hand_over(opened, from, bytes.len(), moment),
-                Err(refused) => self.refuse(refused, moment.now),
+                Err(refused) => self.refuse(refused, from, moment.now),
             }
         }
     }
@@ -227,15 +284,23 @@ impl<N: Network> Agent<N> {
         if self.hybrid.merge(stamp, moment.wall).is_err() {
             self.counters.saw_clock_ahead();
         }
-        let (sender, before) = (datagram.sender, self.detector.received());
+        let sender = datagram.sender;
+        let heard = Heard { run: datagram.incarnation, sequence: datagram.sequence, newest_key };
+        let before = self.detector.received();
         self.detector.handle(Input::Datagram { datagram, from, size }, moment.now);
-        if self.detector.received() > before {
-            self.outbox.learn_key(sender, newest_key);
+        let is_fresh = self.detector.received() > before;
+        self.outbox.learn_key(sender, heard, is_fresh);
+        if is_fresh && !self.outbox.holds(newest_key) && self.key_troubles.lack(sender, newest_key, moment.now) {
+            self.counters.lacked_a_key();
+            self.key_troubles.name(name_in(&self.view.borrow(), sender));
         }
     }
 
-    fn refuse(&mut self, refused: Refused, now: Now) {
+    fn refuse(&mut self, refused: Refused, from: SocketAddr, now: Now) {
         self.counters.refuse(refused.reason());
+        if let Refused::Wire(Refusal::Key | Refusal::Tag) = refused {
+            self.key_troubles.refuse(from, now);
+        }
         if let Refused::Wire(Refusal::NewerVersion(Newer { sender, incarnation, sequence, .. })) = refused {
             self.detector.handle(Input::NewerVersion { sender, incarnation, sequence }, now);
         }
@@ -255,8 +320,11 @@ impl<N: Network> Agent<N> {
                     let (hlc, incarnation) = (self.hybrid.stamp(moment.wall), self.detector.incarnation());
                     self.events.accept(self.identity.record(event, incarnation, hlc, moment));
                 }
-                // It lives in memory only, which is as durable as this agent gets.
-                Output::Save(serial, _) => self.detector.handle(Input::Saved(serial), moment.now),
+                Output::Save(serial, state) => match &self.keeper {
+                    Some(keeper) => keeper.keep(serial, state, moment.now),
+                    // It lives in memory only, which is as durable as this agent gets.
+                    None => self.detector.handle(Input::Saved(serial), moment.now),
+                },
                 Output::Ask(_) => {}
                 Output::View => view_is_new = true,
                 Output::Stopped => self.state = State::Stopped,
@@ -264,7 +332,11 @@ impl<N: Network> Agent<N> {
         }
         if view_is_new {
             let view = self.detector.view(moment.now);
-            self.gate.learn_addresses(&view);
+            if self.gate.learn_addresses(&view) {
+                let belongs = |id| view.nodes.binary_search_by_key(&id, |node| node.id).is_ok();
+                self.outbox.forget_all_but(belongs);
+                self.key_troubles.forget_all_but(belongs);
+            }
             self.view.send_replace(view);
         }
     }
@@ -286,6 +358,15 @@ impl<N: Network> Agent<N> {
             Some(Command::Stop(reason)) = self.commands.recv() => {
                 self.detector.handle(Input::Stop(reason), self.clock.now());
             }
+            serial = next_durable(self.keeper.as_mut()) => {
+                self.detector.handle(Input::Saved(serial), self.clock.now());
+            }
+            Ok(()) = self.new_keys.changed() => {
+                let keys = self.new_keys.borrow_and_update().clone();
+                self.key_troubles.forget_held(&keys);
+                self.gate.change_keys(keys.clone());
+                self.outbox.change_keys(keys);
+            }
             () = tokio::time::sleep(sleep) => {}
         }
     }
@@ -293,6 +374,19 @@ impl<N: Network> Agent<N> {
     fn moment(&self) -> Moment {
         Moment { now: self.clock.now(), wall: self.clock.wall() }
     }
+}
+
+/// The state that became durable last. Never, without a keeper.
+async fn next_durable(keeper: Option<&mut state::Keeper>) -> Serial {
+    match keeper {
+        Some(keeper) => keeper.next_durable().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn name_in(view: &View, id: NodeId) -> String {
+    let place = view.nodes.binary_search_by_key(&id, |node| node.id);
+    place.ok().and_then(|place| view.nodes.get(place)).map(|node| node.member.name.clone()).unwrap_or_default()
 }
 
 /// Both times of one instant.

@@ -18,6 +18,7 @@ pub struct Effective {
     peers: Peers,
     authentication: Keys,
     mode: Mode,
+    state: State,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -64,6 +65,11 @@ struct Mode {
     write_quorum: WriteQuorum,
 }
 
+#[derive(Clone, Debug, Serialize)]
+struct State {
+    directory: String,
+}
+
 impl Effective {
     /// What `config` says, key by key.
     pub fn of(config: &Config) -> Self {
@@ -88,6 +94,7 @@ impl Effective {
                 },
                 write_quorum: settings.mode.write_quorum,
             },
+            state: State { directory: plain(&config.state_directory.display().to_string()) },
         }
     }
 

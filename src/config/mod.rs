@@ -48,6 +48,8 @@ pub struct Config {
     pub roster: Vec<Member>,
     /// How heartbeats are vouched for.
     pub authentication: Authentication,
+    /// Where the agent keeps what outlives its run. It need not exist.
+    pub state_directory: PathBuf,
 }
 
 /// How heartbeats are vouched for.

@@ -1,7 +1,7 @@
 //! Keys that do not exist: what was most likely meant instead.
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -20,13 +20,13 @@ pub const KEYS: [&str; 18] = [
     "mode.policy",
     "mode.tie",
     "mode.write_quorum",
+    "state.directory",
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 10] = [
+const LATER: [&str; 9] = [
     "http",
     "audit",
-    "state",
     "endpoints",
     "node.pod_address",
     "node.host_address",

@@ -14,6 +14,9 @@ use super::unknown::closest;
 use super::{Authentication, Config, name, timing};
 use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
 
+/// Where the state is kept if the file does not say.
+const STATE_DIRECTORY: &str = "/var/lib/netsplit";
+
 /// How many names a hint lists.
 const NAMED: usize = 5;
 
@@ -28,11 +31,13 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let node = own_node(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
     let authentication = authentication(file, place, reader);
     let mode = mode(file, peers.as_ref().and_then(|(_, listed)| listed.as_ref()), reader);
+    let state = state_directory(file, reader);
     let (timing, listed) = peers?;
     let (listed, node, listen) = (listed?, node?, listen?);
     check_reach(listen, &listed, &node, reader);
     let settings = Settings { cluster: cluster?, node: node.clone(), timing, mode: mode? };
-    Some(Config { settings, listen, roster: in_order(listed, &node), authentication: authentication? })
+    let roster = in_order(listed, &node);
+    Some(Config { settings, listen, roster, authentication: authentication?, state_directory: state? })
 }
 
 /// The list in order of name; this node's entry is as this node sees itself.
@@ -143,19 +148,26 @@ fn insecure(word: &str) -> Result<Authentication, Refusal> {
 
 fn keys_in(keys: &Keys, place: Location, example: &str, reader: &mut Reader<'_>) -> Option<Authentication> {
     let missing = (place, Refusal::new("authentication.keys is missing", example));
-    let directory = reader.required("authentication.keys", keys.keys.as_ref(), missing, |text| {
-        if text.is_empty() {
-            return Err(Refusal::new("is empty", example));
-        }
-        if text.starts_with('~') {
-            return Err(Refusal::new(
-                "begins with `~`, which only a shell replaces",
-                "write the whole path, from `/` on",
-            ));
-        }
-        Ok(PathBuf::from(text))
-    });
+    let directory =
+        reader.required("authentication.keys", keys.keys.as_ref(), missing, |text| directory(text, example));
     directory.map(|(directory, _)| Authentication::Keys(directory))
+}
+
+fn state_directory(file: &File, reader: &mut Reader<'_>) -> Option<PathBuf> {
+    let given = file.state.as_ref().and_then(|state| state.directory.as_ref());
+    let hint = "write a directory that this agent has for itself, or leave the key out for /var/lib/netsplit";
+    reader.read("state.directory", given, |text| directory(text, hint)).or(PathBuf::from(STATE_DIRECTORY))
+}
+
+fn directory(text: &str, hint_if_empty: &str) -> Result<PathBuf, Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::new("is empty", hint_if_empty));
+    }
+    if text.starts_with('~') {
+        let hint = "write the whole path, from `/` on";
+        return Err(Refusal::new("begins with `~`, which only a shell replaces", hint));
+    }
+    Ok(PathBuf::from(text))
 }
 
 fn mode(file: &File, listed: Option<&Listed>, reader: &mut Reader<'_>) -> Option<ModePolicy> {

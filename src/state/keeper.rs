@@ -168,7 +168,7 @@ impl<D: Disk> Writer<D> {
             let was_hung = self.shared.done();
             if let Some(first) = first.take() {
                 // Whoever started us may have lost patience, and knows all the same.
-                let _ = first.try_send(saved.as_ref().map(|()| ()).map_err(Fault::kind));
+                let _ = first.try_send(saved.as_ref().map_err(Fault::kind).copied());
             }
             match saved {
                 Ok(()) => {

@@ -11,6 +11,7 @@ mod directory;
 mod disk;
 mod format;
 mod keeper;
+mod memory;
 mod open;
 mod store;
 
@@ -19,5 +20,6 @@ pub use directory::Directory;
 pub use disk::{Disk, File, Locked};
 pub use format::{Flaw, Whose, decode, encode};
 pub use keeper::{Closing, Keeper};
+pub use memory::Memory;
 pub use open::{Beginning, Found, Opened, PATIENCE, StateError, open};
 pub use store::{LOCK, LOST, STATE, TEMPORARY};

@@ -64,7 +64,7 @@ impl Cluster {
         for Bound { member, network, side } in bound {
             let (name, address) = (member.name.clone(), member.address);
             let network = FaultyNetwork::new(network, address.ip(), cut.clone());
-            let setup = Setup { settings: settings(member, timing), roster: roster.clone(), keys: keys.clone() };
+            let setup = Setup::without_state(settings(member, timing), roster.clone(), keys.clone());
             let sender = sender.clone();
             // Only the narration would miss what does not fit; the verdicts are in the views.
             let (agent, handle) = Agent::new(setup, network, clock, move |record| drop(sender.try_send(record)))?;
