@@ -60,7 +60,7 @@ impl Disk for Directory {
         let path = self.path.join(name);
         let is_file = match fs::metadata(&path) {
             Ok(about) => about.is_file(),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             Err(error) => return Err(error),
         };
         if !is_file {

@@ -52,7 +52,10 @@ struct Slot {
     /// Since when the thread has been at the disk.
     busy_since: Option<Now>,
     said_hung: bool,
+    /// There will be no more states.
     ending: bool,
+    /// The attempt under way began after that: there is none after it.
+    is_last: bool,
 }
 
 impl Keeper {
@@ -123,6 +126,7 @@ impl Shared {
         let waiting = |slot: &mut Slot| slot.pending.is_none() && !slot.ending;
         let mut slot = self.changed.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner);
         slot.busy_since = Some(clock.now());
+        slot.is_last = slot.ending;
         slot.pending.take()
     }
 
@@ -133,10 +137,11 @@ impl Shared {
         std::mem::take(&mut slot.said_hung)
     }
 
-    /// A state that was not written waits again, unless a newer one does. Whether it is still wanted after the wait.
+    /// A state that was not written waits again, unless a newer one does. The end cuts the wait short: then there is one
+    /// more attempt. Whether there is to be another.
     fn try_later(&self, state: (Serial, Box<Saved>), delay: Duration) -> bool {
         let mut slot = self.lock();
-        if slot.ending {
+        if slot.is_last {
             return false;
         }
         slot.pending.get_or_insert(state);
@@ -165,27 +170,33 @@ impl<D: Disk> Writer<D> {
         let mut said = None;
         while let Some((serial, state)) = self.shared.take(self.clock) {
             let saved = self.store.save(&state);
-            let was_hung = self.shared.done();
+            self.account(serial, &saved, &mut said);
             if let Some(first) = first.take() {
                 // Whoever started us may have lost patience, and knows all the same.
                 let _ = first.try_send(saved.as_ref().map_err(Fault::kind).copied());
             }
-            match saved {
-                Ok(()) => {
-                    self.counters.wrote(self.clock.wall());
-                    self.durable.send_replace(serial);
-                    delays = self::delays();
-                    if said.take().is_some() || was_hung {
-                        tracing::info!(directory = self.place, "the state is kept again");
-                    }
+            if saved.is_ok() {
+                delays = self::delays();
+            } else if !self.shared.try_later((serial, state), delays.next().unwrap_or(LONGEST_RETRY)) {
+                return;
+            }
+        }
+    }
+
+    /// Counts what became of a state, and says it as far as it is news.
+    fn account(&self, serial: Serial, saved: &Result<(), Fault>, said: &mut Option<ErrorKind>) {
+        let was_hung = self.shared.done();
+        match saved {
+            Ok(()) => {
+                self.counters.wrote(self.clock.wall());
+                self.durable.send_replace(serial);
+                if said.take().is_some() || was_hung {
+                    tracing::info!(directory = self.place, "the state is kept again");
                 }
-                Err(fault) => {
-                    self.counters.failed();
-                    self.tell(&fault, &mut said);
-                    if !self.shared.try_later((serial, state), delays.next().unwrap_or(LONGEST_RETRY)) {
-                        return;
-                    }
-                }
+            }
+            Err(fault) => {
+                self.counters.failed();
+                self.tell(fault, said);
             }
         }
     }
@@ -251,8 +262,10 @@ mod tests {
         assert_eq!(taken.0, Serial(1000));
         keeper.keep(Serial(1001), Box::default(), Now::START);
         drop(keeper);
-        assert!(!shared.try_later(taken, Duration::from_secs(60)), "the end is not waited for");
-        assert_eq!(shared.take(Clock::start()).unwrap().0, Serial(1001), "the newest is written at the end");
+        assert!(shared.try_later(taken, Duration::from_secs(3600)), "the end cuts the wait short");
+        let newest = shared.take(Clock::start()).unwrap();
+        assert_eq!(newest.0, Serial(1001), "the newest is written at the end");
+        assert!(!shared.try_later(newest, Duration::from_secs(3600)), "and tried once");
         assert!(shared.take(Clock::start()).is_none());
     }
 }
