@@ -55,6 +55,7 @@ struct Watch {
 }
 
 /// What is known of a directory that cannot be used.
+#[derive(Debug, PartialEq, Eq)]
 enum Failure {
     None,
     /// It may be under way.
@@ -74,8 +75,8 @@ impl Watch {
     fn take(&mut self, read: Result<Keys, KeysError>) -> Duration {
         match read {
             Err(error) => {
-                self.agent.keep_keys();
-                return self.tell(&error.to_string());
+                self.agent.keys_not_reloaded();
+                return self.failure.tell(&error.to_string());
             }
             Ok(keys) => {
                 let was_said = matches!(std::mem::replace(&mut self.failure, Failure::None), Failure::Said(_));
@@ -102,18 +103,20 @@ impl Watch {
         self.keys = keys.clone();
         self.agent.replace_keys(keys);
     }
+}
 
-    /// Says a failure when it has come twice, once.
+impl Failure {
+    /// Says a failure once it has come twice, and when it becomes another; and when to look again.
     fn tell(&mut self, error: &str) -> Duration {
-        match &self.failure {
-            Failure::None => {
-                self.failure = Failure::New;
+        match self {
+            Self::None => {
+                *self = Self::New;
                 return SOON;
             }
-            Failure::Said(said) if said == error => {}
-            Failure::New | Failure::Said(_) => {
+            Self::Said(said) if said == error => {}
+            Self::New | Self::Said(_) => {
                 tracing::warn!("the keys of before stay in use: {error}");
-                self.failure = Failure::Said(error.to_owned());
+                *self = Self::Said(error.to_owned());
             }
         }
         EVERY
@@ -131,5 +134,23 @@ impl Drop for TellsOfAPanic {
                  netsplit, please report it"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(error: &str) -> Failure {
+        Failure::Said(error.to_owned())
+    }
+
+    #[test]
+    fn a_failure_is_said_when_it_stays_and_again_only_when_it_changes() {
+        let mut failure = Failure::None;
+        assert_eq!((failure.tell("empty"), &failure), (SOON, &Failure::New), "it may be a change under way");
+        assert_eq!((failure.tell("empty"), &failure), (EVERY, &said("empty")));
+        assert_eq!((failure.tell("empty"), &failure), (EVERY, &said("empty")));
+        assert_eq!((failure.tell("half a key"), &failure), (EVERY, &said("half a key")));
     }
 }

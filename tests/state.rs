@@ -160,7 +160,7 @@ fn a_full_disk_keeps_the_old_state_and_takes_the_new_one_when_there_is_room() {
     let Some(mount) = Mount::of_size("64k") else { return };
     write_state(mount.path(), &whose("node-1"), &earlier_state(FAR_FUTURE));
     let ballast = mount.path().join("ballast");
-    let filled = fs::File::create(&ballast).unwrap().write_all(&[1; 1 << 20]);
+    let filled = fs::File::create(&ballast).unwrap().write_all(&vec![1; 1 << 20]);
     assert_eq!(filled.unwrap_err().kind(), ErrorKind::StorageFull);
     run(async {
         let clock = Clock::start();

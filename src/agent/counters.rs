@@ -115,7 +115,7 @@ impl Counters {
         self.hold_keys(keys);
     }
 
-    pub(super) fn refused_keys(&self) {
+    pub(super) fn failed_to_reload_keys(&self) {
         self.key_reload_failures.fetch_add(1, Ordering::Relaxed);
     }
 

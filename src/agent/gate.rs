@@ -103,6 +103,10 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detector::saved::Saved;
+    use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
+    use crate::detector::{Detector, Input, Listing};
+    use crate::identity::Incarnation;
 
     fn at(milliseconds: u64) -> Now {
         Now::at(Duration::from_millis(milliseconds))
@@ -119,5 +123,19 @@ mod tests {
     fn what_strangers_leave_unused_is_not_saved_up() {
         let mut bucket = Bucket::full(at(0));
         assert_eq!((0..1000).filter(|_| bucket.take(at(3_600_000))).count(), 100);
+    }
+
+    #[test]
+    fn whoever_joins_the_roster_is_no_stranger_any_more() {
+        let member = |number: u8| Member::new(format!("n{number}"), "", SocketAddr::from(([10, 0, 0, number], 7475)));
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let settings = Settings { cluster: "c".into(), node: member(1), timing, mode: ModePolicy::default() };
+        let mut detector = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], at(0));
+        let mut gate = Gate::new(detector.id(), Keys::insecure(), &detector.view(at(0)), at(0));
+        assert!(!gate.learn_addresses(&detector.view(at(0))), "it is as before");
+        detector.handle(Input::Listing(Listing::of(vec![member(1), member(2)])), at(0));
+        assert!(gate.learn_addresses(&detector.view(at(0))));
+        assert!(!gate.learn_addresses(&detector.view(at(0))));
+        assert!(gate.listed.contains(&member(2).address.ip()) && !gate.listed.contains(&member(3).address.ip()));
     }
 }

@@ -148,9 +148,9 @@ impl AgentHandle {
         self.new_keys.send_replace(keys);
     }
 
-    /// Counts that new keys could not be had; those of before stay.
-    pub fn keep_keys(&self) {
-        self.counters.refused_keys();
+    /// Counts that the keys could not be read again; those of before stay.
+    pub fn keys_not_reloaded(&self) {
+        self.counters.failed_to_reload_keys();
     }
 
     /// Lets the agent say goodbye, and then end.

@@ -105,3 +105,63 @@ impl Outbox {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Key;
+
+    fn outbox() -> Outbox {
+        Outbox::new(Keys::oldest_first(vec![Key::new(&[1; 32])]).unwrap())
+    }
+
+    fn heard(run: u64, sequence: u32, key: u8) -> Heard {
+        Heard { run: Incarnation(run), sequence: Sequence(sequence), newest_key: KeyId(key) }
+    }
+
+    fn key_of(outbox: &Outbox, peer: NodeId) -> Option<KeyId> {
+        outbox.heard.get(&peer).map(|known| known.heard.newest_key)
+    }
+
+    const PEER: NodeId = NodeId(2);
+
+    #[test]
+    fn a_new_run_says_its_key_before_it_is_verified() {
+        let mut outbox = outbox();
+        outbox.learn_key(PEER, heard(5, 100, 20), true);
+        outbox.learn_key(PEER, heard(6, 1, 10), false);
+        assert_eq!(key_of(&outbox, PEER), Some(KeyId(10)));
+    }
+
+    #[test]
+    fn what_somebody_recorded_changes_no_key() {
+        let mut outbox = outbox();
+        outbox.learn_key(PEER, heard(5, 100, 20), true);
+        for replayed in [heard(4, 900, 10), heard(5, 99, 10), heard(5, 100, 10)] {
+            outbox.learn_key(PEER, replayed, false);
+            assert_eq!(key_of(&outbox, PEER), Some(KeyId(20)), "{replayed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_fresh_ends_a_lie_about_a_later_run() {
+        let mut outbox = outbox();
+        outbox.learn_key(PEER, heard(u64::MAX, u32::MAX, 10), false);
+        outbox.learn_key(PEER, heard(5, 1, 20), true);
+        assert_eq!(key_of(&outbox, PEER), Some(KeyId(20)));
+    }
+
+    #[test]
+    fn invented_names_fill_their_own_room_only() {
+        let mut outbox = outbox();
+        (0..10_000).for_each(|name| outbox.learn_key(NodeId(name), heard(1, 1, 10), false));
+        assert_eq!(outbox.heard.len(), MOST_UNVERIFIED);
+        let peer = NodeId(20_000);
+        outbox.learn_key(peer, heard(1, 1, 20), true);
+        assert_eq!(key_of(&outbox, peer), Some(KeyId(20)));
+        outbox.forget_all_but(|id| id == peer || id == NodeId(3));
+        assert_eq!((outbox.heard.len(), outbox.unverified), (2, 1));
+        outbox.learn_key(NodeId(3), heard(1, 2, 20), true);
+        assert_eq!(outbox.unverified, 0);
+    }
+}

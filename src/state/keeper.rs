@@ -116,6 +116,11 @@ impl Closing {
 }
 
 impl Shared {
+    /// The thread goes to the disk before anything is handed in: it reads first.
+    pub(super) fn reading_since(now: Now) -> Self {
+        Self { slot: Mutex::new(Slot { busy_since: Some(now), ..Slot::default() }), ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Slot> {
         // Whoever panicked with it left a slot that is as good as any.
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)

@@ -111,7 +111,7 @@ enum Report {
 /// [`Opened`] and in the log, and is no reason not to run.
 pub fn open(disk: impl Disk, place: &str, whose: Whose, clock: Clock) -> Result<Opened, StateError> {
     let deadline = clock.now() + PATIENCE;
-    let (shared, counters) = (Arc::<Shared>::default(), Arc::<Counters>::default());
+    let (shared, counters) = (Arc::new(Shared::reading_since(clock.now())), Arc::<Counters>::default());
     let (durable, became_durable) = watch::channel(Serial(0));
     let writer = Writer {
         store: Store::new(disk, whose),

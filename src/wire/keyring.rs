@@ -122,7 +122,7 @@ impl Keys {
         self.0.iter().filter(move |key| key.id == id)
     }
 
-    /// The key to sign with for a peer whose last authentic datagram announced `peer_newest` as its newest
+    /// The key to sign with for a peer whose latest authentic datagram announced `peer_newest` as its newest
     /// key. None only without keys.
     ///
     /// Keys are files, so their age has the same order on every node, and nodes differ only in how far a change has
