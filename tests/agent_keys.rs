@@ -19,7 +19,7 @@ use netsplit::state::Memory;
 async fn heartbeats_flow(agents: &[Running]) {
     let received = |agent: &Running| agent.handle.view().borrow().counters.received;
     let before: Vec<u64> = agents.iter().map(received).collect();
-    let wanted = 3 * u64::try_from(agents.len()).unwrap();
+    let wanted = 2 * u64::try_from(agents.len()).unwrap();
     until("heartbeats flow", || agents.iter().zip(&before).all(|(agent, &before)| received(agent) >= before + wanted))
         .await;
 }
