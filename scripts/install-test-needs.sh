@@ -10,6 +10,7 @@ needs=(
   "gcc             cc"
   "git             git"
   "iproute2        ip"
+  "mount           mount"
   "nftables        nft"
   "python3         python3"
 )

@@ -82,8 +82,33 @@ pub fn generate() -> Result<String, NoRandomness> {
 /// bad file refuses the directory, for an agent that leaves out a key without a word falls silent at the next rotation.
 /// While a volume is being swapped a file may be gone between list and read: keep the keys of before and try again.
 pub fn read_directory(directory: &Path) -> Result<Keys, KeysError> {
-    let keys = key_files(directory)?.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?;
+    let keys = read_files(directory)?.into_iter().map(|(_, key)| key).collect();
     Keys::oldest_first(keys).ok_or_else(|| KeysError::Empty(directory.into()))
+}
+
+/// What an operator most likely did not mean in a directory that can be used all the same: one key in two files, or two
+/// keys of one id. A sentence each.
+pub fn oddities(directory: &Path) -> Result<Vec<String>, KeysError> {
+    let files = read_files(directory)?;
+    let mut odd = Vec::new();
+    for (at, (later, key)) in files.iter().enumerate() {
+        let Some((earlier, other)) = files.iter().take(at).find(|(_, other)| other.id() == key.id()) else { continue };
+        let (earlier, later) = (earlier.display(), later.display());
+        odd.push(if key == other {
+            format!("{earlier} and {later} hold the same key; keep the one whose name says how old it is")
+        } else {
+            format!(
+                "{earlier} and {later} are keys of one id ({:02x}), so that peers cannot say which they hold; replace \
+                 the later one with another from `netsplit keygen`",
+                key.id().0
+            )
+        });
+    }
+    Ok(odd)
+}
+
+fn read_files(directory: &Path) -> Result<Vec<(PathBuf, Key)>, KeysError> {
+    key_files(directory)?.into_iter().map(|path| read_key(&path).map(|key| (path, key))).collect()
 }
 
 fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
@@ -244,6 +269,19 @@ mod tests {
     fn a_character_that_is_no_digit_is_told_by_its_position() {
         let text = error(&[("a", &format!("{}x{}", &ONES[..10], &ONES[11..]))]);
         assert!(text.starts_with("the key KEYS/a has something at character 11 that is no hex digit"), "{text}");
+    }
+
+    #[test]
+    fn one_key_in_two_files_and_two_keys_of_one_id_are_odd() {
+        let of_number = |number: usize| format!("{number:064x}");
+        let id = |number: usize| read_directory(directory(&[("a", &of_number(number))]).path()).unwrap().newest();
+        let twin = (1..10_000).find(|&number| id(number) == id(0)).unwrap();
+        let directory = directory(&[("1", &of_number(0)), ("2", &of_number(twin)), ("3", ONES), ("4", ONES)]);
+        let odd = oddities(directory.path()).unwrap();
+        assert_eq!(odd.len(), 2, "{odd:?}");
+        assert!(odd[0].contains("/1 and ") && odd[0].contains("/2 are keys of one id"), "{}", odd[0]);
+        assert!(odd[1].contains("/4 hold the same key"), "{}", odd[1]);
+        assert!(!odd.concat().contains(ONES), "no key is told");
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn start_with(keys: &Keys, count: usize, also: &[Member]) -> Vec<Running> {
         let (written, address) = (Rc::clone(&records), node.address);
         let clock = Clock::start();
         let discovery = Discovery::fixed(roster.clone(), clock);
-        let setup = Setup { settings: settings(node.clone()), discovery, keys: keys.clone() };
+        let setup = Setup::without_state(settings(node.clone()), discovery, keys.clone());
         let sink = move |record| written.borrow_mut().push(record);
         let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();
         Running { address, handle, task: tokio::task::spawn_local(agent.run()), records }
@@ -239,7 +239,7 @@ fn an_agent_does_not_wait_for_its_discovery_and_takes_what_comes_late() {
         let pace = Pace { shortest: Duration::from_millis(10), retry: Duration::from_millis(10), ..Pace::default() };
         let clock = Clock::start();
         let discovery = Discovery::start(Late(Arc::clone(&answers), roster), pace, clock);
-        let setup = Setup { settings: settings(node), discovery, keys: keys(1) };
+        let setup = Setup::without_state(settings(node), discovery, keys(1));
         let (agent, handle) = Agent::new(setup, network, clock, drop).unwrap();
         let task = tokio::task::spawn_local(agent.run());
         let knows = |name: &str| handle.view().borrow().nodes.iter().any(|node| node.member.name == name);

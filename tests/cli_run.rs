@@ -23,8 +23,9 @@ fn configuration_with(directory: &Path, listen: &str, http: &str) -> std::path::
         "cluster: test\nnode: {{name: node-1}}\nlisten: \"{listen}\"\nhttp: {{listen: \"{http}\"}}\n\
          peers:\n  discovery:\n    static:\n      - {{name: node-1, address: \"127.0.0.1:7475\"}}\n      \
          - {{name: node-2, address: \"127.0.0.1:9\"}}\n\
-         authentication: {{keys: {}}}\n",
-        keys.display()
+         authentication: {{keys: {}}}\nstate: {{directory: {}}}\n",
+        keys.display(),
+        directory.join("state").display()
     );
     let file = directory.join("netsplit.yaml");
     fs::write(&file, text).unwrap();

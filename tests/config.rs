@@ -75,6 +75,7 @@ fn the_least_file_has_every_default() {
     assert_eq!(config.http_listen, "[::]:7476".parse::<SocketAddr>().unwrap());
     assert_eq!((config.settings.node.http_port, config.settings.node.host), (Some(7476), None));
     assert_eq!(config.settings.node, list(&config)[0]);
+    assert_eq!(config.state_directory, PathBuf::from("/var/lib/netsplit"));
     assert_eq!(
         list(&config).iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
         ["node-1", "node-2", "node-3"]
@@ -86,8 +87,9 @@ fn a_name_to_look_up_needs_no_more_than_itself() {
     let config = config(&format!("{LOOKED_UP}node: {{zone: east}}\nlisten: \"0.0.0.0:7000\"\n"));
     let absolute = "netsplit.example.internal.".to_owned();
     assert_eq!(config.discovery, Discovery::Dns(DnsSettings { name: absolute, port: 7475, server: None }));
-    // The own address is not known before the name was looked up.
-    assert_eq!(config.settings.node, Member::new("node-1", "east", config.listen));
+    // The own address is nobody's: whoever hears it takes the one that it comes from.
+    let nowhere = "[::]:7475".parse().unwrap();
+    assert_eq!(config.settings.node, Member { http_port: Some(7476), ..Member::new("node-1", "east", nowhere) });
 }
 
 #[test]
@@ -151,6 +153,7 @@ fn the_list_of_keys_is_that_of_the_schema() {
         ("peers.discovery.dns.", "peers: {discovery: {dns: {x: 1}}}".into()),
         ("authentication.", "authentication: {x: 1}".into()),
         ("mode.", "mode: {x: 1}".into()),
+        ("state.", "state: {x: 1}".into()),
     ] {
         let errors = load("f", &text, &environment()).unwrap_err();
         let known = errors.problems()[0].hint.split_once("known here: ").map(|(_, known)| known.to_owned()).unwrap();
@@ -201,6 +204,14 @@ fn every_timing_key_counts() {
 fn every_mode_key_counts() {
     let mode = config(&format!("{LEAST}mode: {{policy: ap, tie: lowest, write_quorum: 3}}\n")).settings.mode;
     assert_eq!(mode, ModePolicy { policy: Policy::Ap, tie: Tie::Lowest, write_quorum: WriteQuorum::AtLeast(3) });
+}
+
+#[test]
+fn the_state_has_a_directory_of_its_own() {
+    let directory = |text: &str| config(&format!("{LEAST}state: {text}\n")).state_directory;
+    assert_eq!(directory("{directory: /data/netsplit}"), PathBuf::from("/data/netsplit"));
+    assert_eq!(directory("{directory: here}"), PathBuf::from("here"), "as authentication.keys");
+    assert_eq!(directory("{}"), PathBuf::from("/var/lib/netsplit"));
 }
 
 #[test]
@@ -273,7 +284,7 @@ fn a_thousand_nodes_load() {
 #[test]
 fn what_check_prints_loads_as_the_same_configuration() {
     let odd = format!(
-        "{}cluster: $$a\nmode: {{write_quorum: 3}}\nhttp: {{listen: \"127.0.0.1:80\"}}\n\
+        "{}cluster: $$a\nmode: {{write_quorum: 3}}\nhttp: {{listen: \"127.0.0.1:80\"}}\nstate: {{directory: /a$$b}}\n\
          node: {{pod_address: 10.9.9.9, host_address: \"fd00::1\"}}\n",
         LEAST.replacen("peers:\n", "peers:\n  period: 33ms\n", 1)
     );

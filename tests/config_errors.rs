@@ -85,6 +85,7 @@ fn what_has_the_wrong_shape_is_told_the_right_one() {
         ("a list for authentication", "authentication: [/keys]\n".into()),
         ("a truth for authentication", "authentication: true\n".into()),
         ("an address that YAML takes for a list", "listen: [::]:7475\n".into()),
+        ("a path for state", with_rest("state: /var/lib/netsplit\n")),
         ("a mapping for a name", "cluster: {name: production}\n".into()),
         ("a mapping for a duration", in_peers("  period: {seconds: 1}\n")),
         ("a list for a key", "[cluster]: production\n".into()),
@@ -143,6 +144,8 @@ fn a_value_out_of_its_range_is_told_the_range() {
         ("authentication by another word", REST.replace("{keys: /keys}", "none")),
         ("keys nowhere", REST.replace("/keys", "\"\"")),
         ("keys at home", REST.replace("/keys", "~/keys")),
+        ("state nowhere", with_rest("state: {directory: \"\"}\n")),
+        ("state at home", with_rest("state: {directory: ~/state}\n")),
     ]));
 }
 

@@ -23,7 +23,7 @@ pub fn run() {
         roster.push(node.clone());
         let clock = Clock::start();
         let discovery = Discovery::fixed(roster, clock);
-        let setup = Setup { settings: cluster::settings(node.clone()), discovery, keys: cluster::keys() };
+        let setup = Setup::without_state(cluster::settings(node.clone()), discovery, cluster::keys());
         let (lines, writing) = event_lines::start(io::sink()).unwrap();
         let (agent, handle) = Agent::new(setup, network, clock, lines).unwrap();
         child::say(node.address);

@@ -62,9 +62,19 @@ pub struct Counters {
     refused: [AtomicU64; REASONS.len()],
     receive_errors: AtomicU64,
     clocks_ahead: AtomicU64,
+    keys: AtomicU64,
+    key_reloads: AtomicU64,
+    key_reload_failures: AtomicU64,
+    keys_lacked: AtomicU64,
 }
 
 impl Counters {
+    pub(super) fn of_keys(keys: usize) -> Self {
+        let counters = Self::default();
+        counters.hold_keys(keys);
+        counters
+    }
+
     /// How many datagrams were refused, by reason; every reason is there from the start.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.into_iter().zip(&self.refused).map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
@@ -78,6 +88,43 @@ impl Counters {
     /// How many datagrams came from a clock so far ahead that its stamp was left out.
     pub fn clocks_ahead(&self) -> u64 {
         self.clocks_ahead.load(Ordering::Relaxed)
+    }
+
+    /// How many keys vouch for datagrams now; 0 without authentication.
+    pub fn keys(&self) -> u64 {
+        self.keys.load(Ordering::Relaxed)
+    }
+
+    /// How often other keys took the place of those of before.
+    pub fn key_reloads(&self) -> u64 {
+        self.key_reloads.load(Ordering::Relaxed)
+    }
+
+    /// How often the keys could not be read again, and those of before stayed.
+    pub fn key_reload_failures(&self) -> u64 {
+        self.key_reload_failures.load(Ordering::Relaxed)
+    }
+
+    /// How often a peer was found to hold a newest key that this agent lacks: once for each peer and key.
+    pub fn keys_lacked(&self) -> u64 {
+        self.keys_lacked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn reloaded_keys(&self, keys: usize) {
+        self.key_reloads.fetch_add(1, Ordering::Relaxed);
+        self.hold_keys(keys);
+    }
+
+    pub(super) fn failed_to_reload_keys(&self) {
+        self.key_reload_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn lacked_a_key(&self) {
+        self.keys_lacked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn hold_keys(&self, keys: usize) {
+        self.keys.store(u64::try_from(keys).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     pub(super) fn refuse(&self, reason: Reason) {

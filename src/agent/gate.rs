@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::counters::Reason;
+use crate::detector::Listing;
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::identity::NodeId;
@@ -18,34 +19,53 @@ const STRANGERS_A_SECOND: u32 = 100;
 pub(super) struct Gate {
     own: NodeId,
     keys: Keys,
+    /// Where the roster's nodes are.
+    members: BTreeSet<IpAddr>,
+    /// What the discovery lists, whether it is known whose it is or not.
     listed: BTreeSet<IpAddr>,
-    roster: usize,
+    roster_version: u64,
     strangers: Bucket,
 }
 
 impl Gate {
     pub(super) fn new(own: NodeId, keys: Keys, view: &View, now: Now) -> Self {
-        let mut gate = Self { own, keys, listed: BTreeSet::new(), roster: 0, strangers: Bucket::full(now) };
-        gate.learn_addresses(view);
-        gate
+        let (members, roster_version) = (addresses(view), view.roster_version);
+        Self { own, keys, members, listed: BTreeSet::new(), roster_version, strangers: Bucket::full(now) }
     }
 
-    /// Whoever is in the roster is no stranger.
-    pub(super) fn learn_addresses(&mut self, view: &View) {
-        // The roster only grows, so the same number of nodes is the same nodes.
-        if view.nodes.len() != self.roster {
-            self.roster = view.nodes.len();
-            self.listed = view.nodes.iter().map(|node| node.member.address.ip().to_canonical()).collect();
+    /// Whoever is in the roster is no stranger. Whether the roster is another than before.
+    pub(super) fn learn_addresses(&mut self, view: &View) -> bool {
+        let is_another = view.roster_version != self.roster_version;
+        if is_another {
+            (self.members, self.roster_version) = (addresses(view), view.roster_version);
         }
+        is_another
+    }
+
+    /// Whoever is listed is no stranger either.
+    pub(super) fn learn_listing(&mut self, listing: &Listing) {
+        let named = listing.members.iter().map(|member| member.address);
+        self.listed =
+            named.chain(listing.addresses.iter().copied()).map(|address| address.ip().to_canonical()).collect();
+    }
+
+    /// From now on these keys vouch for datagrams.
+    pub(super) fn change_keys(&mut self, keys: Keys) {
+        self.keys = keys;
     }
 
     /// Refuses a flood from strangers before it costs an HMAC each, and then what no key vouches for.
     pub(super) fn open(&mut self, bytes: &[u8], from: SocketAddr, now: Now) -> Result<Opened, Refused> {
-        if !self.listed.contains(&from.ip()) && !self.strangers.take(now) {
+        let is_known = self.members.contains(&from.ip()) || self.listed.contains(&from.ip());
+        if !is_known && !self.strangers.take(now) {
             return Err(Refused::Rate);
         }
         wire::open(bytes, self.own, &self.keys).map_err(Refused::Wire)
     }
+}
+
+fn addresses(view: &View) -> BTreeSet<IpAddr> {
+    view.nodes.iter().map(|node| node.member.address.ip().to_canonical()).collect()
 }
 
 /// Why a datagram does not come to the detector.
@@ -95,6 +115,10 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detector::saved::Saved;
+    use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
+    use crate::detector::{Detector, Input, Listing};
+    use crate::identity::Incarnation;
 
     fn at(milliseconds: u64) -> Now {
         Now::at(Duration::from_millis(milliseconds))
@@ -111,5 +135,19 @@ mod tests {
     fn what_strangers_leave_unused_is_not_saved_up() {
         let mut bucket = Bucket::full(at(0));
         assert_eq!((0..1000).filter(|_| bucket.take(at(3_600_000))).count(), 100);
+    }
+
+    #[test]
+    fn whoever_joins_the_roster_is_no_stranger_any_more() {
+        let member = |number: u8| Member::new(format!("n{number}"), "", SocketAddr::from(([10, 0, 0, number], 7475)));
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let settings = Settings { cluster: "c".into(), node: member(1), timing, mode: ModePolicy::default() };
+        let mut detector = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], at(0));
+        let mut gate = Gate::new(detector.id(), Keys::insecure(), &detector.view(at(0)), at(0));
+        assert!(!gate.learn_addresses(&detector.view(at(0))), "it is as before");
+        detector.handle(Input::Listing(Listing::of(vec![member(1), member(2)])), at(0));
+        assert!(gate.learn_addresses(&detector.view(at(0))));
+        assert!(!gate.learn_addresses(&detector.view(at(0))));
+        assert!(gate.listed.contains(&member(2).address.ip()) && !gate.listed.contains(&member(3).address.ip()));
     }
 }

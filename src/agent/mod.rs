@@ -7,6 +7,7 @@
 mod counters;
 mod gate;
 mod inquiries;
+mod key_troubles;
 mod outbox;
 mod record;
 mod socket_faults;
@@ -23,19 +24,21 @@ pub use record::{EventSink, Record};
 
 use crate::clock::Clock;
 use crate::detector::evidence::Question;
-use crate::detector::saved::Saved;
+use crate::detector::saved::Serial;
 use crate::detector::settings::Settings;
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::detector::{Detector, Input, LocalFault, Output};
 use crate::discovery::{Discovery, Status};
 use crate::hlc::HybridClock;
-use crate::identity::Incarnation;
+use crate::identity::{Incarnation, NodeId};
 use crate::network::{Batch, Left, Network};
+use crate::state::{self, Memory};
 use crate::wire::{GoodbyeReason, Keys, Newer, Opened, Refusal};
 use gate::{Gate, Refused};
 use inquiries::Inquiries;
-use outbox::Outbox;
+use key_troubles::KeyTroubles;
+use outbox::{Heard, Outbox};
 
 /// How many batches are read before the detector looks at the time: 4,096 datagrams, so that a flood cannot keep it from
 /// judging what is due.
@@ -63,6 +66,15 @@ pub struct Setup {
     pub discovery: Discovery,
     /// What vouches for datagrams.
     pub keys: Keys,
+    /// What earlier runs learnt, and where this one keeps it.
+    pub memory: Memory,
+}
+
+impl Setup {
+    /// An agent that keeps nothing beyond its run.
+    pub fn without_state(settings: Settings, discovery: Discovery, keys: Keys) -> Self {
+        Self { settings, discovery, keys, memory: Memory::default() }
+    }
 }
 
 /// The system gave no randomness to begin with.
@@ -80,6 +92,7 @@ pub struct Agent<N> {
     inquiries: Inquiries,
     /// How long a question may take: one confirm period.
     patience: Duration,
+    key_troubles: KeyTroubles,
     hybrid: HybridClock,
     events: Box<dyn EventSink>,
     identity: record::Identity,
@@ -87,6 +100,8 @@ pub struct Agent<N> {
     discovery: Discovery,
     view: watch::Sender<Arc<View>>,
     commands: mpsc::Receiver<Command>,
+    new_keys: watch::Receiver<Keys>,
+    keeper: Option<state::Keeper>,
     state: State,
 }
 
@@ -116,6 +131,8 @@ pub struct AgentHandle {
     counters: Arc<Counters>,
     discovery: watch::Receiver<Status>,
     commands: mpsc::Sender<Command>,
+    new_keys: watch::Sender<Keys>,
+    kept: Option<Arc<state::Counters>>,
 }
 
 impl AgentHandle {
@@ -134,6 +151,22 @@ impl AgentHandle {
         self.discovery.clone()
     }
 
+    /// What became of the states that the agent handed out. None if it keeps nothing.
+    pub fn state(&self) -> Option<&state::Counters> {
+        self.kept.as_deref()
+    }
+
+    /// From now on these keys vouch for datagrams. What each peer said of its keys is not forgotten.
+    pub fn replace_keys(&self, keys: Keys) {
+        self.counters.reloaded_keys(keys.len());
+        self.new_keys.send_replace(keys);
+    }
+
+    /// Counts that the keys could not be read again; those of before stay.
+    pub fn keys_not_reloaded(&self) {
+        self.counters.failed_to_reload_keys();
+    }
+
     /// Lets the agent say goodbye, and then end.
     pub fn stop(&self, reason: GoodbyeReason) {
         // A full queue is full of stops, and a closed one is of an agent that has ended.
@@ -142,7 +175,8 @@ impl AgentHandle {
 }
 
 impl<N: Network> Agent<N> {
-    /// An agent that has not begun. Its incarnation is the time of day, in microseconds.
+    /// An agent that has not begun. Its incarnation is that of its memory, or else the time of day, in
+    /// microseconds.
     ///
     /// # Errors
     /// The system has no randomness.
@@ -152,25 +186,33 @@ impl<N: Network> Agent<N> {
         clock: Clock,
         events: impl EventSink + 'static,
     ) -> Result<(Self, AgentHandle), NoRandomness> {
-        let Setup { settings, mut discovery, keys } = setup;
+        let Setup { settings, mut discovery, keys, memory } = setup;
+        let Memory { saved, incarnation, keeper } = memory;
         let mut seed = [0; 32];
         SystemRandom::new().fill(&mut seed).map_err(|_| NoRandomness)?;
         let (now, wall) = (clock.now(), clock.wall());
-        let incarnation = Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
+        let of_time = || Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
+        let incarnation = incarnation.unwrap_or_else(of_time);
         let identity = record::Identity::of(&settings);
         let patience = settings.timing.confirm_period;
-        let mut detector = Detector::new(settings, Saved::default(), incarnation, seed, now);
+        let mut detector = Detector::new(settings, saved, incarnation, seed, now);
         if let Some(listing) = discovery.at_hand() {
             detector.handle(Input::Listing(listing), now);
         }
         let (view, seen) = watch::channel(detector.view(now));
         let (commander, commands) = mpsc::channel(COMMANDS);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(Counters::of_keys(keys.len()));
+        let (key_changer, new_keys) = watch::channel(keys.clone());
         let gate = Gate::new(detector.id(), keys.clone(), &seen.borrow(), now);
         let outbox = Outbox::new(keys);
-        let status = discovery.status();
-        let handle =
-            AgentHandle { view: seen, counters: Arc::clone(&counters), discovery: status, commands: commander };
+        let handle = AgentHandle {
+            view: seen,
+            counters: Arc::clone(&counters),
+            discovery: discovery.status(),
+            commands: commander,
+            new_keys: key_changer,
+            kept: keeper.as_ref().map(state::Keeper::counters),
+        };
         let hybrid = HybridClock::default();
         let agent = Self {
             network,
@@ -180,6 +222,7 @@ impl<N: Network> Agent<N> {
             outbox,
             inquiries: Inquiries::default(),
             patience,
+            key_troubles: KeyTroubles::default(),
             hybrid,
             events: Box::new(events),
             identity,
@@ -187,6 +230,8 @@ impl<N: Network> Agent<N> {
             discovery,
             view,
             commands,
+            new_keys,
+            keeper,
             state: State::Drained,
         };
         Ok((agent, handle))
@@ -213,6 +258,7 @@ impl<N: Network> Agent<N> {
             self.detector.handle_timeout(moment.now);
         }
         self.do_what_is_wanted(moment);
+        self.key_troubles.tell(moment.now);
         self.state
     }
 
@@ -249,7 +295,7 @@ impl<N: Network> Agent<N> {
         for (from, bytes) in batch.iter() {
             match self.gate.open(bytes, from, moment.now) {
                 Ok(opened) => self.hand_over(opened, from, bytes.len(), moment),
-                Err(refused) => self.refuse(refused, moment.now),
+                Err(refused) => self.refuse(refused, from, moment.now),
             }
         }
     }
@@ -259,15 +305,23 @@ impl<N: Network> Agent<N> {
         if self.hybrid.merge(stamp, moment.wall).is_err() {
             self.counters.saw_clock_ahead();
         }
-        let (sender, before) = (datagram.sender, self.detector.received());
+        let sender = datagram.sender;
+        let heard = Heard { run: datagram.incarnation, sequence: datagram.sequence, newest_key };
+        let before = self.detector.received();
         self.detector.handle(Input::Datagram { datagram, from, size }, moment.now);
-        if self.detector.received() > before {
-            self.outbox.learn_key(sender, newest_key);
+        let is_fresh = self.detector.received() > before;
+        self.outbox.learn_key(sender, heard, is_fresh);
+        if is_fresh && !self.outbox.holds(newest_key) && self.key_troubles.lack(sender, newest_key, moment.now) {
+            self.counters.lacked_a_key();
+            self.key_troubles.name(name_in(&self.view.borrow(), sender));
         }
     }
 
-    fn refuse(&mut self, refused: Refused, now: Now) {
+    fn refuse(&mut self, refused: Refused, from: SocketAddr, now: Now) {
         self.counters.refuse(refused.reason());
+        if let Refused::Wire(Refusal::Key | Refusal::Tag) = refused {
+            self.key_troubles.refuse(from, now);
+        }
         if let Refused::Wire(Refusal::NewerVersion(Newer { sender, incarnation, sequence, .. })) = refused {
             self.detector.handle(Input::NewerVersion { sender, incarnation, sequence }, now);
         }
@@ -287,8 +341,11 @@ impl<N: Network> Agent<N> {
                     let (hlc, incarnation) = (self.hybrid.stamp(moment.wall), self.detector.incarnation());
                     self.events.accept(self.identity.record(event, incarnation, hlc, moment));
                 }
-                // It lives in memory only, which is as durable as this agent gets.
-                Output::Save(serial, _) => self.detector.handle(Input::Saved(serial), moment.now),
+                Output::Save(serial, state) => match &self.keeper {
+                    Some(keeper) => keeper.keep(serial, state, moment.now),
+                    // It lives in memory only, which is as durable as this agent gets.
+                    None => self.detector.handle(Input::Saved(serial), moment.now),
+                },
                 Output::Ask(question) => self.ask(question, moment),
                 Output::View => view_is_new = true,
                 Output::Stopped => self.state = State::Stopped,
@@ -296,7 +353,11 @@ impl<N: Network> Agent<N> {
         }
         if view_is_new {
             let view = self.detector.view(moment.now);
-            self.gate.learn_addresses(&view);
+            if self.gate.learn_addresses(&view) {
+                let belongs = |id| view.nodes.binary_search_by_key(&id, |node| node.id).is_ok();
+                self.outbox.forget_all_but(belongs);
+                self.key_troubles.forget_all_but(belongs);
+            }
             self.view.send_replace(view);
         }
     }
@@ -329,7 +390,17 @@ impl<N: Network> Agent<N> {
                 self.detector.handle(Input::Evidence(evidence), self.clock.now());
             }
             listing = self.discovery.next() => {
+                self.gate.learn_listing(&listing);
                 self.detector.handle(Input::Listing(listing), self.clock.now());
+            }
+            serial = next_durable(self.keeper.as_mut()) => {
+                self.detector.handle(Input::Saved(serial), self.clock.now());
+            }
+            Ok(()) = self.new_keys.changed() => {
+                let keys = self.new_keys.borrow_and_update().clone();
+                self.key_troubles.forget_held(&keys);
+                self.gate.change_keys(keys.clone());
+                self.outbox.change_keys(keys);
             }
             () = tokio::time::sleep(sleep) => {}
         }
@@ -338,6 +409,19 @@ impl<N: Network> Agent<N> {
     fn moment(&self) -> Moment {
         Moment { now: self.clock.now(), wall: self.clock.wall() }
     }
+}
+
+/// The state that became durable last. Never, without a keeper.
+async fn next_durable(keeper: Option<&mut state::Keeper>) -> Serial {
+    match keeper {
+        Some(keeper) => keeper.next_durable().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn name_in(view: &View, id: NodeId) -> String {
+    let place = view.nodes.binary_search_by_key(&id, |node| node.id);
+    place.ok().and_then(|place| view.nodes.get(place)).map(|node| node.member.name.clone()).unwrap_or_default()
 }
 
 /// Both times of one instant.

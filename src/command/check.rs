@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use netsplit::config::{
-    self, Authentication, Config, Discovery, Effective, Environment, Errors, Human, Loaded, Refusal,
+    self, Authentication, Config, Discovery, Effective, Environment, Errors, Human, Loaded, Problem, Refusal,
 };
-use netsplit::keys::read_directory;
+use netsplit::keys::{oddities, read_directory};
 use serde_json::json;
 
 use super::traffic::Cluster;
@@ -56,12 +56,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 fn load_with_keys(file: &Path) -> Result<Loaded, Errors> {
-    let loaded = config::read(file, &Environment::of_process())?;
+    let mut loaded = config::read(file, &Environment::of_process())?;
     if let Authentication::Keys(directory) = &loaded.config.authentication {
-        read_directory(directory).map_err(|error| {
-            let hint = "authentication.keys in this file names the directory";
-            Errors::about(&file.display().to_string(), Refusal::new(error.to_string(), hint))
-        })?;
+        let hint = "authentication.keys in this file names the directory";
+        let name = file.display().to_string();
+        let odd = read_directory(directory)
+            .and_then(|_| oddities(directory))
+            .map_err(|error| Errors::about(&name, Refusal::new(error.to_string(), hint)))?;
+        let warning = |message| Problem { file: name.clone(), place: None, message, hint: hint.to_owned() };
+        loaded.warnings.extend(odd.into_iter().map(warning));
     }
     Ok(loaded)
 }

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::pin::pin;
 
 use clap::Args;
-use netsplit::agent::{Agent, Setup};
+use netsplit::agent::{Agent, AgentHandle, Setup};
 use netsplit::clock::Clock;
 use netsplit::config::{self, Authentication, Config, Environment, Human, Loaded};
 use netsplit::discovery::{Discovery, DnsList, Families, Pace};
 use netsplit::event_lines;
 use netsplit::http::{Server, Serving};
+use netsplit::key_watch::{self, KeyWatch};
 use netsplit::keys::{KeysError, read_directory};
 use netsplit::network::UdpNetwork;
+use netsplit::state::{self, Directory, Memory, Opened, Whose};
 use netsplit::wire::{GoodbyeReason, Keys};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,7 +25,8 @@ Example:
   NODE_NAME=node-1 netsplit run --config /etc/netsplit/netsplit.yaml
 
 Events go to standard output, one JSON object a line; diagnostics to standard error (RUST_LOG=debug says
-more). SIGTERM and SIGINT say goodbye to the peers and end it; a second one ends it at once.";
+more). SIGTERM and SIGINT say goodbye to the peers and end it; a second one ends it at once. SIGHUP reads the
+keys again, which happens every five seconds anyway.";
 
 /// Run the agent of this node.
 #[derive(Debug, Args)]
@@ -61,26 +64,32 @@ async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
     announce(&config, &network, &server);
     let (lines, writing) = event_lines::start(io::stdout())?;
     let clock = Clock::start();
+    let Opened { saved, incarnation, keeper, closing, .. } = open_state(&config, clock)?;
+    let memory = Memory { saved, incarnation: Some(incarnation), keeper: Some(keeper) };
     let discovery = discovery(config.discovery, &network, clock);
-    let setup = Setup { settings: config.settings, discovery, keys };
+    let setup = Setup { settings: config.settings, discovery, keys: keys.clone(), memory };
     let (agent, handle) = Agent::new(setup, network, clock, lines)?;
     let serving = server.start(handle.view(), move || clock.now())?;
-    let mut agent = pin!(agent.run());
-    tokio::select! {
-        () = &mut agent => {}
-        () = watch(serving) => {}
-        () = signals.next() => {
-            handle.stop(GoodbyeReason::Stopped);
-            tokio::select! {
-                () = agent => {}
-                () = signals.next() => {
-                    tracing::warn!("a second signal: ending at once, though not every peer was told");
-                    return Ok(Exit::Fine);
+    let key_watch = watch_keys(config.authentication, keys, handle.clone())?;
+    {
+        let mut agent = pin!(agent.run());
+        tokio::select! {
+            () = &mut agent => {}
+            () = watch(serving) => {}
+            () = signals.end(key_watch.as_ref()) => {
+                handle.stop(GoodbyeReason::Stopped);
+                tokio::select! {
+                    () = &mut agent => {}
+                    () = signals.end(None) => {
+                        tracing::warn!("a second signal: ending at once, though not every peer was told");
+                        return Ok(Exit::Fine);
+                    }
                 }
             }
         }
     }
     writing.finish();
+    closing.finish();
     tracing::info!("stopped");
     Ok(Exit::Fine)
 }
@@ -102,6 +111,20 @@ fn discovery(chosen: config::Discovery, network: &UdpNetwork, clock: Clock) -> D
     }
 }
 
+fn open_state(config: &Config, clock: Clock) -> Result<Opened, state::StateError> {
+    let directory = &config.state_directory;
+    let whose = Whose { cluster: config.settings.cluster.clone(), node: config.settings.node.name.clone() };
+    state::open(Directory::at(directory), &directory.display().to_string(), whose, clock)
+}
+
+/// None without keys: then there is nothing to watch.
+fn watch_keys(authentication: Authentication, keys: Keys, agent: AgentHandle) -> io::Result<Option<KeyWatch>> {
+    match authentication {
+        Authentication::Keys(directory) => key_watch::start(directory, keys, agent).map(Some),
+        Authentication::Insecure => Ok(None),
+    }
+}
+
 fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
     let (listed, looked_up) = match &config.discovery {
         config::Discovery::Static(list) => (Some(list.len()), None),
@@ -120,22 +143,31 @@ fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
     );
 }
 
-/// The signals that stop it.
+/// The signals that stop it, and the one that has it look again.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
     /// From now on these signals do not end the process by themselves.
     fn catch() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits for the next one that stops it, and sees to the others meanwhile.
+    async fn end(&mut self, keys: Option<&KeyWatch>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => keys.map_or((), KeyWatch::look),
+            }
         }
     }
 }

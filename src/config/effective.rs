@@ -20,6 +20,7 @@ pub struct Effective {
     peers: Peers,
     authentication: Keys,
     mode: Mode,
+    state: State,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -82,6 +83,11 @@ struct Mode {
     write_quorum: WriteQuorum,
 }
 
+#[derive(Clone, Debug, Serialize)]
+struct State {
+    directory: String,
+}
+
 impl Effective {
     /// What `config` says, key by key.
     pub fn of(config: &Config) -> Self {
@@ -107,6 +113,7 @@ impl Effective {
                 },
                 write_quorum: settings.mode.write_quorum,
             },
+            state: State { directory: plain(&config.state_directory.display().to_string()) },
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Config {
     pub discovery: Discovery,
     /// How heartbeats are vouched for.
     pub authentication: Authentication,
+    /// Where the agent keeps what outlives its run. It need not exist.
+    pub state_directory: PathBuf,
 }
 
 /// Where the nodes come from.

@@ -97,6 +97,7 @@ fn example(path: &str) -> &'static str {
         }
         "authentication" => "write it as `authentication: {keys: /etc/netsplit/keys}` or `authentication: insecure`",
         "mode" => "write it as `mode: {policy: cp}`",
+        "state" => "write it as `state: {directory: /var/lib/netsplit}`",
         _ => "write one `key: value` a line, such as `cluster: production`",
     }
 }

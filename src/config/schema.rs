@@ -34,6 +34,8 @@ pub struct File {
     pub authentication: Option<Spanned<Authentication>>,
     /// What this agent's side may do when the cluster is cut.
     pub mode: Option<Mode>,
+    /// What outlives a run of the agent.
+    pub state: Option<State>,
 }
 
 /// `node`: which node this agent speaks for.
@@ -147,6 +149,15 @@ pub struct Mode {
     pub tie: Option<Text>,
     /// How many nodes a writing side needs: `majority`, or a larger number.
     pub write_quorum: Option<Text>,
+}
+
+/// `state`: what outlives a run of the agent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// A directory that this agent has for itself. An agent that finds nothing there learns from its peers anew, and two
+    /// agents never share one; needs a restart.
+    pub directory: Option<Text>,
 }
 
 impl<'de> Deserialize<'de> for Authentication {

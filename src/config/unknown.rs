@@ -1,7 +1,7 @@
 //! Keys that do not exist: what was most likely meant instead.
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 26] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -27,13 +27,13 @@ pub const KEYS: [&str; 25] = [
     "mode.policy",
     "mode.tie",
     "mode.write_quorum",
+    "state.directory",
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 7] = [
+const LATER: [&str; 6] = [
     "http.expose",
     "audit",
-    "state",
     "endpoints",
     "peers.max_heartbeats_per_second",
     "peers.source_ports",

@@ -16,6 +16,9 @@ use super::schema::{self, File, Keys, Text};
 use super::{Authentication, Config, Discovery, name, timing};
 use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
 
+/// Where the state is kept if the file does not say.
+const STATE_DIRECTORY: &str = "/var/lib/netsplit";
+
 /// Judges the whole file. `None` only if the reader was told why.
 pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<Config> {
     let (place, file) = (file.referenced, &file.value);
@@ -28,6 +31,7 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let own = own_node::read(file.node.as_ref(), chosen, reader);
     let authentication = authentication(file, place, reader);
     let mode = mode(file, chosen.and_then(Chosen::listed), reader);
+    let state_directory = state_directory(file, reader);
     let (timing, chosen) = peers?;
     let (chosen, own, listen, http_listen) = (chosen?, own?, listen?, http_listen?);
     if let Some(listed) = chosen.listed() {
@@ -40,7 +44,8 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
         Chosen::Listed(listed) => Discovery::Static(in_order(listed, &node)),
         Chosen::Dns(dns) => Discovery::Dns(dns),
     };
-    Some(Config { settings, listen, http_listen, pod_address, discovery, authentication: authentication? })
+    let (authentication, state_directory) = (authentication?, state_directory?);
+    Some(Config { settings, listen, http_listen, pod_address, discovery, authentication, state_directory })
 }
 
 /// Where something listens; left out it is every address at its usual port.
@@ -92,19 +97,26 @@ fn insecure(word: &str) -> Result<Authentication, Refusal> {
 
 fn keys_in(keys: &Keys, place: Location, example: &str, reader: &mut Reader<'_>) -> Option<Authentication> {
     let missing = (place, Refusal::new("authentication.keys is missing", example));
-    let directory = reader.required("authentication.keys", keys.keys.as_ref(), missing, |text| {
-        if text.is_empty() {
-            return Err(Refusal::new("is empty", example));
-        }
-        if text.starts_with('~') {
-            return Err(Refusal::new(
-                "begins with `~`, which only a shell replaces",
-                "write the whole path, from `/` on",
-            ));
-        }
-        Ok(PathBuf::from(text))
-    });
+    let directory =
+        reader.required("authentication.keys", keys.keys.as_ref(), missing, |text| directory(text, example));
     directory.map(|(directory, _)| Authentication::Keys(directory))
+}
+
+fn state_directory(file: &File, reader: &mut Reader<'_>) -> Option<PathBuf> {
+    let given = file.state.as_ref().and_then(|state| state.directory.as_ref());
+    let hint = "write a directory that this agent has for itself, or leave the key out for /var/lib/netsplit";
+    reader.read("state.directory", given, |text| directory(text, hint)).or(PathBuf::from(STATE_DIRECTORY))
+}
+
+fn directory(text: &str, hint_if_empty: &str) -> Result<PathBuf, Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::new("is empty", hint_if_empty));
+    }
+    if text.starts_with('~') {
+        let hint = "write the whole path, from `/` on";
+        return Err(Refusal::new("begins with `~`, which only a shell replaces", hint));
+    }
+    Ok(PathBuf::from(text))
 }
 
 fn mode(file: &File, listed: Option<&Listed>, reader: &mut Reader<'_>) -> Option<ModePolicy> {

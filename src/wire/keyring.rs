@@ -17,6 +17,7 @@ pub const KEY_SIZE: usize = 32;
 #[derive(Clone)]
 pub struct Key {
     id: KeyId,
+    fingerprint: [u8; 32],
     mac: hmac::Key,
 }
 
@@ -24,8 +25,10 @@ impl Key {
     /// The key of its bytes.
     pub fn new(bytes: &[u8; KEY_SIZE]) -> Self {
         let hash = digest::digest(&digest::SHA256, bytes);
-        let id = KeyId(hash.as_ref().first().copied().unwrap_or_default());
-        Self { id, mac: hmac::Key::new(hmac::HMAC_SHA256, bytes) }
+        let mut fingerprint = [0; 32];
+        fingerprint.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        let [id, ..] = fingerprint;
+        Self { id: KeyId(id), fingerprint, mac: hmac::Key::new(hmac::HMAC_SHA256, bytes) }
     }
 
     /// The first byte of SHA-256 of the key.
@@ -53,6 +56,15 @@ impl Key {
     }
 }
 
+/// The same bytes: told by their SHA-256.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for Key {}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({:02x})", self.id.0)
@@ -60,7 +72,7 @@ impl fmt::Debug for Key {
 }
 
 /// All keys that an agent holds, oldest first; or none, for `authentication: insecure`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys(Vec<Key>);
 
 impl Keys {
@@ -95,12 +107,22 @@ impl Keys {
         self.0.last().map(Key::id).unwrap_or_default()
     }
 
+    /// Whether a key has this id.
+    pub fn holds(&self, id: KeyId) -> bool {
+        self.matching(id).next().is_some()
+    }
+
+    /// Whether some key is in both.
+    pub fn share_one_with(&self, other: &Self) -> bool {
+        self.0.iter().any(|key| other.0.contains(key))
+    }
+
     /// Every key with this id. Ids are one byte, so two keys in 256 share one; a tag tells them apart.
     pub(super) fn matching(&self, id: KeyId) -> impl Iterator<Item = &Key> {
         self.0.iter().filter(move |key| key.id == id)
     }
 
-    /// The key to sign with for a peer whose last authentic and fresh datagram announced `peer_newest` as its newest
+    /// The key to sign with for a peer whose latest authentic datagram announced `peer_newest` as its newest
     /// key. None only without keys.
     ///
     /// Keys are files, so their age has the same order on every node, and nodes differ only in how far a change has

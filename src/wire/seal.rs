@@ -21,8 +21,9 @@ pub struct Opened {
     pub datagram: Datagram,
     /// The sender's hybrid logical clock when it was sealed.
     pub stamp: Stamp,
-    /// The newest key that the sender holds. To be believed (see [`Keys::for_peer`]) only when the detector found the
-    /// datagram fresh: an old one, replayed, would have this agent sign with a key that the peer may have dropped.
+    /// The newest key that the sender holds. To be believed (see [`Keys::for_peer`]) only when the datagram is fresh or
+    /// later than all before: an old one, replayed, would have this agent sign with a key that the peer may have
+    /// dropped.
     pub newest_key: KeyId,
 }
 

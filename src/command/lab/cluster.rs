@@ -72,7 +72,7 @@ impl Cluster {
             let (name, address, http_address) = (member.name.clone(), member.address, server.local_address());
             let network = FaultyNetwork::new(network, address.ip(), cut.clone());
             let discovery = Discovery::fixed(roster.clone(), clock);
-            let setup = Setup { settings: settings(member, timing), discovery, keys: keys.clone() };
+            let setup = Setup::without_state(settings(member, timing), discovery, keys.clone());
             let sender = sender.clone();
             // Only the narration would miss what does not fit; the verdicts are in the views.
             let (agent, handle) = Agent::new(setup, network, clock, move |record| drop(sender.try_send(record)))?;
