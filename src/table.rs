@@ -159,6 +159,7 @@ fn status(view: &View, place: usize) -> String {
         None => view.mode.as_str(),
         Some(LinkState::Left(_)) => "left",
         Some(LinkState::Absent) => "never heard",
+        Some(_) if node.agent_down.is_some() => "agent down",
         Some(_) if node.unheard => "heard by nobody",
         Some(_) if is_beyond_a_cut(view, node) => "not reachable from here",
         Some(LinkState::Unknown) => "unknown",
@@ -245,6 +246,7 @@ mod tests {
             loss: 0.0,
             incarnation: None,
             unheard: false,
+            agent_down: None,
             row: None,
         };
         View {

@@ -19,6 +19,7 @@ mod faults;
 mod goodbye;
 pub mod health;
 pub mod held_row;
+mod inquiry;
 mod keeping;
 pub mod link;
 mod link_records;
@@ -43,6 +44,7 @@ mod strangers;
 pub mod time;
 mod transmit;
 mod turns;
+mod udp;
 pub mod verdict;
 pub mod view;
 
@@ -58,6 +60,7 @@ pub use doors::{Input, Listing, LocalFault, Output};
 use event::Event;
 use goodbye::Leaving;
 use health::Health;
+use inquiry::Inquiry;
 use keeping::Keeping;
 use mode::Mode;
 use own_row::OwnRow;
@@ -94,6 +97,7 @@ pub struct Detector {
     /// When a row is due to some peer, at the earliest.
     rows_due: Option<Now>,
     health: Health,
+    inquiry: Inquiry,
     publication: Publication,
     mode: Mode,
     epoch: Epoch,
@@ -137,6 +141,7 @@ impl Detector {
             row: OwnRow::new(now),
             rows_due: None,
             health: Health::default(),
+            inquiry: Inquiry::default(),
             publication: Publication::new(now),
             mode: Mode::Starting,
             counters: Counters::default(),
@@ -164,7 +169,8 @@ impl Detector {
             }
             Input::Listing(listing) => self.learn_listing(listing, now),
             Input::Saved(serial) => self.keeping.is_durable(serial),
-            Input::Evidence(_) | Input::Forget(_) => {}
+            Input::Evidence(evidence) => self.learn_evidence(&evidence, now),
+            Input::Forget(_) => {}
             Input::LocalFault(fault) => self.local_fault(fault, now),
             Input::Stop(reason) => self.stop(reason, now),
         }
@@ -232,6 +238,7 @@ impl Detector {
 
     fn end_call(&mut self, now: Now) {
         if self.leaving.is_none() {
+            self.give_up_questions(now);
             self.update_row(now);
             self.send_due_rows(now);
             self.assess(now);
@@ -247,7 +254,8 @@ impl Detector {
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
         let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment()];
-        times.into_iter().flatten().chain([self.next_view, self.next_keeping()]).min()
+        let times = times.into_iter().chain([self.inquiry.next_end(&self.settings.timing)]);
+        times.flatten().chain([self.next_view, self.next_keeping()]).min()
     }
 
     fn emit(&mut self, output: Output) {

@@ -115,7 +115,7 @@ impl Detector {
     fn accept(&mut self, place: usize, datagram: &Datagram, handshake: &Handshake<'_>, now: Now) {
         self.counters.received += 1;
         if let Some(reason) = datagram.flags.goodbye {
-            return self.see_off(place, reason);
+            return self.see_off(place, reason, now);
         }
         if matches!(self.peers[place].link.state(), super::link::LinkState::Left(_)) && !handshake.begins() {
             return;
@@ -151,6 +151,9 @@ impl Detector {
             self.link_changed(place, change, now);
         } else if self.peers[place].link.cell() != was {
             self.row.touch();
+        }
+        if self.peers[place].link.is_up() {
+            self.end_episode(place, now);
         }
     }
 
@@ -211,11 +214,12 @@ impl Detector {
         }
     }
 
-    fn see_off(&mut self, place: usize, reason: crate::wire::GoodbyeReason) {
+    fn see_off(&mut self, place: usize, reason: crate::wire::GoodbyeReason, now: Now) {
         if matches!(self.peers[place].link.state(), super::link::LinkState::Left(_)) {
             return;
         }
         self.peers[place].link.leave(reason);
+        self.end_episode(place, now);
         self.peers[place].hold(None);
         self.row.touch();
         self.publication.touch();

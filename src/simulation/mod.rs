@@ -3,6 +3,7 @@
 //! Deterministic by seed: one thread, one queue of events, all randomness from one generator. Sealing is skipped;
 //! everything else of an agent that can go wrong is here: loss, delay, cuts, stalls, throttling, restarts, clocks.
 
+mod evidence;
 mod host;
 mod network;
 mod world;

@@ -61,13 +61,16 @@ pub(super) struct Network {
     pub(super) conditions: Conditions,
     /// For each sender, to whom nothing arrives.
     blocked: Vec<Bits>,
+    /// As `blocked`, but everything else than UDP passes.
+    udp_blocked: Vec<Bits>,
     weather: Vec<Weather>,
 }
 
 impl Network {
     pub(super) fn new(hosts: usize, conditions: Conditions) -> Self {
         let weather = if conditions.bursts.is_some() { vec![Weather::default(); hosts * hosts] } else { Vec::new() };
-        Self { conditions, blocked: vec![Bits::none(hosts); hosts], weather }
+        let nothing = vec![Bits::none(hosts); hosts];
+        Self { conditions, blocked: nothing.clone(), udp_blocked: nothing, weather }
     }
 
     /// Nothing that `from` sends arrives at `to`, until [`Self::heal`].
@@ -75,20 +78,33 @@ impl Network {
         self.blocked[from].set(to);
     }
 
+    /// No datagram of `from` arrives at `to`, until [`Self::heal`]; everything else does.
+    pub(super) fn block_udp(&mut self, from: usize, to: usize) {
+        self.udp_blocked[from].set(to);
+    }
+
+    /// Whether two hosts can talk at all.
+    pub(super) fn reach_each_other(&self, one: usize, other: usize) -> bool {
+        !self.blocked[one].has(other) && !self.blocked[other].has(one)
+    }
+
     /// What `from` sends arrives at `to` again.
     pub(super) fn unblock(&mut self, from: usize, to: usize) {
         self.blocked[from].clear(to);
+        self.udp_blocked[from].clear(to);
     }
 
     /// Everybody reaches everybody.
     pub(super) fn heal(&mut self) {
         let hosts = self.blocked.len();
         self.blocked = vec![Bits::none(hosts); hosts];
+        self.udp_blocked = vec![Bits::none(hosts); hosts];
     }
 
     /// When a datagram arrives; not at all if it is lost. The second time is that of a duplicate.
     pub(super) fn carry(&mut self, from: usize, to: usize, now: Now, random: &mut ChaCha8Rng) -> [Option<Now>; 2] {
-        if self.blocked[from].has(to) || self.is_lost(from, to, now, random) {
+        let blocked = self.blocked[from].has(to) || self.udp_blocked[from].has(to);
+        if blocked || self.is_lost(from, to, now, random) {
             return [None, None];
         }
         let arrival = now + self.delay(from, to, random);

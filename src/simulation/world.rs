@@ -1,16 +1,18 @@
 //! The world: hosts, the network between them, and one queue of what happens next.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::evidence::find_out;
 use super::host::{Host, Running};
 use super::network::{Conditions, Network, chance};
 use crate::detector::event::Event;
+use crate::detector::evidence::{Evidence, Question};
 use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
 use crate::detector::time::Now;
 use crate::detector::{Detector, Input, LocalFault, Output};
@@ -38,6 +40,8 @@ enum Next {
     Arrival(usize),
     /// A host looks at its timers.
     Wake(usize),
+    /// The answer in this slot arrives.
+    Answer(usize),
 }
 
 /// A datagram on its way.
@@ -59,6 +63,8 @@ pub struct World {
     /// When the last datagram arrived, for each directed pair.
     arrived: Vec<Now>,
     free: Vec<usize>,
+    /// Answers on their way, and to whom.
+    answers: BTreeMap<usize, (usize, Evidence)>,
     told: Vec<Told>,
     timing: Timing,
     policy: ModePolicy,
@@ -81,6 +87,7 @@ impl World {
             slots: Vec::new(),
             arrived: vec![Now::START; hosts * hosts],
             free: Vec::new(),
+            answers: BTreeMap::new(),
             told: Vec::new(),
             timing,
             policy: ModePolicy::default(),
@@ -162,6 +169,11 @@ impl World {
         self.network.block(from, to);
     }
 
+    /// No datagram of `from` arrives at `to` any more, but everything else does.
+    pub fn block_udp(&mut self, from: usize, to: usize) {
+        self.network.block_udp(from, to);
+    }
+
     /// Datagrams from `from` arrive at `to` again.
     pub fn unblock(&mut self, from: usize, to: usize) {
         self.network.unblock(from, to);
@@ -214,6 +226,17 @@ impl World {
     /// The agent of a host is killed, without a goodbye.
     pub fn kill(&mut self, host: usize) {
         self.hosts[host].kill();
+    }
+
+    /// A machine is gone, with all that ran on it.
+    pub fn lose(&mut self, host: usize) {
+        self.hosts[host].kill();
+        self.hosts[host].lost = true;
+    }
+
+    /// Whether the agent of a host can ask beside the heartbeat: not where the kernel refuses.
+    pub fn let_ask(&mut self, host: usize, can_ask: bool) {
+        self.hosts[host].can_ask = can_ask;
     }
 
     /// The agent of a host is told to stop: it says goodbye and is gone 100 ms later.
@@ -297,6 +320,7 @@ impl World {
             match next {
                 Next::Arrival(slot) => self.arrive(slot),
                 Next::Wake(host) => self.woken(host),
+                Next::Answer(slot) => self.answered(slot),
             }
         }
         self.now = end;
@@ -309,6 +333,23 @@ impl World {
         self.arrived[pair] = self.now;
         self.hosts[to].arrive(datagram);
         self.run_or_wait(to);
+    }
+
+    fn answered(&mut self, slot: usize) {
+        let Some((host, evidence)) = self.answers.remove(&slot) else { return };
+        self.hosts[host].learn(evidence);
+        self.run_or_wait(host);
+    }
+
+    /// Finds out what an agent asks for, as it is now.
+    fn ask(&mut self, host: usize, question: Question) {
+        let Some(to) = self.host_at(SocketAddr::new(question.host, 0)) else { return };
+        let reached = self.network.reach_each_other(host, to);
+        let (evidence, at) =
+            find_out(question, &self.hosts[host], &self.hosts[to], reached, self.timing.confirm_period, self.now);
+        let slot = self.answers.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.answers.insert(slot, (host, evidence));
+        self.push(at, Next::Answer(slot));
     }
 
     fn woken(&mut self, host: usize) {
@@ -347,7 +388,8 @@ impl World {
                 Output::Transmit { to, datagram } => self.transmit(host, to, datagram),
                 Output::Event(event) => self.told.push(Told { at: self.now, host, event }),
                 Output::Stopped => self.kill(host),
-                Output::Ask(_) | Output::Save(..) | Output::View => {}
+                Output::Ask(question) => self.ask(host, question),
+                Output::Save(..) | Output::View => {}
             }
         }
         if let Some(due) = self.hosts[host].due() {
@@ -389,5 +431,5 @@ impl World {
 
 fn member(index: usize) -> Member {
     let ip = Ipv4Addr::from(FIRST + u32::try_from(index).unwrap_or_default());
-    Member::new(format!("n{index:03}"), "", SocketAddr::from((ip, 7475)))
+    Member { http_port: Some(7476), ..Member::new(format!("n{index:03}"), "", SocketAddr::from((ip, 7475))) }
 }
