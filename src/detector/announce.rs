@@ -109,7 +109,11 @@ impl Detector {
                 continue;
             }
             heard = true;
-            if memory.incarnation.is_some() && peer.session.verified() != memory.incarnation {
+            if memory.incarnation.is_none() {
+                // This run never heard the other before its silence: it cannot tell one run of it from the next.
+                continue;
+            }
+            if peer.session.verified() != memory.incarnation {
                 restarted = true;
             } else if peer.woke.is_some_and(|woke| woke >= memory.lost) {
                 slept = true;

@@ -1,7 +1,9 @@
 //! Asking beside the heartbeat: about whom, when, and what an answer means for the link of a silent peer.
 //!
 //! An episode of a peer begins when its row cell becomes late, or its link falls without, and ends when the link is up
-//! again: until then it is asked about once. What is known is kept by id, so that it does not mind a roster that moves.
+//! again, or one bound after the peer spoke without: until then it is asked about once. Dropped at its first word, what
+//! was found would be missing while the link recovers, and two agents that wake together would be a cut. What is known is
+//! kept by id, so that it does not mind a roster that moves.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -27,6 +29,8 @@ pub(super) struct Inquiry {
     waiting: VecDeque<NodeId>,
     /// Since when each question is out.
     out: BTreeMap<NodeId, Now>,
+    /// When each spoke first in its episode: its link may be coming up, and if not, what was found is out of date.
+    spoke: BTreeMap<NodeId, Now>,
 }
 
 /// How far the inquiry about one peer is.
@@ -52,7 +56,24 @@ impl Inquiry {
 
     /// The peer is heard, or gone: what was found says nothing any more. True if there was anything.
     fn end(&mut self, peer: NodeId) -> bool {
+        self.spoke.remove(&peer);
         !self.episodes.is_empty() && self.episodes.remove(&peer).is_some()
+    }
+
+    /// The peer said something, though its link is not up.
+    pub(super) fn speaks(&mut self, peer: NodeId, now: Now) {
+        if self.episodes.contains_key(&peer) {
+            self.spoke.entry(peer).or_insert(now);
+        }
+    }
+
+    /// Who spoke one bound ago, and whose link did not come up: what was found about them is dropped.
+    fn out_of_date(&mut self, now: Now, timing: &Timing) -> Vec<NodeId> {
+        let bound = timing.detection_bound();
+        let old: Vec<NodeId> =
+            self.spoke.iter().filter(|&(_, &spoke)| spoke + bound <= now).map(|(&peer, _)| peer).collect();
+        old.iter().for_each(|&peer| drop(self.end(peer)));
+        old
     }
 
     /// What is free to be asked now, in turn.
@@ -89,9 +110,11 @@ impl Inquiry {
         }
     }
 
-    /// When the next question is given up.
+    /// When the next question is given up, or what was found is out of date.
     pub(super) fn next_end(&self, timing: &Timing) -> Option<Now> {
-        self.out.values().min().map(|&asked| asked + timing.confirm_period * 2)
+        let given_up = self.out.values().min().map(|&asked| asked + timing.confirm_period * 2);
+        let out_of_date = self.spoke.values().min().map(|&spoke| spoke + timing.detection_bound());
+        given_up.into_iter().chain(out_of_date).min()
     }
 
     /// What is known of the life of a silent peer.
@@ -100,6 +123,11 @@ impl Inquiry {
             Some(&Stage::Answered(sign)) => Some(sign),
             _ => None,
         }
+    }
+
+    /// Whether the peer spoke since.
+    pub(super) fn has_spoken(&self, peer: NodeId) -> bool {
+        self.spoke.contains_key(&peer)
     }
 
     fn is_decided(&self, peer: NodeId) -> bool {
@@ -148,14 +176,22 @@ impl Detector {
         self.ask_in_turn(now);
     }
 
-    /// Questions that are out for too long make room for others.
-    pub(super) fn give_up_questions(&mut self, now: Now) {
+    /// Questions that are out for too long make room for others, and what is out of date is asked about anew.
+    pub(super) fn tend_questions(&mut self, now: Now) {
         let timing = self.settings.timing;
-        if self.inquiry.next_end(&timing).is_some_and(|end| end <= now) {
-            self.inquiry.give_up(now, &timing);
-            self.publication.hasten(now);
-            self.ask_in_turn(now);
+        if self.inquiry.next_end(&timing).is_none_or(|end| now < end) {
+            return;
         }
+        self.inquiry.give_up(now, &timing);
+        for id in self.inquiry.out_of_date(now, &timing) {
+            self.row.touch();
+            let silent = self.place_of(id).filter(|&place| self.peers[place].link.state() == LinkState::Down);
+            if let Some(place) = silent {
+                self.inquire(place, now);
+            }
+        }
+        self.publication.hasten(now);
+        self.ask_in_turn(now);
     }
 
     /// A peer is heard, or said goodbye: its episode is over.
@@ -217,13 +253,15 @@ impl Detector {
         }
     }
 
-    /// Whether a first opening of this cut waits for evidence that is out. A sample is enough.
-    pub(super) fn awaits_evidence(&self, cut: &Cut) -> bool {
-        let id = |place: usize| self.peers[place].id;
-        let is_out = |id: &NodeId| self.place_of(*id).is_some_and(|place| cut.others.has(place));
-        let asked = |id: &&NodeId| self.inquiry.episodes.get(*id) == Some(&Stage::Asked);
-        self.inquiry.out.keys().filter(asked).any(is_out)
-            && cut.others.iter().filter(|&place| self.inquiry.is_decided(id(place))).count() < MOST_ASKED
+    /// Whether a first opening of this cut waits for evidence that is out: for d after it was asked for, and the little
+    /// that the last answer takes. A sample is enough. Who is asked about while late, d before it is down, delays nothing.
+    pub(super) fn awaits_evidence(&self, cut: &Cut, now: Now) -> bool {
+        let patience = self.settings.timing.confirm_period / 4 * 5;
+        let is_other = |id: NodeId| self.place_of(id).is_some_and(|place| cut.others.has(place));
+        let is_asked = |id: &NodeId| self.inquiry.episodes.get(id) == Some(&Stage::Asked);
+        let mut out = self.inquiry.out.iter().filter(|&(id, &asked)| is_asked(id) && now < asked + patience);
+        let decided = |place: &usize| self.inquiry.is_decided(self.peers[*place].id);
+        out.any(|(&id, _)| is_other(id)) && cut.others.iter().filter(decided).count() < MOST_ASKED
     }
 }
 

@@ -238,7 +238,7 @@ impl Detector {
 
     fn end_call(&mut self, now: Now) {
         if self.leaving.is_none() {
-            self.give_up_questions(now);
+            self.tend_questions(now);
             self.update_row(now);
             self.send_due_rows(now);
             self.assess(now);

@@ -237,9 +237,10 @@ impl Detector {
             return;
         }
         let quiet = self.is_quiet();
-        let cut_quiet = quiet && !self.opening_awaits_evidence();
+        let waits = self.opening_awaits_evidence(now);
         let (cut_rule, plain) = (self.cut_rule(), self.plain_rule());
-        if let Some(before) = self.publication.cut.settle(now, cut_rule, cut_quiet) {
+        let changed = if waits { None } else { self.publication.cut.settle(now, cut_rule, quiet) };
+        if let Some(before) = changed {
             self.cut_published(before, now);
             self.publication.side.publish_now();
         } else if !self.publication.cut.is_pending() {
@@ -253,10 +254,13 @@ impl Detector {
         }
     }
 
-    /// Whether evidence is out that may explain a cut before it opens. It delays by at most d, as a late row does.
-    fn opening_awaits_evidence(&self) -> bool {
+    /// Whether evidence is out that may explain a cut before it opens.
+    fn opening_awaits_evidence(&self, now: Now) -> bool {
         let cut = &self.publication.cut;
-        cut.published().is_none() && cut.candidate().as_ref().is_some_and(|cut| self.awaits_evidence(cut))
+        // Evidence that has just come is not in the row yet.
+        let is_explained = |cut: &Cut| !self.health.is_impaired(now) && cut.others.meets(&self.agents_found_down());
+        let candidate = cut.candidate().as_ref().filter(|_| cut.published().is_none());
+        candidate.is_some_and(|cut| self.awaits_evidence(cut, now) || is_explained(cut))
     }
 
     /// Whether no valid row shows a late link, and no peer that is heard owes a row.

@@ -92,6 +92,7 @@ impl Detector {
             return;
         }
         if self.peers[place].link.become_unknown(now, &timing) {
+            self.inquiry.speaks(self.peers[place].id, now);
             self.row.touch();
             self.publication.touch();
             self.peers[place].update_pace(now, &timing);
@@ -154,6 +155,8 @@ impl Detector {
         }
         if self.peers[place].link.is_up() {
             self.end_episode(place, now);
+        } else {
+            self.inquiry.speaks(self.peers[place].id, now);
         }
     }
 

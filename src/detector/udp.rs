@@ -60,13 +60,12 @@ impl Detector {
     /// as no link is down among them: a burst of loss is none.
     fn silent_together(&self) -> Vec<usize> {
         let cell = |place: usize| self.peers[place].link.cell();
-        let heard = |place: usize| self.peers[place].link.last_heard();
+        let heard = |place: usize| self.peers[place].link.last_heard().unwrap_or(self.started);
         let silent: Vec<usize> =
             (0..self.peers.len()).filter(|&place| matches!(cell(place), Cell::Late | Cell::Down)).collect();
-        let Some(last) = silent.iter().filter_map(|&place| heard(place)).max() else { return Vec::new() };
+        let Some(last) = silent.iter().map(|&place| heard(place)).max() else { return Vec::new() };
         let bound = self.settings.timing.detection_bound();
-        let together = |place: &usize| heard(*place).is_some_and(|heard| last.since(heard) <= bound);
-        let silent: Vec<usize> = silent.into_iter().filter(together).collect();
+        let silent: Vec<usize> = silent.into_iter().filter(|&place| last.since(heard(place)) <= bound).collect();
         if silent.iter().any(|&place| cell(place) == Cell::Down) { silent } else { Vec::new() }
     }
 }

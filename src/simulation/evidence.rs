@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::host::Host;
+use super::network::Reach;
 use crate::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 use crate::detector::time::Now;
 
@@ -14,14 +15,16 @@ pub(super) fn find_out(
     question: Question,
     asker: &Host,
     asked: &Host,
-    reached: bool,
+    reached: Reach,
     timeout: Duration,
     now: Now,
 ) -> (Evidence, Now) {
     let (host, port, after) = if !asker.can_ask {
         (HostAnswer::NotAsked, PortAnswer::NotAsked, Duration::ZERO)
-    } else if !reached || asked.lost {
+    } else if reached == Reach::Nothing || asked.lost {
         (HostAnswer::Silent, PortAnswer::Silent, timeout)
+    } else if reached == Reach::Host {
+        (HostAnswer::Replied, PortAnswer::Silent, timeout)
     } else if asked.detector.is_none() {
         (HostAnswer::Replied, PortAnswer::Refused, ROUND_TRIP)
     } else {

@@ -69,6 +69,7 @@ pub struct World {
     timing: Timing,
     policy: ModePolicy,
     datagrams: u64,
+    questions: u64,
     recorded: Option<Vec<(usize, usize, Datagram)>>,
 }
 
@@ -92,6 +93,7 @@ impl World {
             timing,
             policy: ModePolicy::default(),
             datagrams: 0,
+            questions: 0,
             recorded: None,
         }
     }
@@ -144,6 +146,11 @@ impl World {
         self.datagrams
     }
 
+    /// How many questions were asked beside the heartbeat.
+    pub fn questions(&self) -> u64 {
+        self.questions
+    }
+
     /// Uniform in [0, 1), from the world's own generator.
     pub fn chance(&mut self) -> f64 {
         chance(&mut self.random)
@@ -172,6 +179,11 @@ impl World {
     /// No datagram of `from` arrives at `to` any more, but everything else does.
     pub fn block_udp(&mut self, from: usize, to: usize) {
         self.network.block_udp(from, to);
+    }
+
+    /// Nothing passes from the agent of `from` to that of `to` any more, but between their hosts it does.
+    pub fn block_overlay(&mut self, from: usize, to: usize) {
+        self.network.block_overlay(from, to);
     }
 
     /// Datagrams from `from` arrive at `to` again.
@@ -343,8 +355,9 @@ impl World {
 
     /// Finds out what an agent asks for, as it is now.
     fn ask(&mut self, host: usize, question: Question) {
+        self.questions += 1;
         let Some(to) = self.host_at(SocketAddr::new(question.host, 0)) else { return };
-        let reached = self.network.reach_each_other(host, to);
+        let reached = self.network.reach(host, to);
         let (evidence, at) =
             find_out(question, &self.hosts[host], &self.hosts[to], reached, self.timing.confirm_period, self.now);
         let slot = self.answers.last_key_value().map_or(0, |(last, _)| last + 1);

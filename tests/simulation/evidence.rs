@@ -359,3 +359,149 @@ fn two_peers_whose_udp_is_blocked_blind_nobody() {
         assert_eq!(world.detector(1).unwrap().mode(), Mode::Majority, "{label}");
     });
 }
+
+#[test]
+fn an_agent_found_down_late_is_no_longer_unheard_and_not_said_to_be_heard() {
+    for_each_seed(verify::size(20, 200), |seed| {
+        let label = format!("seed {seed}");
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        let_nobody_ask(&mut world);
+        world.kill(0);
+        world.run_for(Duration::from_secs(12));
+        world.forget_told();
+        // A new run asks anew, and it may.
+        world.let_ask(1, true);
+        world.kill(1);
+        world.start(1, true);
+        world.run_for(Duration::from_secs(12));
+        for host in 1..5 {
+            let said = verdicts_of(&world, host);
+            let right = if host == 1 { AgentDownCause::Stopped } else { AgentDownCause::HostAnswers };
+            assert_eq!(said.len(), 1, "{label}, {host}: {said:?}");
+            assert_eq!(agent_down(said[0], right, &label), "n000", "{label}, {host}");
+        }
+        world.forget_told();
+        world.start(0, true);
+        world.run_for(Duration::from_secs(8));
+        for host in 1..5 {
+            let said = verdicts_of(&world, host);
+            // A new run does not know which run of the other it was that fell silent.
+            let right = if host == 1 { (CloseCause::Healed, None) } else { (CloseCause::Restarted, Some(false)) };
+            let [Event::AgentUp { cause, confirmed, .. }] = said[..] else { panic!("{label}, {host}: {said:?}") };
+            assert_eq!((*cause, *confirmed), right, "{label}, {host}");
+        }
+    });
+}
+
+#[test]
+fn an_opening_waits_for_the_evidence_that_is_out() {
+    // A new run asks when it declares its links down: the answer comes when it would open its isolation.
+    for_each_seed(verify::size(40, 400), |seed| {
+        let mut world = settled(3, default_timing(), lossy(0.01), seed);
+        world.stall(1, Duration::from_secs(60));
+        world.stall(2, Duration::from_secs(60));
+        world.kill(0);
+        world.forget_told();
+        world.start(0, true);
+        world.run_for(Duration::from_secs(12));
+        assert_agents_down(&world, &[1, 2], AgentDownCause::Stalled, &format!("seed {seed}"));
+    });
+}
+
+#[test]
+fn an_agent_that_starts_where_udp_is_blocked_is_blind() {
+    for_each_seed(verify::size(20, 200), |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        world.kill(0);
+        block_udp_of(&mut world, 0);
+        world.start(0, true);
+        world.forget_told();
+        world.run_for(Duration::from_secs(20));
+        assert_eq!(verdicts_of(&world, 0), Vec::<&Event>::new(), "seed {seed}");
+        let said = world.told().iter().filter(|told| told.host == 0).map(|told| &told.event);
+        let blind = said.filter(|event| matches!(event, Event::Blind { cause: BlindCause::Udp })).count();
+        assert_eq!(blind, 1, "seed {seed}");
+        assert_eq!(world.detector(0).unwrap().mode(), Mode::Starting, "seed {seed}");
+    });
+}
+
+fn cut_the_overlay(world: &mut World, side: &[usize]) {
+    for one in 0..world.size() {
+        for other in (0..world.size()).filter(|other| side.contains(&one) != side.contains(other)) {
+            world.block_overlay(one, other);
+        }
+    }
+}
+
+#[test]
+fn a_cut_of_the_overlay_is_no_matter_of_dead_agents() {
+    for (hosts, cut) in [(5, 2), (7, 3), (30, 15), (100, 49)] {
+        for_each_seed(seeds(hosts, 20, 200), |seed| {
+            let label = format!("{cut} of {hosts} hosts, seed {seed}");
+            let side: Vec<usize> = (0..cut).collect();
+            let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
+            world.forget_told();
+            cut_the_overlay(&mut world, &side);
+            world.run_for(Duration::from_secs(12));
+            for host in 0..hosts {
+                let said = verdicts_of(&world, host);
+                let [Event::PartitionOpened(partition)] = said[..] else { panic!("{label}, {host}: {said:?}") };
+                let mine = if side.contains(&host) { cut } else { hosts - cut };
+                assert_eq!(partition.sides[0].count, mine, "{label}, {host}: {partition:?}");
+                assert_eq!(partition.kind, PartitionKind::Complete, "{label}, {host}");
+            }
+        });
+    }
+}
+
+#[test]
+fn one_agent_whose_host_alone_answers_is_down() {
+    for hosts in [3, 5, 30] {
+        for_each_seed(seeds(hosts, 20, 200), |seed| {
+            let label = format!("{hosts} hosts, seed {seed}");
+            let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
+            world.forget_told();
+            cut_the_overlay(&mut world, &[0]);
+            world.run_for(Duration::from_secs(12));
+            assert_agents_down(&world, &[0], AgentDownCause::HostAnswers, &label);
+            let said = verdicts_of(&world, 0);
+            let right = matches!(said[..], [Event::PartitionOpened(partition)]
+                if partition.kind == PartitionKind::Isolation);
+            assert!(right, "{label}: {said:?}");
+        });
+    }
+}
+
+#[test]
+fn a_peer_that_said_goodbye_or_was_never_heard_is_not_asked_about() {
+    let mut world = World::new(6, default_timing(), lossy(0.0), 1);
+    for host in 0..5 {
+        world.start(host, false);
+    }
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(world.questions(), 0, "nobody is silent, and host 5 was never heard");
+    world.stop(0);
+    world.run_for(Duration::from_secs(30));
+    assert_eq!(world.questions(), 0, "it said goodbye");
+    world.kill(1);
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(world.questions(), 3, "each of three asks once");
+}
+
+#[test]
+fn what_was_found_of_an_agent_that_spoke_since_is_found_out_anew() {
+    // It slept, woke for a moment, too short for its link to come up, and then its machine was gone.
+    for_each_seed(verify::size(200, 2_000), |seed| {
+        let mut world = settled(4, default_timing(), lossy(0.0), seed);
+        world.forget_told();
+        let slept = Duration::from_millis(1_400 + seed % 6 * 100);
+        world.stall(3, slept);
+        world.run_for(slept + Duration::from_millis(240));
+        world.lose(3);
+        world.run_for(Duration::from_secs(12));
+        for host in 0..3 {
+            let said = verdicts_of(&world, host);
+            assert!(matches!(said[..], [Event::NodeUnheard { .. }]), "seed {seed}, {host}: {said:?}");
+        }
+    });
+}
