@@ -110,17 +110,23 @@ impl Detector {
     }
 
     /// Whose agent is down, and when the next may be told of. While only hosts are known to answer, another may turn out
-    /// to have fallen silent with it, and then it is no matter of one agent.
+    /// to have fallen silent with it, and then it is no matter of one agent. Of one that spoke since nothing new is told.
     fn agents_down_to_tell(&self, verdict: &Verdict, now: Now) -> (Bits, Option<Now>) {
         let published = self.publication.agents_down.published();
-        let is_plain =
-            |node: &usize| published.has(*node) || self.agent_down_cause(*node) != AgentDownCause::HostAnswers;
-        let mut agents_down = Bits::none(self.peers.len());
-        agents_down.extend(verdict.agents_down.iter().filter(is_plain));
-        let (told, next) = self.tellable(&verdict.agents_down.without(&agents_down), now);
+        let mut agents_down = published.clone();
+        agents_down.keep(&verdict.agents_down);
+        let (mut sure, mut answering) = (Bits::none(self.peers.len()), Bits::none(self.peers.len()));
+        for node in verdict.agents_down.without(published).iter() {
+            let spoke = self.inquiry.has_spoken(self.peers[node].id);
+            match self.agent_down_cause(node) {
+                _ if spoke => {}
+                AgentDownCause::HostAnswers => answering.set(node),
+                AgentDownCause::Stopped | AgentDownCause::Stalled => sure.set(node),
+            }
+        }
+        let (told, next) = self.tellable(&answering, now);
         let (waiting, heard) = self.not_heard_yet(published, verdict, now);
-        agents_down.add(&told);
-        agents_down.add(&waiting);
+        [sure, told, waiting].iter().for_each(|more| agents_down.add(more));
         (agents_down, next.into_iter().chain(heard).min())
     }
 

@@ -72,7 +72,9 @@ impl Inquiry {
         let bound = timing.detection_bound();
         let old: Vec<NodeId> =
             self.spoke.iter().filter(|&(_, &spoke)| spoke + bound <= now).map(|(&peer, _)| peer).collect();
-        old.iter().for_each(|&peer| drop(self.end(peer)));
+        for &peer in &old {
+            self.end(peer);
+        }
         old
     }
 

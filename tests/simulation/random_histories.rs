@@ -126,8 +126,8 @@ struct History {
     stalled_until: Vec<Now>,
     changed: Now,
     checked: usize,
-    /// Whose machines have been gone since they were last heard.
-    lost: Vec<bool>,
+    /// Since when the machines are gone that everybody heard until then.
+    lost: Vec<Option<Now>>,
 }
 
 impl History {
@@ -161,8 +161,11 @@ impl History {
             self.changed = now;
         }
         match happening {
-            Happening::Lose(host) => self.lost[*host] = true,
-            Happening::Start { host, .. } => self.lost[*host] = false,
+            Happening::Lose(host) => {
+                let heard = |other: usize| !truth.running[other] || self.long_whole(other, *host, now);
+                self.lost[*host] = (0..truth.hosts).filter(|other| other != host).all(heard).then_some(now);
+            }
+            Happening::Start { host, .. } => self.lost[*host] = None,
             _ => {}
         }
         for one in 0..truth.hosts {
@@ -211,7 +214,7 @@ impl History {
             Event::AgentDown { node, .. } => {
                 let node = self.host(node);
                 assert!(!self.long_whole(told.host, node, told.at), "{node} is there: {told:?}");
-                assert!(!self.lost[node], "its machine is gone: {told:?}");
+                assert!(self.lost[node].is_none_or(|lost| told.at <= lost), "its machine is gone: {told:?}");
             }
             _ => {}
         }
@@ -266,7 +269,7 @@ impl StateMachineTest for History {
             stalled_until: vec![Now::START; truth.hosts],
             changed: now,
             checked: 0,
-            lost: vec![false; truth.hosts],
+            lost: vec![None; truth.hosts],
             world,
         }
     }
