@@ -126,7 +126,9 @@ impl Detector {
         }
         let (told, next) = self.tellable(&answering, now);
         let (waiting, heard) = self.not_heard_yet(published, verdict, now);
-        [sure, told, waiting].iter().for_each(|more| agents_down.add(more));
+        for more in [sure, told, waiting] {
+            agents_down.add(&more);
+        }
         (agents_down, next.into_iter().chain(heard).min())
     }
 

@@ -95,7 +95,9 @@ fn agents_that_are_killed_together_are_no_cut() {
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
             world.forget_told();
             let killed: Vec<usize> = (0..killed).collect();
-            killed.iter().for_each(|&host| world.kill(host));
+            for &host in &killed {
+                world.kill(host);
+            }
             world.run_for(Duration::from_secs(12));
             assert_agents_down(&world, &killed, AgentDownCause::Stopped, &label);
             for host in killed.len()..hosts {
@@ -104,7 +106,9 @@ fn agents_that_are_killed_together_are_no_cut() {
                 assert_eq!(mode.may_write(Policy::Cp), writes, "{label}: {mode:?}");
             }
             world.forget_told();
-            killed.iter().for_each(|&host| world.start(host, true));
+            for &host in &killed {
+                world.start(host, true);
+            }
             world.run_for(Duration::from_secs(8));
             assert_agents_up(&world, &killed, CloseCause::Restarted, &label);
         });
