@@ -235,11 +235,12 @@ impl Detector {
     /// Hosts that answer while the ports of several agents, silent since the same time, do not: the network of the
     /// agents is cut and that of the hosts is not, which is no reason to take the agents for dead.
     fn may_be_an_overlay_cut(&self, place: usize) -> bool {
-        let bound = self.settings.timing.detection_bound();
+        // Who falls silent was heard last up to one period before.
+        let together = self.settings.timing.detection_bound() + self.settings.timing.period;
         let silent_since = |place: usize| self.peers[place].link.last_heard().unwrap_or(self.started);
         let alike = self.inquiry.signs().filter(|&(_, sign)| sign == Sign::AgentDown(AgentDownCause::HostAnswers));
         let mut others = alike.filter_map(|(id, _)| self.place_of(id)).filter(|&other| other != place);
-        others.any(|other| super::assess::apart(silent_since(place), silent_since(other)) <= bound)
+        others.any(|other| super::assess::apart(silent_since(place), silent_since(other)) <= together)
     }
 
     /// Whether a silent peer's agent is known to run.

@@ -509,3 +509,35 @@ fn what_was_found_of_an_agent_that_spoke_since_is_found_out_anew() {
         }
     });
 }
+
+#[test]
+fn of_two_agents_that_fall_silent_within_one_bound_the_first_is_not_told_of_while_only_hosts_answer() {
+    for_each_seed(verify::size(20, 200), |seed| {
+        let mut world = settled(6, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        cut_the_overlay(&mut world, &[0]);
+        world.run_for(Duration::from_millis(1_500));
+        cut_the_overlay(&mut world, &[1]);
+        world.run_for(Duration::from_secs(12));
+        for host in 2..6 {
+            let said = verdicts_of(&world, host);
+            let [Event::PartitionOpened(partition)] = said[..] else { panic!("seed {seed}, {host}: {said:?}") };
+            assert_eq!(partition.sides[1].nodes, ["n000", "n001"], "seed {seed}, {host}");
+        }
+    });
+}
+
+#[test]
+fn when_udp_passes_again_nothing_can_be_told_for_one_bound() {
+    for_each_seed(verify::size(20, 200), |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.0), seed);
+        block_udp_of(&mut world, 0);
+        world.run_for(Duration::from_secs(8));
+        world.heal();
+        world.run_for(default_timing().detection_bound());
+        let view = world.detector(0).unwrap().view(world.now());
+        assert!(!view.blind && view.coverage() > 0.9, "seed {seed}: it hears them");
+        assert!(view.impaired, "seed {seed}");
+        assert_eq!(view.mode, Mode::Starting, "seed {seed}");
+    });
+}
