@@ -159,6 +159,7 @@ fn status(view: &View, place: usize) -> String {
         None => view.mode.as_str(),
         Some(LinkState::Left(_)) => "left",
         Some(LinkState::Absent) => "never heard",
+        Some(_) if node.agent_down.is_some() => "agent down",
         Some(_) if node.unheard => "heard by nobody",
         Some(_) if is_beyond_a_cut(view, node) => "not reachable from here",
         Some(LinkState::Unknown) => "unknown",
@@ -198,6 +199,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::detector::event::AgentDownCause;
     use crate::detector::mode::Mode;
     use crate::detector::partition::{Partition, PartitionId, PartitionKind, Side};
     use crate::detector::row::Cells;
@@ -245,6 +247,7 @@ mod tests {
             loss: 0.0,
             incarnation: None,
             unheard: false,
+            agent_down: None,
             row: None,
         };
         View {
@@ -324,27 +327,34 @@ mod tests {
 
     #[test]
     fn whoever_is_not_there_is_told_apart() {
-        let mut view = view(5, 5);
+        let mut view = view(6, 6);
         view.mode = Mode::Degraded;
+        view.nodes[5].agent_down = Some(AgentDownCause::Stopped);
         for (place, link) in [
             (1, LinkState::Left(crate::wire::GoodbyeReason::Stopped)),
             (2, LinkState::Absent),
             (3, LinkState::Unknown),
             (4, LinkState::Down),
+            (5, LinkState::Down),
         ] {
             view.nodes[place].link = Some(link);
             view.nodes[place].row = None;
             view.nodes[place].member = Arc::new(Member { zone: String::new(), ..(*view.nodes[place].member).clone() });
-            let cell = if place == 4 { Cell::Down } else { Cell::Unknown };
+            let cell = match place {
+                4 => Cell::Down,
+                5 => Cell::DownAgent,
+                _ => Cell::Unknown,
+            };
             row_of(&mut view, 0).set(place, cell);
         }
         insta::assert_snapshot!(render(&view), @r"
-        Source\Target node-1 node-2 node-3 node-4 node-5  Status
-        node-1 (east) ·      ?      ?      ?      ✗       degraded
-        node-2        ?      ·      ?      ?      ?       left
-        node-3        ?      ?      ·      ?      ?       never heard
-        node-4        ?      ?      ?      ·      ?       unknown
-        node-5        ✗      ?      ?      ?      ·       silent for 7 s
+        Source\Target node-1 node-2 node-3 node-4 node-5 node-6  Status
+        node-1 (east) ·      ?      ?      ?      ✗      ✗       degraded
+        node-2        ?      ·      ?      ?      ?      ?       left
+        node-3        ?      ?      ·      ?      ?      ?       never heard
+        node-4        ?      ?      ?      ·      ?      ?       unknown
+        node-5        ✗      ?      ?      ?      ·      ?       silent for 7 s
+        node-6        ✗      ?      ?      ?      ?      ·       agent down
         ");
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Detector;
 use super::assess::Cut;
 use super::bits::Bits;
-use super::event::{CloseCause, Event};
+use super::event::{AgentDownCause, CloseCause, Event};
 use super::partition::{Partition, PartitionId, PartitionKind, Side};
 use super::peer::Peer;
 use super::time::Now;
@@ -26,6 +26,13 @@ pub(super) struct Open {
 pub(super) struct Memory {
     pub(super) lost: Now,
     pub(super) incarnation: Option<Incarnation>,
+}
+
+/// An agent that is down, as it was told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outage {
+    pub(super) cause: AgentDownCause,
+    memory: Memory,
 }
 
 impl Detector {
@@ -81,7 +88,13 @@ impl Detector {
         let Some(open) = self.publication.open.take() else { return };
         let others = cut.others.iter().filter_map(|place| Some((place, *open.memories.get(place)?)));
         let gone = cut.others.iter().all(|place| self.is_removed(place) && !self.peers[place].link.is_up());
-        let (cause, confirmed) = if gone { (CloseCause::Removed, None) } else { self.tell_apart(others) };
+        let (cause, confirmed) = match self.tell_apart(others) {
+            _ if gone => (CloseCause::Removed, None),
+            (CloseCause::Left, _) if cut.others.meets(self.publication.agents_down.candidate()) => {
+                (CloseCause::AgentDown, Some(false))
+            }
+            told => told,
+        };
         self.epoch = self.epoch.max(Epoch(open.partition.epoch.0.saturating_add(1)));
         self.keeping.want();
         let duration = now.since(open.since);
@@ -98,7 +111,11 @@ impl Detector {
                 continue;
             }
             heard = true;
-            if memory.incarnation.is_some() && peer.session.verified() != memory.incarnation {
+            if memory.incarnation.is_none() {
+                // This run never heard the other before its silence: it cannot tell one run of it from the next.
+                continue;
+            }
+            if peer.session.verified() != memory.incarnation {
                 restarted = true;
             } else if peer.woke.is_some_and(|woke| woke >= memory.lost) {
                 slept = true;
@@ -131,6 +148,30 @@ impl Detector {
                 self.emit_event(event);
             }
         }
+    }
+
+    pub(super) fn agents_down_published(&mut self, before: &Bits, now: Now) {
+        let down = self.publication.agents_down.published().clone();
+        for place in down.without(before).iter() {
+            let (cause, memory) = (self.agent_down_cause(place), memory_of(&self.peers[place], now));
+            self.publication.outages.insert(self.peers[place].id, Outage { cause, memory });
+            let event = Event::AgentDown { node: self.name_of(place), cause };
+            self.emit_event(event);
+        }
+        for place in before.without(&down).iter() {
+            let outage = self.publication.outages.remove(&self.peers[place].id);
+            if let Some(outage) = outage.filter(|_| self.publication.joined.has(place)) {
+                let (cause, confirmed) = self.tell_apart([(place, outage.memory)].into_iter());
+                let event = Event::AgentUp { node: self.name_of(place), cause, confirmed };
+                self.emit_event(event);
+            }
+        }
+        self.view_is_old = true;
+    }
+
+    /// Why the agent of a node is down, if that is published.
+    pub(super) fn published_outage(&self, place: usize) -> Option<AgentDownCause> {
+        self.publication.outages.get(&self.peers[place].id).map(|outage| outage.cause)
     }
 
     fn sides_of(&self, cut: &Cut) -> Vec<Side> {

@@ -1,7 +1,10 @@
 //! What the matrix means now for this agent: candidates for a publication, and no decision yet.
 
+use std::time::Duration;
+
 use super::Detector;
 use super::bits::Bits;
+use super::event::AgentDownCause;
 use super::peer::Peer;
 use super::saved::Micros;
 use super::time::Now;
@@ -28,6 +31,8 @@ pub(super) struct Candidates {
     pub(super) certain: bool,
     /// Nodes that nobody of my side hears and that nothing shows alive, lost long enough ago to be told of.
     pub(super) unheard: Bits,
+    /// Nodes whose agents do not run, known for long enough to be told of.
+    pub(super) agents_down: Bits,
     /// When the next silent node may be told of.
     pub(super) next_unheard: Option<Now>,
     /// Who is joined to me on my side.
@@ -69,6 +74,7 @@ impl Detector {
     /// Judges the matrix.
     pub(super) fn candidates(&mut self, now: Now) -> (Candidates, Verdict) {
         let verdict = self.judge(now);
+        let verdict = self.set_aside_who_is_still_down(verdict);
         self.publication.lost.update(&verdict.seen, now);
         let certain_ones = verdict.outside();
         let certain = !certain_ones.is_empty();
@@ -82,13 +88,49 @@ impl Detector {
             side.keep(&cut.mine);
         }
         let (mut unheard, told) = if certain { self.tellable(&silent, now) } else { (Bits::none(silent.len()), None) };
-        let (waiting, heard) = self.not_heard_yet(&verdict, now);
+        let (waiting, heard) = self.not_heard_yet(self.publication.unheard.published(), &verdict, now);
         unheard.add(&waiting);
         if let Some(cut) = &cut {
             unheard.remove(&cut.others);
         }
-        let next_unheard = told.into_iter().chain(heard).min();
-        (Candidates { cut, certain, unheard, next_unheard, side }, verdict)
+        let (agents_down, next_down) = self.agents_down_to_tell(&verdict, now);
+        unheard.remove(&agents_down);
+        let next_unheard = told.into_iter().chain(heard).chain(next_down).min();
+        (Candidates { cut, certain, unheard, agents_down, next_unheard, side }, verdict)
+    }
+
+    /// An agent published as down stays so until it is heard, though whoever found it down may be gone.
+    fn set_aside_who_is_still_down(&self, mut verdict: Verdict) -> Verdict {
+        let mut still_down = self.publication.agents_down.published().without(&verdict.seen);
+        still_down.keep(&verdict.judged);
+        verdict.judged.remove(&still_down);
+        verdict.component.remove(&still_down);
+        verdict.joined.remove(&still_down);
+        verdict.agents_down.add(&still_down);
+        verdict
+    }
+
+    /// Whose agent is down, and when the next may be told of. While only hosts are known to answer, another may turn out
+    /// to have fallen silent with it, and then it is no matter of one agent. Of one that spoke since nothing new is told.
+    fn agents_down_to_tell(&self, verdict: &Verdict, now: Now) -> (Bits, Option<Now>) {
+        let published = self.publication.agents_down.published();
+        let mut agents_down = published.clone();
+        agents_down.keep(&verdict.agents_down);
+        let (mut sure, mut answering) = (Bits::none(self.peers.len()), Bits::none(self.peers.len()));
+        for node in verdict.agents_down.without(published).iter() {
+            let spoke = self.inquiry.has_spoken(self.peers[node].id);
+            match self.agent_down_cause(node) {
+                _ if spoke => {}
+                AgentDownCause::HostAnswers => answering.set(node),
+                AgentDownCause::Stopped | AgentDownCause::Stalled => sure.set(node),
+            }
+        }
+        let (told, next) = self.tellable(&answering, now);
+        let (waiting, heard) = self.not_heard_yet(published, verdict, now);
+        for more in [sure, told, waiting] {
+            agents_down.add(&more);
+        }
+        (agents_down, next.into_iter().chain(heard).min())
     }
 
     fn judge(&self, now: Now) -> Verdict {
@@ -108,13 +150,15 @@ impl Detector {
         };
         // Most rows show nothing broken: then the verdict need not look that up for every pair.
         let broken = Some(&row.broken).filter(|broken| !impaired && !broken.is_empty());
-        Some(RowBits { ok: &row.ok, broken, absent: &row.absent })
+        let down_agents = row.down_agents.as_ref().filter(|_| !impaired);
+        Some(RowBits { ok: &row.ok, broken, down_agents, absent: &row.absent })
     }
 
     /// Nodes outside that may simply be dead: alone in their silence, and without a sign of life. A lone agent takes
     /// nobody for dead whom it did not call unheard while it had company.
     fn silent_ones(&self, outside: &Bits, verdict: &Verdict) -> Bits {
-        let may_be_dead = |node: &usize| !verdict.seen.has(*node) && self.is_lost_alone(*node, outside);
+        let may_be_dead =
+            |node: &usize| !verdict.seen.has(*node) && !self.shows_life(*node) && self.is_lost_alone(*node, outside);
         let mut silent = Bits::none(outside.len());
         silent.extend(outside.iter().filter(may_be_dead));
         if verdict.judged.without(outside).count() == 1 {
@@ -156,13 +200,13 @@ impl Detector {
         (tellable, next)
     }
 
-    /// Nodes published as unheard that stay so: nobody sees them joined yet, or others do and this agent does not. For
+    /// Nodes published as silent that stay so: nobody sees them joined yet, or others do and this agent does not. For
     /// one bound it waits for its own link, which alone tells what their silence was.
-    fn not_heard_yet(&self, verdict: &Verdict, now: Now) -> (Bits, Option<Now>) {
+    fn not_heard_yet(&self, published: &Bits, verdict: &Verdict, now: Now) -> (Bits, Option<Now>) {
         let bound = self.settings.timing.detection_bound();
         let mut waiting = Bits::none(self.peers.len());
         let mut next = None;
-        for node in self.publication.unheard.published().iter().filter(|&node| verdict.judged.has(node)) {
+        for node in published.iter().filter(|&node| verdict.judged.has(node)) {
             let seen = self.publication.lost.seen_again.get(node).copied().flatten();
             let until = seen.map(|seen| seen + bound).filter(|&until| now < until && !self.peers[node].link.is_up());
             if !verdict.joined.has(node) {
@@ -194,6 +238,10 @@ impl Detector {
             }
         }
     }
+}
+
+pub(super) fn apart(one: Now, other: Now) -> Duration {
+    one.since(other).max(other.since(one))
 }
 
 impl Peer {

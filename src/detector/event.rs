@@ -62,6 +62,22 @@ pub enum Event {
         /// Whether it lived through its silence; absent if it cannot be told.
         confirmed: Option<bool>,
     },
+    /// An agent that nobody hears does not run, on a machine that does. No partition.
+    AgentDown {
+        /// The name of its node.
+        node: String,
+        /// What shows it.
+        cause: AgentDownCause,
+    },
+    /// Such an agent is heard again.
+    AgentUp {
+        /// The name of its node.
+        node: String,
+        /// What its silence was.
+        cause: CloseCause,
+        /// Whether it lived through its silence; absent if it cannot be told.
+        confirmed: Option<bool>,
+    },
     /// Links that were declared down within one settle time.
     LinkDown {
         /// The links to this node, by the name of the peer.
@@ -116,7 +132,7 @@ pub enum Event {
         #[serde(rename = "seconds", serialize_with = "seconds")]
         length: Duration,
     },
-    /// Datagrams that had arrived were dropped here for more than ten seconds: this agent cannot judge.
+    /// This agent cannot judge.
     Blind {
         /// Why.
         cause: BlindCause,
@@ -152,6 +168,8 @@ pub enum CloseCause {
     Left,
     /// The other side no longer belongs to the cluster.
     Removed,
+    /// Evidence came late: the other side's agents do not run.
+    AgentDown,
 }
 
 /// Why a peer left.
@@ -175,6 +193,29 @@ impl From<GoodbyeReason> for LeaveReason {
     }
 }
 
+/// What shows that an agent does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentDownCause {
+    /// Its port refuses connections: no process listens.
+    Stopped,
+    /// Its port takes connections, and nobody answers.
+    Stalled,
+    /// Its host answers; no more is known here.
+    HostAnswers,
+}
+
+impl AgentDownCause {
+    /// The name of the cause in events and in text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Stalled => "stalled",
+            Self::HostAnswers => "host_answers",
+        }
+    }
+}
+
 /// Why an agent cannot judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,4 +224,6 @@ pub enum BlindCause {
     Drops,
     /// Nobody was ever heard.
     NeverHeard,
+    /// Many peers fell silent at once, and their ports go on taking connections.
+    Udp,
 }

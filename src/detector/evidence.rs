@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::event::AgentDownCause;
 use crate::identity::NodeId;
 
 /// Look whether anything else of this peer answers, within one confirm period.
@@ -52,4 +53,28 @@ pub enum PortAnswer {
     Silent,
     /// It could not be asked: the port is not known, or this machine did not let it.
     NotAsked,
+}
+
+/// What evidence means for the life of an agent that is not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// The agent runs: only its datagrams do not arrive.
+    Runs,
+    /// The agent does not run, on a machine that does.
+    AgentDown(AgentDownCause),
+    /// Nothing answered, or nothing could be asked.
+    Nothing,
+}
+
+impl Evidence {
+    /// What it means. The port knows more of the agent than the host.
+    pub fn sign(&self) -> Sign {
+        match (self.port, self.host) {
+            (PortAnswer::Answered, _) => Sign::Runs,
+            (PortAnswer::Refused, _) => Sign::AgentDown(AgentDownCause::Stopped),
+            (PortAnswer::Accepted, _) => Sign::AgentDown(AgentDownCause::Stalled),
+            (_, HostAnswer::Replied) => Sign::AgentDown(AgentDownCause::HostAnswers),
+            (PortAnswer::Silent | PortAnswer::NotAsked, HostAnswer::Silent | HostAnswer::NotAsked) => Sign::Nothing,
+        }
+    }
 }

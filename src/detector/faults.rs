@@ -20,6 +20,7 @@ impl Detector {
             peer.link.void(now, &self.settings.timing);
             peer.quality.forgive();
         }
+        self.void_inquiries();
         self.row.touch();
         self.publication.touch();
     }

@@ -1,8 +1,10 @@
 //! The agent distrusts itself first: stalls, drops, and what follows for its own row and mode.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::time::Now;
+use crate::identity::NodeId;
 use crate::wire::Slept;
 
 /// Drops that go on for longer than this make the agent blind.
@@ -14,6 +16,10 @@ pub struct Health {
     impaired_until: Option<Now>,
     stalled: Option<(Now, Duration)>,
     drops: Option<Drops>,
+    /// The peers whose silence is this agent's own matter: their datagrams do not get through.
+    unreachable: BTreeSet<NodeId>,
+    /// When one of them was heard again.
+    udp_back: Option<Now>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,26 +45,50 @@ impl Health {
         !was_blind && drops.blinds()
     }
 
+    /// UDP is blocked here: these peers fell silent, and are there.
+    pub fn block_udp(&mut self, silent: BTreeSet<NodeId>) {
+        self.unreachable = silent;
+    }
+
+    /// Whether UDP is blocked here.
+    pub fn is_udp_blocked(&self) -> bool {
+        !self.unreachable.is_empty()
+    }
+
+    /// A peer is heard, or gone. True if that ends the time in which UDP was blocked: now one bound begins in which
+    /// nothing can be told.
+    pub fn udp_passes(&mut self, peer: NodeId, now: Now, bound: Duration) -> bool {
+        let ends = self.is_udp_blocked() && self.unreachable.contains(&peer);
+        if ends {
+            self.unreachable.clear();
+            self.udp_back = Some(now);
+            self.impaired_until = self.impaired_until.max(Some(now + bound));
+        }
+        ends
+    }
+
     /// Whether others should not believe that what it calls down is down.
     pub fn is_impaired(&self, now: Now) -> bool {
-        self.impaired_until.is_some_and(|until| now < until)
+        self.is_udp_blocked() || self.impaired_until.is_some_and(|until| now < until)
     }
 
-    /// Whether a stall ended less than one bound ago.
+    /// Whether a stall, or the time in which UDP was blocked, ended less than one bound ago.
     pub fn is_waking(&self, now: Now, bound: Duration) -> bool {
-        self.stalled.is_some_and(|(woke, _)| now < woke + bound)
+        let woke = self.stalled.map(|(woke, _)| woke);
+        [woke, self.udp_back].into_iter().flatten().any(|woke| now < woke + bound)
     }
 
-    /// Whether its socket has been dropping for so long that it cannot judge.
+    /// Whether it cannot judge: UDP is blocked, or its socket has been dropping for long.
     pub fn is_blind(&self, now: Now, bound: Duration) -> bool {
-        self.drops.is_some_and(|drops| drops.blinds() && now.since(drops.last) < bound)
+        self.is_udp_blocked() || self.drops.is_some_and(|drops| drops.blinds() && now.since(drops.last) < bound)
     }
 
     /// When the next of these ends.
     pub fn next_end(&self, now: Now, bound: Duration) -> Option<Now> {
         let waking = self.stalled.map(|(woke, _)| woke + bound);
         let dropping = self.drops.map(|drops| drops.last + bound);
-        [self.impaired_until, waking, dropping].into_iter().flatten().filter(|&end| end > now).min()
+        let udp = self.udp_back.map(|back| back + bound);
+        [self.impaired_until, waking, dropping, udp].into_iter().flatten().filter(|&end| end > now).min()
     }
 
     /// What to tell the peers for one bound after a stall.

@@ -21,6 +21,8 @@ pub struct HeldRow {
     pub ok: Bits,
     /// Where it is down.
     pub broken: Bits,
+    /// Where it is down and the agent's host or port answered; most rows show that nowhere.
+    pub down_agents: Option<Bits>,
     /// Where it is late.
     pub late: Bits,
     /// Where it is absent.
@@ -31,7 +33,8 @@ impl HeldRow {
     /// A row of these cells.
     pub fn new(incarnation: Incarnation, version: RowVersion, digest: Digest, cells: Cells) -> Self {
         let (ok, broken, late, absent) = (cells.ok(), cells.broken(), cells.late(), cells.absent_ones());
-        Self { incarnation, version, digest, cells: Arc::new(cells), ok, broken, late, absent }
+        let down_agents = Some(cells.down_agents()).filter(|agents| !agents.is_empty());
+        Self { incarnation, version, digest, cells: Arc::new(cells), ok, broken, down_agents, late, absent }
     }
 
     /// Whether a row of this run and version replaces the one that is held. The newest wins, whatever the order in which

@@ -23,6 +23,7 @@ mod faults;
 mod goodbye;
 pub mod health;
 pub mod held_row;
+mod inquiry;
 mod keeping;
 pub mod link;
 mod link_records;
@@ -49,6 +50,7 @@ mod strangers;
 pub mod time;
 mod transmit;
 mod turns;
+mod udp;
 pub mod verdict;
 pub mod view;
 
@@ -67,6 +69,7 @@ use electorate_fetch::ElectorateFetch;
 use event::Event;
 use goodbye::Leaving;
 use health::Health;
+use inquiry::Inquiry;
 use keeping::Keeping;
 use membership::Membership;
 use mode::Mode;
@@ -110,6 +113,7 @@ pub struct Detector {
     /// When a row is due to some peer, at the earliest.
     rows_due: Option<Now>,
     health: Health,
+    inquiry: Inquiry,
     publication: Publication,
     mode: Mode,
     epoch: Epoch,
@@ -158,6 +162,7 @@ impl Detector {
             row: OwnRow::new(now),
             rows_due: None,
             health: Health::default(),
+            inquiry: Inquiry::default(),
             publication: Publication::new(now),
             mode: Mode::Starting,
             counters: Counters::default(),
@@ -195,7 +200,7 @@ impl Detector {
             }
             Input::Saved(serial) => self.learn_durable(serial, now),
             Input::Forget(name) => self.forget(&name, now),
-            Input::Evidence(_) => {}
+            Input::Evidence(evidence) => self.learn_evidence(&evidence, now),
             Input::LocalFault(fault) => self.local_fault(fault, now),
             Input::Stop(reason) => self.stop(reason, now),
         }
@@ -276,6 +281,7 @@ impl Detector {
         if self.leaving.is_none() {
             // Before the row: it is about the roster as it is now.
             self.look_after_members(now);
+            self.tend_questions(now);
             self.update_row(now);
             self.send_due_rows(now);
             self.assess(now);
@@ -292,7 +298,8 @@ impl Detector {
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
         let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
-        times.into_iter().chain([self.contacts.next()]).flatten().chain(always).min()
+        let sometimes = [self.contacts.next(), self.inquiry.next_end(&self.settings.timing)];
+        times.into_iter().chain(sometimes).flatten().chain(always).min()
     }
 
     fn emit(&mut self, output: Output) {

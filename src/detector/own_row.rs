@@ -64,8 +64,16 @@ impl Detector {
 
     fn own_cells(&self) -> Cells {
         let mut cells = Cells::absent(self.peers.len());
+        let down = self.agents_found_down();
         for (place, peer) in self.peers.iter().enumerate() {
-            cells.set(place, if place == self.me { Cell::Up } else { peer.link.cell() });
+            cells.set(
+                place,
+                match peer.link.cell() {
+                    _ if place == self.me => Cell::Up,
+                    Cell::Down if down.has(place) => Cell::DownAgent,
+                    cell => cell,
+                },
+            );
         }
         cells
     }

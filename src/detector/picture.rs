@@ -46,6 +46,7 @@ impl Detector {
             loss: peer.quality.loss(),
             incarnation: if me { Some(self.incarnation) } else { peer.session.verified() },
             unheard: self.publication.unheard.published().has(place),
+            agent_down: self.published_outage(place),
             row: self.row_view(place, peer, now),
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! `assess` says what could be published, `settle` when, `announce` and `standing` tell it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::announce::{Memory, Open};
+use super::announce::{Memory, Open, Outage};
 use super::assess::{Candidates, Cut, Lost};
 use super::bits::Bits;
 use super::link_records::LinkRecords;
@@ -13,6 +13,7 @@ use super::partition::Partition;
 use super::settle::{Rule, Settling};
 use super::time::Now;
 use super::{Detector, Output};
+use crate::identity::NodeId;
 
 /// The longest wait before a closing.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
@@ -29,6 +30,7 @@ pub(super) struct Publication {
     pub(super) certain: bool,
     pub(super) side: Settling<Bits>,
     pub(super) unheard: Settling<Bits>,
+    pub(super) agents_down: Settling<Bits>,
     next_unheard: Option<Now>,
     /// When something is due even if nothing changes.
     next: Option<Now>,
@@ -37,6 +39,8 @@ pub(super) struct Publication {
     pub(super) open: Option<Open>,
     pub(super) openings: VecDeque<Now>,
     pub(super) silences: Vec<Option<Memory>>,
+    /// What is told of each agent that is down.
+    pub(super) outages: BTreeMap<NodeId, Outage>,
     pub(super) links: LinkRecords,
     pub(super) said_blind: bool,
 }
@@ -51,6 +55,7 @@ impl Publication {
             certain: true,
             side: Settling::new(Bits::default(), now),
             unheard: Settling::new(Bits::default(), now),
+            agents_down: Settling::new(Bits::default(), now),
             next_unheard: None,
             next: None,
             joined: Bits::default(),
@@ -58,6 +63,7 @@ impl Publication {
             open: None,
             openings: VecDeque::new(),
             silences: Vec::new(),
+            outages: BTreeMap::new(),
             links: LinkRecords::default(),
             said_blind: false,
         }
@@ -68,11 +74,17 @@ impl Publication {
         self.dirty = true;
     }
 
+    /// Something else changed that publishing depends on.
+    pub(super) fn hasten(&mut self, now: Now) {
+        self.next = Some(now);
+    }
+
     /// The roster got another shape.
     pub(super) fn reshape(&mut self, places: &[Option<usize>]) {
         self.cut.reshape(|cut| cut.as_ref().map(|cut| cut.reshaped(places)));
         self.side.reshape(|side| side.reshaped(places));
         self.unheard.reshape(|unheard| unheard.reshaped(places));
+        self.agents_down.reshape(|agents| agents.reshaped(places));
         self.joined = self.joined.reshaped(places);
         self.lost.reshape(places);
         let remembered = |before: Option<usize>| before.and_then(|before| self.silences.get(before).copied().flatten());
@@ -83,6 +95,11 @@ impl Publication {
             open.memories = places.iter().map(|&before| remembered(before).unwrap_or(unknown)).collect();
         }
         self.touch();
+    }
+
+    fn is_pending(&self) -> bool {
+        let sets = [&self.unheard, &self.agents_down, &self.side];
+        self.cut.is_pending() || sets.into_iter().any(Settling::is_pending)
     }
 
     /// The open partition, if there is one.
@@ -109,6 +126,7 @@ impl Detector {
         } else {
             self.publication.cut.wait(now);
             self.publication.unheard.wait(now);
+            self.publication.agents_down.wait(now);
             // The first side is published as soon as anything may be: it has been watched since the start.
             if !self.publication.side.published().is_empty() {
                 self.publication.side.wait(now);
@@ -127,8 +145,7 @@ impl Detector {
     /// When `assess` has something to do.
     pub(super) fn next_assessment(&self) -> Option<Now> {
         let judge = self.publication.dirty.then(|| self.rested());
-        let records = self.publication.links.due(self.settings.timing.confirm_period);
-        [judge, records, self.publication.next].into_iter().flatten().min()
+        [judge, self.link_records_due(), self.publication.next].into_iter().flatten().min()
     }
 
     /// When something is due by the mere passing of time.
@@ -145,7 +162,7 @@ impl Detector {
 
     fn observe(&mut self, now: Now) {
         let (candidates, verdict) = self.candidates(now);
-        let Candidates { cut, certain, unheard, next_unheard, side } = candidates;
+        let Candidates { cut, certain, unheard, agents_down, next_unheard, side } = candidates;
         let publication = &mut self.publication;
         publication.dirty = false;
         publication.last_judged = Some(now);
@@ -158,6 +175,7 @@ impl Detector {
         }
         publication.cut.observe(cut, now);
         publication.unheard.observe(unheard, now);
+        publication.agents_down.observe(agents_down, now);
         publication.side.observe(side, now);
     }
 
@@ -166,12 +184,12 @@ impl Detector {
         if !self.can_tell(now) {
             return None;
         }
-        let pending = publication.cut.is_pending() || publication.unheard.is_pending() || publication.side.is_pending();
-        let again = pending.then(|| now + self.settings.timing.confirm_period / 4);
+        let again = publication.is_pending().then(|| now + self.settings.timing.confirm_period / 4);
         let cut = publication.cut.next_time(now, self.cut_rule());
         let plain = self.plain_rule();
-        let times = [again, cut, publication.unheard.next_time(now, plain), publication.side.next_time(now, plain)];
-        times.into_iter().flatten().min()
+        let sets = [&publication.unheard, &publication.agents_down, &publication.side];
+        let sets = sets.map(|set| set.next_time(now, plain));
+        [again, cut].into_iter().chain(sets).flatten().min()
     }
 
     /// Whether this agent may say anything of others: not within a bound of its start or of a stall, and not blind.
@@ -219,13 +237,14 @@ impl Detector {
 
     fn settle(&mut self, now: Now) {
         self.become_certain();
-        let publication = &self.publication;
-        if !publication.cut.is_pending() && !publication.unheard.is_pending() && !publication.side.is_pending() {
+        if !self.publication.is_pending() {
             return;
         }
         let quiet = self.is_quiet();
+        let waits = self.opening_awaits_evidence(now);
         let (cut_rule, plain) = (self.cut_rule(), self.plain_rule());
-        if let Some(before) = self.publication.cut.settle(now, cut_rule, quiet) {
+        let changed = if waits { None } else { self.publication.cut.settle(now, cut_rule, quiet) };
+        if let Some(before) = changed {
             self.cut_published(before, now);
             self.publication.side.publish_now();
         } else if !self.publication.cut.is_pending() {
@@ -234,6 +253,18 @@ impl Detector {
         if let Some(before) = self.publication.unheard.settle(now, plain, quiet) {
             self.unheard_published(&before, now);
         }
+        if let Some(before) = self.publication.agents_down.settle(now, plain, quiet) {
+            self.agents_down_published(&before, now);
+        }
+    }
+
+    /// Whether evidence is out that may explain a cut before it opens.
+    fn opening_awaits_evidence(&self, now: Now) -> bool {
+        let cut = &self.publication.cut;
+        // Evidence that has just come is not in the row yet.
+        let is_explained = |cut: &Cut| !self.health.is_impaired(now) && cut.others.meets(&self.agents_found_down());
+        let candidate = cut.candidate().as_ref().filter(|_| cut.published().is_none());
+        candidate.is_some_and(|cut| self.awaits_evidence(cut, now) || is_explained(cut))
     }
 
     /// Whether no valid row shows a late link, and no peer that is heard owes a row.
@@ -243,9 +274,14 @@ impl Detector {
         self.row.held.late.is_empty() && others.clone().all(|(_, peer)| !peer.owes_a_row() && rows_quiet(peer))
     }
 
+    /// While UDP is blocked here nothing is told of the links: afterwards it is.
+    fn link_records_due(&self) -> Option<Now> {
+        let due = self.publication.links.due(self.settings.timing.confirm_period);
+        due.filter(|_| !self.health.is_udp_blocked())
+    }
+
     fn flush_link_records(&mut self, now: Now) {
-        let d = self.settings.timing.confirm_period;
-        if self.publication.links.due(d).is_some_and(|due| due <= now) {
+        if self.link_records_due().is_some_and(|due| due <= now) {
             for event in self.publication.links.take() {
                 self.emit_event(event);
             }

@@ -144,6 +144,7 @@ impl Detector {
             return;
         }
         if self.peers[place].link.become_unknown(now, &timing) {
+            self.inquiry.speaks(self.peers[place].id, now);
             self.row.touch();
             self.publication.touch();
             self.peers[place].update_pace(now, &timing);
@@ -174,7 +175,7 @@ impl Detector {
         let Arrived { datagram, handshake, found_at, .. } = arrived;
         self.counters.received += 1;
         if let Some(reason) = datagram.flags.goodbye {
-            return self.see_off(place, reason);
+            return self.see_off(place, reason, now);
         }
         if matches!(self.peers[place].link.state(), super::link::LinkState::Left(_)) && !handshake.begins() {
             return;
@@ -214,6 +215,11 @@ impl Detector {
             self.link_changed(place, change, now);
         } else if self.peers[place].link.cell() != was {
             self.row.touch();
+        }
+        if self.peers[place].link.is_up() {
+            self.end_episode(place, now);
+        } else {
+            self.inquiry.speaks(self.peers[place].id, now);
         }
     }
 
@@ -285,11 +291,12 @@ impl Detector {
         }
     }
 
-    fn see_off(&mut self, place: usize, reason: crate::wire::GoodbyeReason) {
+    fn see_off(&mut self, place: usize, reason: crate::wire::GoodbyeReason, now: Now) {
         if matches!(self.peers[place].link.state(), super::link::LinkState::Left(_)) {
             return;
         }
         self.peers[place].link.leave(reason);
+        self.end_episode(place, now);
         self.peers[place].hold(None);
         self.row.touch();
         self.publication.touch();

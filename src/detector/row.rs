@@ -121,6 +121,11 @@ impl Cells {
         self.select(|_, middle, high| high & !middle)
     }
 
+    /// Where the cell is down, and the agent's host or port answered.
+    pub fn down_agents(&self) -> Bits {
+        self.select(|low, middle, high| low & !middle & high)
+    }
+
     /// Where the cell is late.
     pub fn late(&self) -> Bits {
         self.select(|low, middle, high| low & middle & !high)
@@ -183,6 +188,7 @@ mod tests {
         ALL.iter().enumerate().for_each(|(index, &cell)| cells.set(index, cell));
         assert_eq!(cells.ok().iter().collect::<Vec<_>>(), [2, 3]);
         assert_eq!(cells.broken().iter().collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(cells.down_agents().iter().collect::<Vec<_>>(), [5]);
         assert_eq!(cells.late().iter().collect::<Vec<_>>(), [3]);
         assert_eq!(cells.absent_ones().iter().collect::<Vec<_>>(), [0]);
     }

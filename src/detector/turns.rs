@@ -63,11 +63,14 @@ impl Detector {
                 self.publication.links.went_down(peer, silent_for, now);
                 self.keeping.want();
                 self.check_the_silent(now);
+                self.inquire(place, now);
+                self.judge_udp(now);
             }
             Change::Failed { failures, checked } => {
                 self.counters.missed += u64::from(failures == 1);
                 if failures >= 2 || checked {
                     self.check_the_silent(now);
+                    self.inquire(place, now);
                 }
             }
             Change::Absent => {}

@@ -13,6 +13,8 @@ pub struct RowBits<'a> {
     pub ok: &'a Bits,
     /// Where it is down; nothing if nowhere, or if its owner distrusts it.
     pub broken: Option<&'a Bits>,
+    /// Where it is down and the agent's host or port answered; nothing as above.
+    pub down_agents: Option<&'a Bits>,
     /// Where it is absent.
     pub absent: &'a Bits,
 }
@@ -20,8 +22,10 @@ pub struct RowBits<'a> {
 /// What the matrix means from the place of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Who is judged: the roster without those who left and those whom nobody ever heard.
+    /// Who is judged: the roster without those who left, those whom nobody ever heard, and those whose agents are down.
     pub judged: Bits,
+    /// Whose agent is down, as a valid row of my side shows, and nobody of my side hears it.
+    pub agents_down: Bits,
     /// Who is connected to me by pairs that are not broken: my component.
     pub component: Bits,
     /// Who is connected to me by pairs that are joined. Never more than the component.
@@ -45,14 +49,43 @@ impl Verdict {
 /// Judges the valid rows (`None`: no valid row of that node) from the place of `me`, whose row is always valid.
 /// `left`: who said goodbye.
 pub fn judge(rows: &[Option<RowBits<'_>>], me: usize, left: &Bits) -> Verdict {
-    let judged = who_is_judged(rows, me, left);
-    let component = reach(&judged, me, |from, to| !is_broken(rows, from, to));
+    let mut judged = who_is_judged(rows, me, left);
+    let mut component = component_of(rows, me, &judged);
+    let agents_down = whose_agents_are_down(rows, me, &component, &judged);
+    if !agents_down.is_empty() {
+        // What does not run joins nobody.
+        judged.remove(&agents_down);
+        component = component_of(rows, me, &judged);
+    }
     let joined = reach(&component, me, |from, to| is_joined(rows, from, to));
+    let seen = seen_by(rows, &component);
+    Verdict { judged, agents_down, component, joined, seen }
+}
+
+fn component_of(rows: &[Option<RowBits<'_>>], me: usize, judged: &Bits) -> Bits {
+    reach(judged, me, |from, to| !is_broken(rows, from, to))
+}
+
+/// Whom a valid row of these nodes shows up or late.
+fn seen_by(rows: &[Option<RowBits<'_>>], nodes: &Bits) -> Bits {
     let mut seen = Bits::none(rows.len());
-    for row in component.iter().filter_map(|owner| rows[owner]) {
+    for row in nodes.iter().filter_map(|owner| rows[owner]) {
         seen.add(row.ok);
     }
-    Verdict { judged, component, joined, seen }
+    seen
+}
+
+fn whose_agents_are_down(rows: &[Option<RowBits<'_>>], me: usize, side: &Bits, judged: &Bits) -> Bits {
+    let mut down = Bits::none(rows.len());
+    for agents in side.iter().filter_map(|owner| rows[owner]?.down_agents) {
+        down.add(agents);
+    }
+    if !down.is_empty() {
+        down.keep(judged);
+        down.remove(&seen_by(rows, side));
+        down.clear(me);
+    }
+    down
 }
 
 fn who_is_judged(rows: &[Option<RowBits<'_>>], me: usize, left: &Bits) -> Bits {
@@ -102,27 +135,32 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Rows from letters: `u` up, `l` late, `d` down, `?` unknown, `.` absent; an empty string is no valid row.
-    struct Rows(Vec<Option<(Bits, Bits, Bits)>>);
+    /// Rows from letters: `u` up, `l` late, `d` down, `a` down with its agent, `?` unknown, `.` absent; an empty string is no valid row.
+    struct Rows(Vec<Option<[Bits; 4]>>);
 
     impl Rows {
         fn of(texts: &[&str]) -> Self {
             Self(texts.iter().map(|text| (!text.is_empty()).then(|| Self::bits(text))).collect())
         }
 
-        fn bits(text: &str) -> (Bits, Bits, Bits) {
+        fn bits(text: &str) -> [Bits; 4] {
             let mut cells = Cells::absent(text.len());
             for (index, letter) in text.chars().enumerate() {
                 let cell = match letter {
                     'u' => Cell::Up,
                     'l' => Cell::Late,
                     'd' => Cell::Down,
+                    'a' => Cell::DownAgent,
                     '?' => Cell::Unknown,
                     _ => Cell::Absent,
                 };
                 cells.set(index, cell);
             }
-            (cells.ok(), cells.broken(), cells.absent_ones())
+            [cells.ok(), cells.broken(), cells.down_agents(), cells.absent_ones()]
+        }
+
+        fn view([ok, broken, down_agents, absent]: &[Bits; 4]) -> RowBits<'_> {
+            RowBits { ok, broken: Some(broken), down_agents: Some(down_agents), absent }
         }
 
         fn judge(&self, me: usize) -> Verdict {
@@ -130,8 +168,7 @@ mod tests {
         }
 
         fn views(&self) -> Vec<Option<RowBits<'_>>> {
-            let view = |(ok, broken, absent)| RowBits { ok, broken: Some(broken), absent };
-            self.0.iter().map(|row| row.as_ref().map(|(ok, broken, absent)| view((ok, broken, absent)))).collect()
+            self.0.iter().map(|row| row.as_ref().map(Self::view)).collect()
         }
     }
 
@@ -168,6 +205,36 @@ mod tests {
         assert_eq!(nodes(&rows.judge(0).component), [0, 1]);
         assert_eq!(nodes(&rows.judge(2).component), [2]);
         assert!(rows.judge(0).seen.has(2), "it shows life");
+    }
+
+    #[test]
+    fn who_is_down_with_its_agent_in_one_row_and_heard_by_nobody_is_not_judged() {
+        let rows = Rows::of(&["uuda", "uudd", "", ""]);
+        let verdict = rows.judge(0);
+        assert_eq!((nodes(&verdict.agents_down), nodes(&verdict.outside())), (vec![3], vec![2]));
+        assert_eq!(nodes(&rows.judge(1).agents_down), [3], "another's row tells as much as my own");
+    }
+
+    #[test]
+    fn who_is_down_with_its_agent_and_heard_by_somebody_is_judged() {
+        for heard in ["u", "l"] {
+            let third = format!("uuu{heard}");
+            let verdict = Rows::of(&["uuua", "uuua", &third, ""]).judge(0);
+            assert!(verdict.agents_down.is_empty() && verdict.judged.has(3));
+        }
+    }
+
+    #[test]
+    fn what_the_rows_of_another_side_say_of_an_agent_does_not_count() {
+        let rows = Rows::of(&["uudd", "uudd", "dduu", "ddau"]);
+        assert!(rows.judge(0).agents_down.is_empty());
+    }
+
+    #[test]
+    fn an_agent_that_is_down_joins_nobody() {
+        // 2 would join 3 by what is unknown, if it ran.
+        let rows = Rows::of(&["uuad", "uu?d", "", ""]);
+        assert_eq!(nodes(&rows.judge(0).outside()), [3]);
     }
 
     #[test]

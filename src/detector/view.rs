@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::event::AgentDownCause;
 use super::link::LinkState;
 use super::mode::Mode;
 use super::partition::Partition;
@@ -45,7 +46,7 @@ pub struct View {
     pub epoch: Epoch,
     /// This agent distrusts its own row.
     pub impaired: bool,
-    /// This agent cannot judge: nobody was ever heard, or its socket drops what arrives.
+    /// This agent cannot judge: nobody was ever heard, UDP is blocked, or its socket drops what arrives.
     pub blind: bool,
     /// The bound within which a silent link is declared down.
     pub detection_bound: Duration,
@@ -88,6 +89,8 @@ pub struct NodeView {
     pub incarnation: Option<Incarnation>,
     /// Nobody hears it, and nothing else shows life.
     pub unheard: bool,
+    /// Nobody hears its agent, which does not run, and what shows that.
+    pub agent_down: Option<AgentDownCause>,
     /// Its row, if it is valid now.
     pub row: Option<RowView>,
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::detector::evidence::Evidence;
 use crate::detector::saved::{Saved, Serial};
 use crate::detector::settings::{Member, Settings};
 use crate::detector::time::Now;
@@ -65,7 +66,12 @@ pub(super) struct Host {
     disk_hangs: bool,
     /// Its socket is full of other things: what arrives is dropped, and counted.
     pub(super) flooded: bool,
+    /// The whole machine is gone.
+    pub(super) lost: bool,
+    /// Whether its agent can ask beside the heartbeat.
+    pub(super) can_ask: bool,
     inbox: VecDeque<Datagram>,
+    answers: VecDeque<Evidence>,
     dropped: u64,
 }
 
@@ -81,7 +87,10 @@ impl Host {
             unsaved: None,
             disk_hangs: false,
             flooded: false,
+            lost: false,
+            can_ask: true,
             inbox: VecDeque::new(),
+            answers: VecDeque::new(),
             dropped: 0,
         }
     }
@@ -95,6 +104,7 @@ impl Host {
         let saved = if self.disk_hangs { saved.without_electorate() } else { saved };
         self.detector = Some(Detector::new(settings, saved, incarnation, seed, now));
         self.unsaved = None;
+        self.lost = false;
     }
 
     /// Its discovery answers.
@@ -127,6 +137,14 @@ impl Host {
     pub(super) fn kill(&mut self) {
         self.detector = None;
         self.inbox.clear();
+        self.answers.clear();
+    }
+
+    /// What it asked about a peer is answered.
+    pub(super) fn learn(&mut self, evidence: Evidence) {
+        if self.detector.is_some() {
+            self.answers.push_back(evidence);
+        }
     }
 
     /// A datagram arrives at the socket.
@@ -148,6 +166,9 @@ impl Host {
         while let Some(datagram) = self.inbox.pop_front() {
             let size = crate::wire::sealed_size(&datagram);
             detector.handle(Input::Datagram { datagram, from, size }, now);
+        }
+        while let Some(evidence) = self.answers.pop_front() {
+            detector.handle(Input::Evidence(evidence), now);
         }
         if self.dropped > 0 {
             let datagrams = std::mem::take(&mut self.dropped);

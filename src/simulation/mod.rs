@@ -4,6 +4,7 @@
 //! everything else of an agent that can go wrong is here: loss, delay, cuts, stalls, throttling, restarts, clocks.
 
 mod discovery;
+mod evidence;
 mod host;
 mod network;
 mod world;

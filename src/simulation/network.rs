@@ -55,19 +55,33 @@ struct Weather {
     lost: bool,
 }
 
+/// What of a machine is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    Nothing,
+    /// Its host, and not what runs on it.
+    Host,
+    Everything,
+}
+
 /// The virtual network between a fixed number of hosts.
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) conditions: Conditions,
     /// For each sender, to whom nothing arrives.
     blocked: Vec<Bits>,
+    /// As `blocked`, but everything else than UDP passes.
+    udp_blocked: Vec<Bits>,
+    /// As `blocked`, but the hosts' own addresses are on another network, which is whole.
+    overlay_blocked: Vec<Bits>,
     weather: Vec<Weather>,
 }
 
 impl Network {
     pub(super) fn new(hosts: usize, conditions: Conditions) -> Self {
         let weather = if conditions.bursts.is_some() { vec![Weather::default(); hosts * hosts] } else { Vec::new() };
-        Self { conditions, blocked: vec![Bits::none(hosts); hosts], weather }
+        let nothing = vec![Bits::none(hosts); hosts];
+        Self { conditions, blocked: nothing.clone(), udp_blocked: nothing.clone(), overlay_blocked: nothing, weather }
     }
 
     /// Nothing that `from` sends arrives at `to`, until [`Self::heal`].
@@ -75,20 +89,47 @@ impl Network {
         self.blocked[from].set(to);
     }
 
+    /// No datagram of `from` arrives at `to`, until [`Self::heal`]; everything else does.
+    pub(super) fn block_udp(&mut self, from: usize, to: usize) {
+        self.udp_blocked[from].set(to);
+    }
+
+    /// Nothing that the agent of `from` sends arrives at that of `to`, until [`Self::heal`]; between the hosts it does.
+    pub(super) fn block_overlay(&mut self, from: usize, to: usize) {
+        self.overlay_blocked[from].set(to);
+    }
+
+    /// How far two machines reach each other beside the heartbeat.
+    pub(super) fn reach(&self, one: usize, other: usize) -> Reach {
+        let either = |blocked: &[Bits]| blocked[one].has(other) || blocked[other].has(one);
+        if either(&self.blocked) {
+            Reach::Nothing
+        } else if either(&self.overlay_blocked) {
+            Reach::Host
+        } else {
+            Reach::Everything
+        }
+    }
+
     /// What `from` sends arrives at `to` again.
     pub(super) fn unblock(&mut self, from: usize, to: usize) {
         self.blocked[from].clear(to);
+        self.udp_blocked[from].clear(to);
+        self.overlay_blocked[from].clear(to);
     }
 
     /// Everybody reaches everybody.
     pub(super) fn heal(&mut self) {
         let hosts = self.blocked.len();
         self.blocked = vec![Bits::none(hosts); hosts];
+        self.udp_blocked = vec![Bits::none(hosts); hosts];
+        self.overlay_blocked = vec![Bits::none(hosts); hosts];
     }
 
     /// When a datagram arrives; not at all if it is lost. The second time is that of a duplicate.
     pub(super) fn carry(&mut self, from: usize, to: usize, now: Now, random: &mut ChaCha8Rng) -> [Option<Now>; 2] {
-        if self.blocked[from].has(to) || self.is_lost(from, to, now, random) {
+        let blocked = [&self.blocked, &self.udp_blocked, &self.overlay_blocked].map(|blocked| blocked[from].has(to));
+        if blocked.contains(&true) || self.is_lost(from, to, now, random) {
             return [None, None];
         }
         let arrival = now + self.delay(from, to, random);

@@ -1,7 +1,7 @@
 //! The world: hosts, the network between them, and one queue of what happens next.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -9,10 +9,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::discovery::{Discovery, Lists};
+use super::evidence::find_out;
 use super::host::{Host, Running};
 use super::network::{Conditions, Network, chance};
 use crate::detector::bits::Bits;
 use crate::detector::event::Event;
+use crate::detector::evidence::{Evidence, Question};
 use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
 use crate::detector::time::Now;
 use crate::detector::{Detector, Input, Listing, LocalFault, Output};
@@ -44,6 +46,8 @@ enum Next {
     Wake(usize),
     /// A host hears of its discovery.
     Listing(usize),
+    /// The answer in this slot arrives.
+    Answer(usize),
 }
 
 /// A datagram on its way.
@@ -65,11 +69,14 @@ pub struct World {
     /// When the last datagram arrived, for each directed pair.
     arrived: Vec<Now>,
     free: Vec<usize>,
+    /// Answers on their way, and to whom.
+    answers: BTreeMap<usize, (usize, Evidence)>,
     told: Vec<Told>,
     timing: Timing,
     policy: ModePolicy,
     lists: Option<Lists>,
     datagrams: u64,
+    questions: u64,
     recorded: Option<Vec<(usize, usize, Datagram)>>,
 }
 
@@ -88,11 +95,13 @@ impl World {
             slots: Vec::new(),
             arrived: vec![Now::START; hosts * hosts],
             free: Vec::new(),
+            answers: BTreeMap::new(),
             told: Vec::new(),
             timing,
             policy: ModePolicy::default(),
             lists: None,
             datagrams: 0,
+            questions: 0,
             recorded: None,
         }
     }
@@ -145,6 +154,11 @@ impl World {
         self.datagrams
     }
 
+    /// How many questions were asked beside the heartbeat.
+    pub fn questions(&self) -> u64 {
+        self.questions
+    }
+
     /// Uniform in [0, 1), from the world's own generator.
     pub fn chance(&mut self) -> f64 {
         chance(&mut self.random)
@@ -168,6 +182,16 @@ impl World {
     /// Nothing arrives from `from` at `to` any more.
     pub fn block(&mut self, from: usize, to: usize) {
         self.network.block(from, to);
+    }
+
+    /// No datagram of `from` arrives at `to` any more, but everything else does.
+    pub fn block_udp(&mut self, from: usize, to: usize) {
+        self.network.block_udp(from, to);
+    }
+
+    /// Nothing passes from the agent of `from` to that of `to` any more, but between their hosts it does.
+    pub fn block_overlay(&mut self, from: usize, to: usize) {
+        self.network.block_overlay(from, to);
     }
 
     /// Datagrams from `from` arrive at `to` again.
@@ -314,6 +338,17 @@ impl World {
         self.hosts[host].kill();
     }
 
+    /// A machine is gone, with all that ran on it.
+    pub fn lose(&mut self, host: usize) {
+        self.hosts[host].kill();
+        self.hosts[host].lost = true;
+    }
+
+    /// Whether the agent of a host can ask beside the heartbeat: not where the kernel refuses.
+    pub fn let_ask(&mut self, host: usize, can_ask: bool) {
+        self.hosts[host].can_ask = can_ask;
+    }
+
     /// The agent of a host is told to stop: it says goodbye and is gone 100 ms later.
     pub fn stop(&mut self, host: usize) {
         let now = self.now;
@@ -396,6 +431,7 @@ impl World {
                 Next::Arrival(slot) => self.arrive(slot),
                 Next::Wake(host) => self.woken(host),
                 Next::Listing(host) => self.tell_listing_again(host),
+                Next::Answer(slot) => self.answered(slot),
             }
         }
         self.now = end;
@@ -408,6 +444,24 @@ impl World {
         self.arrived[pair] = self.now;
         self.hosts[to].arrive(datagram);
         self.run_or_wait(to);
+    }
+
+    fn answered(&mut self, slot: usize) {
+        let Some((host, evidence)) = self.answers.remove(&slot) else { return };
+        self.hosts[host].learn(evidence);
+        self.run_or_wait(host);
+    }
+
+    /// Finds out what an agent asks for, as it is now.
+    fn ask(&mut self, host: usize, question: Question) {
+        self.questions += 1;
+        let Some(to) = self.host_at(SocketAddr::new(question.host, 0)) else { return };
+        let reached = self.network.reach(host, to);
+        let (evidence, at) =
+            find_out(question, &self.hosts[host], &self.hosts[to], reached, self.timing.confirm_period, self.now);
+        let slot = self.answers.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.answers.insert(slot, (host, evidence));
+        self.push(at, Next::Answer(slot));
     }
 
     fn woken(&mut self, host: usize) {
@@ -446,7 +500,8 @@ impl World {
                 Output::Transmit { to, datagram } => self.transmit(host, to, datagram),
                 Output::Event(event) => self.told.push(Told { at: self.now, host, event }),
                 Output::Stopped => self.kill(host),
-                Output::Ask(_) | Output::Save(..) | Output::View => {}
+                Output::Ask(question) => self.ask(host, question),
+                Output::Save(..) | Output::View => {}
             }
         }
         if let Some(due) = self.hosts[host].due() {
@@ -488,7 +543,7 @@ impl World {
 }
 
 fn member(index: usize) -> Member {
-    Member::new(format!("n{index:03}"), "", address(FIRST, index))
+    Member { http_port: Some(7476), ..Member::new(format!("n{index:03}"), "", address(FIRST, index)) }
 }
 
 fn address(first: u32, index: usize) -> SocketAddr {

@@ -111,13 +111,13 @@ fn opened_at(world: &World, host: usize) -> Now {
     told.find(|told| matches!(told.event, Event::PartitionOpened(_))).expect("it opened one").at
 }
 
-/// What a host said of partitions and silent nodes.
+/// What a host said of partitions, silent nodes and agents that are down.
 pub fn verdicts_of(world: &World, host: usize) -> Vec<&Event> {
     let said = world.told().iter().filter(|told| told.host == host).map(|told| &told.event);
     said.filter(|event| is_verdict(event)).collect()
 }
 
-/// Whether an event says something of partitions or of silent nodes.
+/// Whether an event says something of partitions, of silent nodes or of agents that are down.
 pub fn is_verdict(event: &Event) -> bool {
     matches!(
         event,
@@ -126,6 +126,8 @@ pub fn is_verdict(event: &Event) -> bool {
             | Event::PartitionClosed { .. }
             | Event::NodeUnheard { .. }
             | Event::NodeHeard { .. }
+            | Event::AgentDown { .. }
+            | Event::AgentUp { .. }
     )
 }
 

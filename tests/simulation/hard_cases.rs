@@ -240,7 +240,7 @@ fn a_dead_node_is_unheard_although_an_absent_one_is_on_some_lists() {
     }
     world.run_for(Duration::from_secs(10));
     world.forget_told();
-    world.kill(4);
+    world.lose(4);
     world.run_for(Duration::from_secs(20));
     for host in 0..4 {
         let said = verdicts_of(&world, host);

@@ -7,7 +7,7 @@ use netsplit::detector::mode::Mode;
 use netsplit::simulation::World;
 
 use crate::expectation::{is_verdict, modes_of, verdicts_of};
-use crate::{default_timing, for_each_seed, lossy, seeds, settled, verify};
+use crate::{default_timing, for_each_seed, let_nobody_ask, lossy, seeds, settled, verify};
 
 /// What a host said that puts blame on others.
 fn blame(world: &World, host: usize) -> Vec<&Event> {
@@ -46,10 +46,11 @@ fn a_stall_longer_than_the_timeout_makes_the_mode_starting_before_anything_else_
 }
 
 #[test]
-fn the_others_call_a_long_stall_a_silent_node_and_end_it_with_its_cause() {
+fn without_evidence_the_others_call_a_long_stall_a_silent_node_and_end_it_with_its_cause() {
     for hosts in [3, 5, 30, 100] {
         for_each_seed(seeds(hosts, 10, 100), |seed| {
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
+            let_nobody_ask(&mut world);
             world.forget_told();
             world.stall(0, Duration::from_secs(10));
             world.run_for(Duration::from_secs(20));

@@ -8,6 +8,7 @@
 mod bound;
 mod cuts;
 mod electorate_histories;
+mod evidence;
 mod expectation;
 mod hard_cases;
 mod health;
@@ -41,6 +42,11 @@ pub fn settled(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) 
     let moment = timing.period.mul_f64(world.chance());
     world.run_for(moment);
     world
+}
+
+/// Nobody can ask beside the heartbeat, as where the kernel refuses and no port is known.
+pub fn let_nobody_ask(world: &mut World) {
+    (0..world.size()).for_each(|host| world.let_ask(host, false));
 }
 
 /// How many seeds a scenario runs with: few where a hundred agents make each run long.

@@ -1,4 +1,4 @@
-//! Random histories: cuts, heals, crashes, restarts, goodbyes, stalls and loss in any order, for 2 to 9 nodes.
+//! Random histories: cuts, heals, crashes of agents and machines, restarts, goodbyes, stalls and loss in any order, for 2 to 9 nodes.
 //!
 //! At every moment: nobody opens a partition across a pair that has long been whole, nobody calls a node unheard that
 //! it can hear, and later than bound + settling after the last change at most one side may write. In the end, when all
@@ -25,7 +25,10 @@ enum Happening {
     /// Each host is on the side of this number; nothing passes between sides.
     Cut(Vec<u8>),
     Heal,
+    /// The agent is gone, its machine goes on.
     Kill(usize),
+    /// The whole machine is gone.
+    Lose(usize),
     Stop(usize),
     Start {
         host: usize,
@@ -59,7 +62,7 @@ impl Truth {
         match happening {
             Happening::Cut(side) => self.side.clone_from(side),
             Happening::Heal => self.side.fill(0),
-            Happening::Kill(host) | Happening::Stop(host) => self.running[*host] = false,
+            Happening::Kill(host) | Happening::Lose(host) | Happening::Stop(host) => self.running[*host] = false,
             Happening::Start { host, .. } => self.running[*host] = true,
             Happening::Stall { .. } | Happening::Loss(_) => {}
         }
@@ -87,6 +90,7 @@ impl ReferenceStateMachine for Histories {
             (6, prop::collection::vec(0..3_u8, hosts).prop_map(Happening::Cut).boxed()),
             (4, Just(Happening::Heal).boxed()),
             (2, host.clone().prop_map(Happening::Kill).boxed()),
+            (2, host.clone().prop_map(Happening::Lose).boxed()),
             (1, host.clone().prop_map(Happening::Stop).boxed()),
             (4, (host.clone(), any::<bool>()).prop_map(|(host, state)| Happening::Start { host, state }).boxed()),
             (2, (host, length).prop_map(|(host, length)| Happening::Stall { host, length }).boxed()),
@@ -104,7 +108,9 @@ impl ReferenceStateMachine for Histories {
         // A smaller cluster may be tried with the same steps.
         let runs = |host: &usize| truth.running.get(*host).copied();
         match &step.happening {
-            Happening::Kill(host) | Happening::Stop(host) | Happening::Stall { host, .. } => runs(host) == Some(true),
+            Happening::Kill(host) | Happening::Lose(host) | Happening::Stop(host) | Happening::Stall { host, .. } => {
+                runs(host) == Some(true)
+            }
             Happening::Start { host, .. } => runs(host) == Some(false),
             Happening::Cut(side) => side.len() == truth.hosts,
             Happening::Heal | Happening::Loss(_) => true,
@@ -120,6 +126,8 @@ struct History {
     stalled_until: Vec<Now>,
     changed: Now,
     checked: usize,
+    /// Since when the machines are gone that everybody heard until then.
+    lost: Vec<Option<Now>>,
 }
 
 impl History {
@@ -131,6 +139,7 @@ impl History {
             }
             Happening::Heal => world.heal(),
             Happening::Kill(host) => world.kill(*host),
+            Happening::Lose(host) => world.lose(*host),
             Happening::Stop(host) => world.stop(*host),
             Happening::Start { host, state } => {
                 // The last run's goodbye may still be under way.
@@ -150,6 +159,14 @@ impl History {
         }
         if !matches!(happening, Happening::Loss(_)) {
             self.changed = now;
+        }
+        match happening {
+            Happening::Lose(host) => {
+                let heard = |other: usize| !truth.running[other] || self.long_whole(other, *host, now);
+                self.lost[*host] = (0..truth.hosts).filter(|other| other != host).all(heard).then_some(now);
+            }
+            Happening::Start { host, .. } => self.lost[*host] = None,
+            _ => {}
         }
         for one in 0..truth.hosts {
             for other in 0..truth.hosts {
@@ -193,6 +210,11 @@ impl History {
             Event::NodeUnheard { node } => {
                 let node = self.host(node);
                 assert!(!self.long_whole(told.host, node, told.at), "{node} is there: {told:?}");
+            }
+            Event::AgentDown { node, .. } => {
+                let node = self.host(node);
+                assert!(!self.long_whole(told.host, node, told.at), "{node} is there: {told:?}");
+                assert!(self.lost[node].is_none_or(|lost| told.at <= lost), "its machine is gone: {told:?}");
             }
             _ => {}
         }
@@ -247,6 +269,7 @@ impl StateMachineTest for History {
             stalled_until: vec![Now::START; truth.hosts],
             changed: now,
             checked: 0,
+            lost: vec![None; truth.hosts],
             world,
         }
     }

@@ -32,7 +32,7 @@ fn a_node_that_dies_is_unheard_and_no_partition() {
             let label = format!("{hosts} hosts, seed {seed}");
             let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
             world.forget_told();
-            world.kill(0);
+            world.lose(0);
             world.run_for(Duration::from_secs(12));
             for host in 1..hosts {
                 let said = verdicts_of(&world, host);
@@ -204,7 +204,7 @@ fn a_goodbye_that_leaves_an_agent_alone_with_a_dead_node_is_no_partition() {
     for_each_seed(verify::size(20, 200), |seed| {
         let label = format!("seed {seed}");
         let mut world = settled(3, default_timing(), lossy(0.01), seed);
-        world.kill(0);
+        world.lose(0);
         world.run_for(Duration::from_secs(12));
         world.forget_told();
         world.stop(1);
@@ -219,9 +219,9 @@ fn two_nodes_lost_within_one_bound_are_one_cut_and_the_first_is_not_told_of_alon
     for_each_seed(verify::size(20, 200), |seed| {
         let mut world = settled(5, default_timing(), lossy(0.01), seed);
         world.forget_told();
-        world.kill(0);
+        world.lose(0);
         world.run_for(Duration::from_millis(1500));
-        world.kill(1);
+        world.lose(1);
         world.run_for(Duration::from_secs(12));
         for host in 2..5 {
             let said = verdicts_of(&world, host);

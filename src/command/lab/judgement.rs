@@ -65,7 +65,8 @@ impl Expected {
                 partition.kind != *kind || sides_of(partition) != [mine, others].map(Clone::clone)
             }
             (Verdict::Unheard(lost), Event::NodeUnheard { node }) => node != lost,
-            (_, Event::PartitionOpened(_) | Event::PartitionChanged(_) | Event::NodeUnheard { .. }) => true,
+            (_, Event::PartitionOpened(_) | Event::PartitionChanged(_)) => true,
+            (_, Event::NodeUnheard { .. } | Event::AgentDown { .. }) => true,
             _ => false,
         }
     }

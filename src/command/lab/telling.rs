@@ -34,7 +34,10 @@ fn details(event: &Event) -> String {
             format!("{} {}, after {}", partition.id, ending(*cause, *confirmed), seconds(*duration))
         }
         Event::NodeUnheard { node } => node.clone(),
-        Event::NodeHeard { node, cause, confirmed } => format!("{node} {}", ending(*cause, *confirmed)),
+        Event::AgentDown { node, cause } => format!("{node} {}", cause.as_str()),
+        Event::NodeHeard { node, cause, confirmed } | Event::AgentUp { node, cause, confirmed } => {
+            format!("{node} {}", ending(*cause, *confirmed))
+        }
         Event::ModeChanged { from, to, members, electorate } => {
             format!("{} → {}, {members} of {electorate}", from.as_str(), to.as_str())
         }
@@ -61,6 +64,7 @@ fn ending(cause: CloseCause, confirmed: Option<bool>) -> String {
         CloseCause::Restarted => "restarted",
         CloseCause::Left => "left",
         CloseCause::Removed => "removed",
+        CloseCause::AgentDown => "agents down",
     };
     match confirmed {
         Some(true) => format!("{cause} (confirmed)"),

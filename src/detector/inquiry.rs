@@ -1,0 +1,335 @@
+//! Asking beside the heartbeat: about whom, when, and what an answer means for the link of a silent peer.
+//!
+//! An episode of a peer begins when its row cell becomes late, or its link falls without, and ends when the link is up
+//! again, or one bound after the peer spoke without: until then it is asked about once. Dropped at its first word, what
+//! was found would be missing while the link recovers, and two agents that wake together would be a cut. What is known is
+//! kept by id, so that it does not mind a roster that moves.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use super::assess::Cut;
+use super::bits::Bits;
+use super::event::AgentDownCause;
+use super::evidence::{Evidence, Question, Sign};
+use super::link::LinkState;
+use super::settings::Timing;
+use super::time::Now;
+use super::{Detector, Output};
+use crate::identity::NodeId;
+
+/// How many questions are out at once. When half of a large cluster falls silent, so many answers are sample enough.
+pub(super) const MOST_ASKED: usize = 16;
+
+/// What was asked about whom, in this episode of its silence.
+#[derive(Debug, Default)]
+pub(super) struct Inquiry {
+    episodes: BTreeMap<NodeId, Stage>,
+    /// Whose turn is still to come, in order; who is no longer waiting is skipped.
+    waiting: VecDeque<NodeId>,
+    /// Since when each question is out.
+    out: BTreeMap<NodeId, Now>,
+    /// When each spoke first in its episode: its link may be coming up, and if not, what was found is out of date.
+    spoke: BTreeMap<NodeId, Now>,
+}
+
+/// How far the inquiry about one peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Asked,
+    /// Nothing came within 2d.
+    GivenUp,
+    Answered(Sign),
+}
+
+impl Inquiry {
+    /// A peer fell silent. Once per episode; true if this began one.
+    fn begin(&mut self, peer: NodeId) -> bool {
+        let begins = !self.episodes.contains_key(&peer);
+        if begins {
+            self.episodes.insert(peer, Stage::Waiting);
+            self.waiting.push_back(peer);
+        }
+        begins
+    }
+
+    /// The peer is heard, or gone: what was found says nothing any more. True if there was anything.
+    fn end(&mut self, peer: NodeId) -> bool {
+        self.spoke.remove(&peer);
+        !self.episodes.is_empty() && self.episodes.remove(&peer).is_some()
+    }
+
+    /// The peer said something, though its link is not up.
+    pub(super) fn speaks(&mut self, peer: NodeId, now: Now) {
+        if self.episodes.contains_key(&peer) {
+            self.spoke.entry(peer).or_insert(now);
+        }
+    }
+
+    /// Who spoke one bound ago, and whose link did not come up: what was found about them is dropped.
+    fn out_of_date(&mut self, now: Now, timing: &Timing) -> Vec<NodeId> {
+        let bound = timing.detection_bound();
+        let old: Vec<NodeId> =
+            self.spoke.iter().filter(|&(_, &spoke)| spoke + bound <= now).map(|(&peer, _)| peer).collect();
+        for &peer in &old {
+            self.end(peer);
+        }
+        old
+    }
+
+    /// What is free to be asked now, in turn.
+    fn next_to_ask(&mut self, now: Now) -> Option<NodeId> {
+        while self.out.len() < MOST_ASKED {
+            let peer = self.waiting.pop_front()?;
+            let stage = self.episodes.get_mut(&peer).filter(|stage| **stage == Stage::Waiting);
+            if let Some(stage) = stage {
+                *stage = Stage::Asked;
+                self.out.insert(peer, now);
+                return Some(peer);
+            }
+        }
+        None
+    }
+
+    /// An answer came. True if it was asked for, and the peer is silent still.
+    fn answer(&mut self, evidence: &Evidence) -> bool {
+        self.out.remove(&evidence.peer);
+        let stage = self.episodes.get_mut(&evidence.peer).filter(|stage| **stage == Stage::Asked);
+        stage.map(|stage| *stage = Stage::Answered(evidence.sign())).is_some()
+    }
+
+    /// Questions that nobody answered are no longer waited for.
+    fn give_up(&mut self, now: Now, timing: &Timing) {
+        let patience = timing.confirm_period * 2;
+        let given_up: Vec<NodeId> =
+            self.out.iter().filter(|&(_, &asked)| asked + patience <= now).map(|(&peer, _)| peer).collect();
+        for peer in given_up {
+            self.out.remove(&peer);
+            if let Some(stage) = self.episodes.get_mut(&peer).filter(|stage| **stage == Stage::Asked) {
+                *stage = Stage::GivenUp;
+            }
+        }
+    }
+
+    /// When the next question is given up, or what was found is out of date.
+    pub(super) fn next_end(&self, timing: &Timing) -> Option<Now> {
+        let given_up = self.out.values().min().map(|&asked| asked + timing.confirm_period * 2);
+        let out_of_date = self.spoke.values().min().map(|&spoke| spoke + timing.detection_bound());
+        given_up.into_iter().chain(out_of_date).min()
+    }
+
+    /// What is known of the life of a silent peer.
+    pub(super) fn sign(&self, peer: NodeId) -> Option<Sign> {
+        match self.episodes.get(&peer) {
+            Some(&Stage::Answered(sign)) => Some(sign),
+            _ => None,
+        }
+    }
+
+    /// Whether the peer spoke since.
+    pub(super) fn has_spoken(&self, peer: NodeId) -> bool {
+        self.spoke.contains_key(&peer)
+    }
+
+    fn is_decided(&self, peer: NodeId) -> bool {
+        matches!(self.episodes.get(&peer), Some(Stage::Answered(_) | Stage::GivenUp))
+    }
+
+    /// Everybody of whom an answer is known, in order of id.
+    pub(super) fn signs(&self) -> impl Iterator<Item = (NodeId, Sign)> + '_ {
+        self.episodes.keys().filter_map(|&peer| Some((peer, self.sign(peer)?)))
+    }
+}
+
+impl Detector {
+    /// A link is late as the row shows it, or down: another opinion is wanted.
+    pub(super) fn inquire(&mut self, place: usize, now: Now) {
+        if self.ever_heard(place).is_some() && self.inquiry.begin(self.peers[place].id) {
+            self.ask_in_turn(now);
+        }
+    }
+
+    /// Asks as many of those who wait as may be asked at once.
+    fn ask_in_turn(&mut self, now: Now) {
+        while let Some(id) = self.inquiry.next_to_ask(now) {
+            if let Some(place) = self.place_of(id) {
+                let question = self.question(place);
+                self.emit(Output::Ask(question));
+            }
+        }
+    }
+
+    fn question(&self, place: usize) -> Question {
+        let peer = &self.peers[place];
+        let agent = peer.address.ip();
+        let port = peer.member.http_port.map(|port| SocketAddr::new(agent, port));
+        Question { peer: peer.id, host: peer.member.host.unwrap_or(agent), port }
+    }
+
+    /// What was found about a peer.
+    pub(super) fn learn_evidence(&mut self, evidence: &Evidence, now: Now) {
+        if self.inquiry.answer(evidence) {
+            self.row.touch();
+            self.publication.touch();
+            self.publication.hasten(now);
+            self.judge_udp(now);
+        }
+        self.ask_in_turn(now);
+    }
+
+    /// Questions that are out for too long make room for others, and what is out of date is asked about anew.
+    pub(super) fn tend_questions(&mut self, now: Now) {
+        let timing = self.settings.timing;
+        if self.inquiry.next_end(&timing).is_none_or(|end| now < end) {
+            return;
+        }
+        self.inquiry.give_up(now, &timing);
+        for id in self.inquiry.out_of_date(now, &timing) {
+            self.row.touch();
+            let silent = self.place_of(id).filter(|&place| self.peers[place].link.state() == LinkState::Down);
+            if let Some(place) = silent {
+                self.inquire(place, now);
+            }
+        }
+        self.publication.hasten(now);
+        self.ask_in_turn(now);
+    }
+
+    /// A peer is heard, or said goodbye: its episode is over.
+    pub(super) fn end_episode(&mut self, place: usize, now: Now) {
+        let id = self.peers[place].id;
+        if self.inquiry.end(id) {
+            self.row.touch();
+        }
+        let bound = self.settings.timing.detection_bound();
+        if self.health.udp_passes(id, now, bound) {
+            self.publication.touch();
+        }
+    }
+
+    /// This agent did not run: of links that are not down it knows nothing, and asks again when they fall silent again.
+    pub(super) fn void_inquiries(&mut self) {
+        for peer in self.peers.iter().filter(|peer| peer.link.state() != LinkState::Down) {
+            self.inquiry.end(peer.id);
+        }
+    }
+
+    /// Whose agents do not run, as far as this agent's own evidence tells.
+    pub(super) fn agents_found_down(&self) -> Bits {
+        let mut found = Bits::none(self.peers.len());
+        for (id, sign) in self.inquiry.signs() {
+            let Some(place) = self.place_of(id) else { continue };
+            let is_down = match sign {
+                Sign::AgentDown(AgentDownCause::HostAnswers) => !self.may_be_an_overlay_cut(place),
+                Sign::AgentDown(_) => true,
+                Sign::Runs | Sign::Nothing => false,
+            };
+            if is_down {
+                found.set(place);
+            }
+        }
+        found
+    }
+
+    /// Hosts that answer while the ports of several agents, silent since the same time, do not: the network of the
+    /// agents is cut and that of the hosts is not, which is no reason to take the agents for dead.
+    fn may_be_an_overlay_cut(&self, place: usize) -> bool {
+        // Who falls silent was heard last up to one period before.
+        let together = self.settings.timing.detection_bound() + self.settings.timing.period;
+        let silent_since = |place: usize| self.peers[place].link.last_heard().unwrap_or(self.started);
+        let alike = self.inquiry.signs().filter(|&(_, sign)| sign == Sign::AgentDown(AgentDownCause::HostAnswers));
+        let mut others = alike.filter_map(|(id, _)| self.place_of(id)).filter(|&other| other != place);
+        others.any(|other| super::assess::apart(silent_since(place), silent_since(other)) <= together)
+    }
+
+    /// Whether a silent peer's agent is known to run.
+    pub(super) fn shows_life(&self, place: usize) -> bool {
+        self.inquiry.sign(self.peers[place].id) == Some(Sign::Runs)
+    }
+
+    /// Why a silent peer's agent is down, as far as this agent knows: another may know more.
+    pub(super) fn agent_down_cause(&self, place: usize) -> AgentDownCause {
+        match self.inquiry.sign(self.peers[place].id) {
+            Some(Sign::AgentDown(cause)) => cause,
+            _ => AgentDownCause::HostAnswers,
+        }
+    }
+
+    /// Whether a first opening of this cut waits for evidence that is out: for d after it was asked for, and the little
+    /// that the last answer takes. A sample is enough. Who is asked about while late, d before it is down, delays nothing.
+    pub(super) fn awaits_evidence(&self, cut: &Cut, now: Now) -> bool {
+        let patience = self.settings.timing.confirm_period / 4 * 5;
+        let is_other = |id: NodeId| self.place_of(id).is_some_and(|place| cut.others.has(place));
+        let is_asked = |id: &NodeId| self.inquiry.episodes.get(id) == Some(&Stage::Asked);
+        let mut out = self.inquiry.out.iter().filter(|&(id, &asked)| is_asked(id) && now < asked + patience);
+        let decided = |place: &usize| self.inquiry.is_decided(self.peers[*place].id);
+        out.any(|(&id, _)| is_other(id)) && cut.others.iter().filter(decided).count() < MOST_ASKED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::evidence::{HostAnswer, PortAnswer};
+    use super::*;
+
+    fn at(milliseconds: u64) -> Now {
+        Now::at(Duration::from_millis(milliseconds))
+    }
+
+    fn silent(peer: u64) -> Evidence {
+        Evidence { peer: NodeId(peer), host: HostAnswer::Silent, port: PortAnswer::Silent }
+    }
+
+    fn inquiry_about(peers: u64) -> Inquiry {
+        let mut inquiry = Inquiry::default();
+        (0..peers).for_each(|peer| assert!(inquiry.begin(NodeId(peer))));
+        inquiry
+    }
+
+    fn asked(inquiry: &mut Inquiry, now: Now) -> Vec<u64> {
+        std::iter::from_fn(|| inquiry.next_to_ask(now)).map(|peer| peer.0).collect()
+    }
+
+    #[test]
+    fn sixteen_are_asked_about_at_once_and_the_others_in_turn() {
+        let mut inquiry = inquiry_about(20);
+        assert_eq!(asked(&mut inquiry, at(0)), (0..16).collect::<Vec<_>>());
+        assert!(inquiry.answer(&silent(3)) && inquiry.answer(&silent(4)));
+        assert_eq!(asked(&mut inquiry, at(1)), [16, 17]);
+    }
+
+    #[test]
+    fn a_peer_is_asked_about_once_in_an_episode_and_again_in_the_next() {
+        let mut inquiry = inquiry_about(1);
+        assert_eq!(asked(&mut inquiry, at(0)), [0]);
+        assert!(inquiry.answer(&silent(0)));
+        assert!(!inquiry.begin(NodeId(0)));
+        assert!(inquiry.end(NodeId(0)));
+        assert_eq!(inquiry.sign(NodeId(0)), None, "what was found is dropped");
+        assert!(inquiry.begin(NodeId(0)));
+        assert_eq!(asked(&mut inquiry, at(9)), [0]);
+    }
+
+    #[test]
+    fn who_is_heard_while_waiting_is_not_asked_about() {
+        let mut inquiry = inquiry_about(18);
+        asked(&mut inquiry, at(0));
+        inquiry.end(NodeId(16));
+        inquiry.answer(&silent(0));
+        assert_eq!(asked(&mut inquiry, at(1)), [17]);
+    }
+
+    #[test]
+    fn an_answer_that_never_comes_is_given_up_after_2d_and_makes_room() {
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let mut inquiry = inquiry_about(17);
+        asked(&mut inquiry, at(0));
+        assert_eq!(inquiry.next_end(&timing), Some(at(1_000)));
+        inquiry.give_up(at(1_000), &timing);
+        assert_eq!(asked(&mut inquiry, at(1_000)), [16]);
+        assert!(!inquiry.answer(&silent(0)), "it may be the answer of another time");
+    }
+}
