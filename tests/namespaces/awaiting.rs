@@ -33,10 +33,14 @@ fn all_say(cluster: &Cluster, observers: &[usize], event: &str, nodes: &[usize],
 fn stop_for(cluster: &mut Cluster, stopped: &[usize], time: Duration) {
     let others: Vec<usize> = cluster.all().filter(|node| !stopped.contains(node)).collect();
     cluster.settle();
-    stopped.iter().for_each(|&node| cluster.sigstop(node));
+    for &node in stopped {
+        cluster.sigstop(node);
+    }
     cluster.hears_no("a partition", is_partition, time);
     all_say(cluster, &others, "agent_down", stopped, "stalled");
-    stopped.iter().for_each(|&node| cluster.sigcont(node));
+    for &node in stopped {
+        cluster.sigcont(node);
+    }
     all_say(cluster, &others, "agent_up", stopped, "stalled");
     for &node in stopped {
         cluster.wait_for_all([node], "stalled");

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::agent::{Node, name};
-use crate::laboratory::Laboratory;
+use crate::laboratory::{self, Laboratory};
 use crate::network::{Family, Network};
 use crate::words::{Word, Words};
 
@@ -33,9 +33,9 @@ pub struct Cluster {
 
 impl Cluster {
     /// Nodes 1 to `nodes`, on which no agent runs yet. Behind them is a [stranger](Self::stranger).
-    pub fn of(laboratory: &Laboratory, nodes: usize, family: Family) -> Self {
-        let network = Network::of(laboratory, nodes + 1, family);
-        let (directory, key) = (tempfile::tempdir().unwrap(), new_key());
+    pub fn of(turn: &Laboratory, nodes: usize, family: Family) -> Self {
+        let network = Network::of(turn, nodes + 1, family);
+        let (directory, key) = (laboratory::directory(), new_key());
         let of = |number| Node::new(number, directory.path(), &key);
         let nodes: Vec<Node> = (1..=nodes).map(of).collect();
         for node in &nodes {

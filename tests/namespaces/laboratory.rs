@@ -7,11 +7,13 @@ use std::env;
 use std::fs;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
+use tempfile::TempDir;
 
 use crate::cluster::Cluster;
 use crate::network::Family;
@@ -77,15 +79,28 @@ pub fn name(case: usize, what: &str) -> String {
     format!("{PREFIX}{}-{case}-{what}", process::id())
 }
 
+/// A directory of its own for a case.
+pub fn directory() -> TempDir {
+    tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", process::id())).tempdir().unwrap()
+}
+
 /// Removes what processes that are gone have left.
 fn sweep() {
-    let Ok(names) = fs::read_dir(NAMES) else { return };
-    for name in names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|owner| !lives(owner)) {
-            remove(&name);
-        }
+    for name in left_behind(Path::new(NAMES)) {
+        remove(&name);
     }
+    for name in left_behind(&env::temp_dir()) {
+        // Another sweep may have been faster.
+        let _ = fs::remove_dir_all(env::temp_dir().join(name));
+    }
+}
+
+/// The names in a directory that are those of processes that are gone.
+fn left_behind(directory: &Path) -> Vec<String> {
+    let owner = |name: &String| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok();
+    let names = fs::read_dir(directory).into_iter().flatten();
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| owner(name).is_some_and(|owner| !lives(owner))).collect()
 }
 
 /// Whether this process runs, and is one of these tests: numbers are used again.
