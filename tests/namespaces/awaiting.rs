@@ -1,11 +1,13 @@
 //! What only evidence beside the heartbeat can tell: agents that do not run on hosts that do, a network that lets
-//! everything but UDP pass; and keys that are replaced while agents run.
+//! everything but UDP pass; keys that are replaced while agents run; and lines that say who speaks also where they are
+//! about another node.
 
 use std::fs;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::agent::name;
 use crate::cluster::{Cluster, any_verdict, new_key};
 use crate::laboratory::play;
 use crate::network::Family;
@@ -19,8 +21,8 @@ fn is_partition(word: &Word) -> bool {
 /// Every one of `observers` says this event about every one of `nodes`, once, for this cause.
 fn all_say(cluster: &Cluster, observers: &[usize], event: &str, nodes: &[usize], cause: &str) {
     for &observer in observers {
-        for node in nodes.iter().map(|&node| crate::agent::name(node)) {
-            let about = |word: &Word| word.is(event) && word.text("node") == node;
+        for node in nodes.iter().map(|&node| name(node)) {
+            let about = |word: &Word| word.is(event) && word.about() == node;
             cluster.wait_for(observer, &format!("{event} of {node}"), |said| said.iter().any(|word| about(word)));
             let said: Vec<Word> = cluster.words_of(observer).into_iter().filter(about).collect();
             assert_eq!(said.len(), 1, "once:{}", cluster.said(observer));
@@ -96,6 +98,22 @@ fn where_udp_is_blocked_while_agents_run_all_are_blind_and_nobody_is_cut_off() {
         cluster.network.heal();
         cluster.wait_for_normal();
         cluster.hears_no("a partition", is_partition, any_verdict());
+    });
+}
+
+/// A line has one `node`, and that is who speaks: whom a line is about has another name.
+#[test]
+fn every_line_says_who_speaks() {
+    play(5, Family::V4, |cluster| {
+        cluster.settle();
+        cluster.cut(&[&[1, 2, 3, 4], &[5]]);
+        cluster.wait_for_all(1..=4, "node_unheard");
+        cluster.wait_for_all([5], "partition_opened");
+        cluster.heal();
+        cluster.wait_for_normal();
+        for word in cluster.words.all().iter() {
+            assert_eq!(word.text("node"), name(word.node), "{}", word.told());
+        }
     });
 }
 

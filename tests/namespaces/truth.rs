@@ -114,7 +114,7 @@ fn check_one(right: &Right, verdict: &Word) {
         }
         Right::Unheard(lone) => {
             assert!(verdict.is("node_unheard"), "{right:?}: {told}");
-            assert_eq!(verdict.text("node"), lone, "{told}");
+            assert_eq!(verdict.about(), lone, "{told}");
         }
     }
 }

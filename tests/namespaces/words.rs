@@ -27,6 +27,11 @@ impl Word {
         self.line[field].as_str().unwrap_or_default()
     }
 
+    /// The node that it is about, where it is about one.
+    pub fn about(&self) -> &str {
+        if self.line["peer"].is_string() { self.text("peer") } else { self.text("node") }
+    }
+
     /// Whether it says something of partitions, or of nodes that are silent or dead.
     pub fn is_verdict(&self) -> bool {
         let told = ["partition_opened", "partition_changed", "partition_closed", "node_unheard", "node_heard"];
@@ -37,7 +42,7 @@ impl Word {
     pub fn told(&self) -> String {
         let mut line = self.line.clone();
         if let Some(fields) = line.as_object_mut() {
-            for common in ["time", "hlc", "cluster", "node", "incarnation", "seq", "prev"] {
+            for common in ["time", "hlc", "cluster", "incarnation", "seq", "prev"] {
                 fields.remove(common);
             }
         }
