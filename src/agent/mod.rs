@@ -9,6 +9,7 @@ mod gate;
 mod outbox;
 mod record;
 mod socket_faults;
+mod wakes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::network::{Batch, Left, Network};
 use crate::wire::{GoodbyeReason, Keys, Newer, Opened, Refusal};
 use gate::{Gate, Refused};
 use outbox::Outbox;
+use wakes::Wakes;
 
 /// How many batches are read before the detector looks at the time: 4,096 datagrams, so that a flood cannot keep it from
 /// judging what is due.
@@ -43,6 +45,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long the loop sleeps at least, if nothing arrives: what falls due meanwhile is done in one turn. It is little
 /// beside any timeout, and to wake up is most of what a heartbeat costs.
 const NAP: Duration = Duration::from_millis(2);
+
+/// How long the loop leaves the socket alone when it was woken up too often: datagrams wait for each other meanwhile.
+const LULL: Duration = Duration::from_millis(1);
 
 /// How long the loop sleeps when nothing is due at all.
 const IDLE: Duration = Duration::from_secs(1);
@@ -80,6 +85,7 @@ pub struct Agent<N> {
     view: watch::Sender<Arc<View>>,
     commands: mpsc::Receiver<Command>,
     state: State,
+    wakes: Wakes,
 }
 
 /// Where the loop stands.
@@ -153,9 +159,23 @@ impl<N: Network> Agent<N> {
         let outbox = Outbox::new(keys);
         let handle = AgentHandle { view: seen, counters: Arc::clone(&counters), commands: commander };
         let hybrid = HybridClock::default();
-        let (events, state) = (Box::new(events), State::Drained);
+        let (events, state, wakes) = (Box::new(events), State::Drained, Wakes::new(now));
         Ok((
-            Self { network, clock, detector, gate, outbox, hybrid, events, identity, counters, view, commands, state },
+            Self {
+                network,
+                clock,
+                detector,
+                gate,
+                outbox,
+                hybrid,
+                events,
+                identity,
+                counters,
+                view,
+                commands,
+                state,
+                wakes,
+            },
             handle,
         ))
     }
@@ -274,6 +294,13 @@ impl<N: Network> Agent<N> {
     async fn wait(&mut self) {
         let until_due = self.detector.poll_timeout().map_or(IDLE, |due| due.since(self.clock.now()));
         let has_failed = self.state == State::Failed;
+        // Whoever is behind does not wait: there is more to read now.
+        let is_hurried = self.state == State::Drained && !self.wakes.take(self.clock.now());
+        if is_hurried {
+            #[expect(clippy::disallowed_methods, reason = "the runtime's own timer would wake up for each datagram")]
+            std::thread::sleep(LULL);
+            return;
+        }
         let sleep = if has_failed { until_due.min(PAUSE) } else { until_due.max(NAP) };
         tokio::select! {
             ready = self.network.ready(), if !has_failed => {
