@@ -297,8 +297,8 @@ impl<N: Network> Agent<N> {
         // Whoever is behind does not wait: there is more to read now.
         let is_hurried = self.state == State::Drained && !self.wakes.take(self.clock.now());
         if is_hurried {
-            #[expect(clippy::disallowed_methods, reason = "the runtime's own timer would wake up for each datagram")]
-            std::thread::sleep(LULL);
+            // The whole thread: the runtime's own timer would wake up for each datagram.
+            std::thread::park_timeout(LULL);
             return;
         }
         let sleep = if has_failed { until_due.min(PAUSE) } else { until_due.max(NAP) };
