@@ -124,7 +124,7 @@ fn a_goodbye_is_told_from_a_crash_and_neither_is_a_partition() {
 
         let killed = agents.pop().unwrap();
         killed.task.abort();
-        let unheard = |event: &Event| matches!(event, Event::NodeUnheard { node } if node == "node-3");
+        let unheard = |event: &Event| matches!(event, Event::NodeUnheard { peer: node } if node == "node-3");
         until("the crash is seen", || agents.iter().all(|agent| agent.has_told(unheard))).await;
         let opened = |event: &Event| matches!(event, Event::PartitionOpened(_));
         assert!(!agents.iter().any(|agent| agent.has_told(opened)));

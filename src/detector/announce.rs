@@ -137,14 +137,14 @@ impl Detector {
         self.publication.silences.resize(unheard.len(), None);
         for place in unheard.without(before).iter() {
             self.publication.silences[place] = Some(memory_of(&self.peers[place], now));
-            let event = Event::NodeUnheard { node: self.name_of(place) };
+            let event = Event::NodeUnheard { peer: self.name_of(place) };
             self.emit_event(event);
         }
         for place in before.without(&unheard).iter() {
             let memory = self.publication.silences[place].take();
             if let Some(memory) = memory.filter(|_| self.publication.joined.has(place)) {
                 let (cause, confirmed) = self.tell_apart([(place, memory)].into_iter());
-                let event = Event::NodeHeard { node: self.name_of(place), cause, confirmed };
+                let event = Event::NodeHeard { peer: self.name_of(place), cause, confirmed };
                 self.emit_event(event);
             }
         }
@@ -155,14 +155,14 @@ impl Detector {
         for place in down.without(before).iter() {
             let (cause, memory) = (self.agent_down_cause(place), memory_of(&self.peers[place], now));
             self.publication.outages.insert(self.peers[place].id, Outage { cause, memory });
-            let event = Event::AgentDown { node: self.name_of(place), cause };
+            let event = Event::AgentDown { peer: self.name_of(place), cause };
             self.emit_event(event);
         }
         for place in before.without(&down).iter() {
             let outage = self.publication.outages.remove(&self.peers[place].id);
             if let Some(outage) = outage.filter(|_| self.publication.joined.has(place)) {
                 let (cause, confirmed) = self.tell_apart([(place, outage.memory)].into_iter());
-                let event = Event::AgentUp { node: self.name_of(place), cause, confirmed };
+                let event = Event::AgentUp { peer: self.name_of(place), cause, confirmed };
                 self.emit_event(event);
             }
         }

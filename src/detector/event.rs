@@ -41,7 +41,7 @@ pub enum Event {
     /// Two agents use one name, and both answer.
     RosterConflict {
         /// The name.
-        node: String,
+        peer: String,
     },
     /// A new run of a known peer answered a challenge.
     PeerRestarted {
@@ -51,12 +51,12 @@ pub enum Event {
     /// One node that nobody hears, without any sign of life. No partition.
     NodeUnheard {
         /// Its name.
-        node: String,
+        peer: String,
     },
     /// Such a node is heard again.
     NodeHeard {
         /// Its name.
-        node: String,
+        peer: String,
         /// What its silence was.
         cause: CloseCause,
         /// Whether it lived through its silence; absent if it cannot be told.
@@ -65,14 +65,14 @@ pub enum Event {
     /// An agent that nobody hears does not run, on a machine that does. No partition.
     AgentDown {
         /// The name of its node.
-        node: String,
+        peer: String,
         /// What shows it.
         cause: AgentDownCause,
     },
     /// Such an agent is heard again.
     AgentUp {
         /// The name of its node.
-        node: String,
+        peer: String,
         /// What its silence was.
         cause: CloseCause,
         /// Whether it lived through its silence; absent if it cannot be told.

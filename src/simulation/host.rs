@@ -52,6 +52,7 @@ impl Running {
 }
 
 /// One host of the world.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 pub(super) struct Host {
     pub(super) member: Member,
     pub(super) detector: Option<Detector>,

@@ -29,7 +29,7 @@ fn assert_agents_down(world: &World, down: &[usize], cause: AgentDownCause, labe
 
 fn agent_down<'a>(event: &'a Event, right: AgentDownCause, label: &str) -> &'a str {
     match event {
-        Event::AgentDown { node, cause } if *cause == right => node,
+        Event::AgentDown { peer: node, cause } if *cause == right => node,
         event => panic!("{label}: {event:?}"),
     }
 }
@@ -126,7 +126,7 @@ fn a_machine_that_is_gone_beside_an_agent_that_is_down_is_unheard_and_no_cut() {
             world.run_for(Duration::from_secs(14));
             for host in 2..hosts {
                 let said = verdicts_of(&world, host);
-                let right = matches!(said[..], [Event::AgentDown { node, .. }, Event::NodeUnheard { node: other }]
+                let right = matches!(said[..], [Event::AgentDown { peer: node, .. }, Event::NodeUnheard { peer: other }]
                     if node == "n000" && other == "n001");
                 assert!(right, "{hosts} hosts, seed {seed}, {host}: {said:?}");
             }

@@ -71,7 +71,7 @@ impl Truth {
                     ids.insert(partition.id);
                     detections.push(opened_at(world, host).since(crossed).as_secs_f64());
                 }
-                (Event::NodeUnheard { node }, Right::Unheard(unheard)) => assert_eq!(node, unheard, "{label}"),
+                (Event::NodeUnheard { peer: node }, Right::Unheard(unheard)) => assert_eq!(node, unheard, "{label}"),
                 (said, right) => panic!("{label}: {} said {said:?} and not {right:?}", world.name(host)),
             }
             self.check_modes(world, host, label);

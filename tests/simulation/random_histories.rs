@@ -207,11 +207,11 @@ impl History {
                 let wrong = if self.is_calm(told.at) { across.any(whole) } else { across.all(whole) };
                 assert!(!wrong, "a pair across is whole: {told:?}");
             }
-            Event::NodeUnheard { node } => {
+            Event::NodeUnheard { peer: node } => {
                 let node = self.host(node);
                 assert!(!self.long_whole(told.host, node, told.at), "{node} is there: {told:?}");
             }
-            Event::AgentDown { node, .. } => {
+            Event::AgentDown { peer: node, .. } => {
                 let node = self.host(node);
                 assert!(!self.long_whole(told.host, node, told.at), "{node} is there: {told:?}");
                 assert!(self.lost[node].is_none_or(|lost| told.at <= lost), "its machine is gone: {told:?}");

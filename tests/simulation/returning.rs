@@ -36,7 +36,7 @@ fn a_node_that_dies_is_unheard_and_no_partition() {
             world.run_for(Duration::from_secs(12));
             for host in 1..hosts {
                 let said = verdicts_of(&world, host);
-                let right = matches!(said[..], [Event::NodeUnheard { node }] if node == "n000");
+                let right = matches!(said[..], [Event::NodeUnheard { peer: node }] if node == "n000");
                 assert!(right, "{label}, {}: {said:?}", world.name(host));
                 assert_eq!(world.detector(host).unwrap().mode(), Mode::Degraded, "{label}");
             }

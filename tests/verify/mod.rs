@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 ///
 /// To add one: a `static` of type [`Table`], its head in this list, and its two marks in the document (the failing
 /// test says which).
-pub const TABLES: &[Head] = &[BOUND.head(), CUTS.head(), HEARTBEAT.head(), QUIET.head()];
+pub const TABLES: &[Head] = &[BOUND.head(), CUTS.head(), FLOOD.head(), HEARTBEAT.head(), QUIET.head(), TIMING.head()];
 
 /// Every link of a cut falls within the bound.
 pub static BOUND: Table<6> = Table {
@@ -36,6 +36,14 @@ pub static CUTS: Table<8> = Table {
     columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
 };
 
+/// What a datagram that is wrong costs a real agent.
+pub static FLOOD: Table<6> = Table {
+    document: "performance",
+    section: "flood-cost",
+    command: "cargo test --locked --test namespaces flood::",
+    columns: ["from", "datagrams", "a second", "processor without", "processor with", "each"],
+};
+
 /// The processor time and memory of a heartbeat, beside those of a bare loop.
 pub static HEARTBEAT: Table<8> = Table {
     document: "performance",
@@ -50,6 +58,14 @@ pub static QUIET: Table<5> = Table {
     section: "false-alarms",
     command: "cargo test --locked --test simulation quiet::",
     columns: ["network", "nodes", "virtual time", "links down", "partitions"],
+};
+
+/// How long real agents take, in namespaces.
+pub static TIMING: Table<7> = Table {
+    document: "verdict",
+    section: "real-agents",
+    command: "cargo test --locked --test namespaces timing::",
+    columns: ["cut", "runs", "repeated", "what", "promised", "median", "max"],
 };
 
 /// A table of `N` columns. A row of another length does not compile.

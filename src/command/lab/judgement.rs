@@ -64,7 +64,7 @@ impl Expected {
             (Verdict::Partition { kind, mine, others }, Event::PartitionOpened(partition)) => {
                 partition.kind != *kind || sides_of(partition) != [mine, others].map(Clone::clone)
             }
-            (Verdict::Unheard(lost), Event::NodeUnheard { node }) => node != lost,
+            (Verdict::Unheard(lost), Event::NodeUnheard { peer: node }) => node != lost,
             (_, Event::PartitionOpened(_) | Event::PartitionChanged(_)) => true,
             (_, Event::NodeUnheard { .. } | Event::AgentDown { .. }) => true,
             _ => false,
@@ -85,7 +85,7 @@ impl Expected {
             (Verdict::Partition { .. }, Event::PartitionClosed { cause, confirmed, .. }) => {
                 *cause == CloseCause::Healed && *confirmed == Some(true)
             }
-            (Verdict::Unheard(lost), Event::NodeHeard { node, cause, confirmed }) => {
+            (Verdict::Unheard(lost), Event::NodeHeard { peer: node, cause, confirmed }) => {
                 node == lost && *cause == CloseCause::Healed && *confirmed == Some(true)
             }
             _ => false,

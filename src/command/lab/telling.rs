@@ -33,9 +33,9 @@ fn details(event: &Event) -> String {
         Event::PartitionClosed { partition, cause, duration, confirmed } => {
             format!("{} {}, after {}", partition.id, ending(*cause, *confirmed), seconds(*duration))
         }
-        Event::NodeUnheard { node } => node.clone(),
-        Event::AgentDown { node, cause } => format!("{node} {}", cause.as_str()),
-        Event::NodeHeard { node, cause, confirmed } | Event::AgentUp { node, cause, confirmed } => {
+        Event::NodeUnheard { peer: node } => node.clone(),
+        Event::AgentDown { peer: node, cause } => format!("{node} {}", cause.as_str()),
+        Event::NodeHeard { peer: node, cause, confirmed } | Event::AgentUp { peer: node, cause, confirmed } => {
             format!("{node} {}", ending(*cause, *confirmed))
         }
         Event::ModeChanged { from, to, members, electorate } => {
