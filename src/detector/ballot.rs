@@ -64,7 +64,7 @@ impl Ballot {
     pub(super) fn restore(&mut self, electorates: Vec<Electorate>, ids: &[NodeId], until: Now) {
         let mut counted = electorates.into_iter().map(|electorate| Counted::new(electorate, ids));
         self.current = counted.next();
-        self.former = counted.map(|former| (former, until)).collect();
+        counted.for_each(|former| self.retire(Some(former), until));
     }
 
     /// A newer electorate, which is kept under this number.
@@ -88,11 +88,13 @@ impl Ballot {
         true
     }
 
-    /// Forgets those whose time is over, unless a cut is open.
-    pub(super) fn expire(&mut self, now: Now, is_cut: bool) {
+    /// Forgets those whose time is over, unless a cut is open. True if there were any.
+    pub(super) fn expire(&mut self, now: Now, is_cut: bool) -> bool {
+        let before = self.former.len();
         if !is_cut {
             self.former.retain(|&(_, until)| now < until);
         }
+        self.former.len() < before
     }
 
     /// The roster has another shape.

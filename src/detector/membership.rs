@@ -111,7 +111,9 @@ impl Detector {
             return;
         }
         let is_cut = self.publication.cut.published().is_some() || self.publication.cut.is_pending();
-        self.ballot.expire(now, is_cut);
+        if self.ballot.expire(now, is_cut) {
+            self.publication.touch();
+        }
         let founded = self.ballot.newest().is_some_and(|newest| !newest.electorate.is_in_foundation());
         let timing = &self.settings.timing;
         let pause = if founded { timing.detection_bound() / 2 } else { timing.confirm_period };

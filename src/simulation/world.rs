@@ -309,6 +309,11 @@ impl World {
         self.hosts[host].member.address = address(FIRST_MOVED, to);
     }
 
+    /// From its next start on the agent of a host uses the name of another.
+    pub fn impersonate(&mut self, host: usize, other: usize) {
+        self.hosts[host].member.name = self.hosts[other].member.name.clone();
+    }
+
     fn tell_listing(&mut self, host: usize) {
         let Some(lists) = &self.lists else { return };
         let (discovery, told) = (lists.discovery, lists.told(host, self.now).cloned());

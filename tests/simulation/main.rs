@@ -7,6 +7,7 @@
 
 mod bound;
 mod cuts;
+mod electorate;
 mod electorate_histories;
 mod evidence;
 mod expectation;
