@@ -3,19 +3,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
-use std::fmt::Write as _;
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+mod dns_server;
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use dns_server::{NAME, Server, program};
 use netsplit::clock::Clock;
 use netsplit::detector::Listing;
 use netsplit::discovery::{Cause, Discovery, DnsList, DnsSettings, Families, Pace, Status};
-use tempfile::TempDir;
-
-const NAME: &str = "agents.example.";
 
 /// Faster than the real one, so that a test takes less than the time to live of a record.
 const QUICK: Pace = Pace {
@@ -25,143 +21,8 @@ const QUICK: Pace = Pace {
     retry: Duration::from_millis(50),
 };
 
-/// A dnsmasq that knows what is in its file of hosts. It ends when this is dropped.
-struct Server {
-    address: SocketAddr,
-    directory: TempDir,
-    more: Vec<String>,
-    child: Child,
-}
-
-impl Server {
-    /// A server of these records; `None` if there is no dnsmasq, which only counts where skipping is allowed.
-    fn start(addresses: &[&str], more: &[&str]) -> Option<Self> {
-        let program = program()?;
-        let directory = tempfile::tempdir().unwrap();
-        let more: Vec<String> = more.iter().map(ToString::to_string).collect();
-        fs::write(directory.path().join("hosts"), hosts(addresses)).unwrap();
-        // Somebody else may take the port between our looking and dnsmasq's binding.
-        for _ in 0..20 {
-            let address = free_address();
-            let mut child = spawn(&program, address, &directory, &more);
-            if answers(&mut child, address) {
-                return Some(Self { address, directory, more, child });
-            }
-        }
-        panic!("dnsmasq did not begin to answer on any port");
-    }
-
-    /// Other records, from now on.
-    fn publish(&self, addresses: &[&str]) {
-        fs::write(self.directory.path().join("hosts"), hosts(addresses)).unwrap();
-        let hang_up = Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status().unwrap();
-        assert!(hang_up.success());
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Starts again where it was. Nobody else takes the port in all likelihood; if so, it is waited for.
-    async fn start_again(&mut self) {
-        for _ in 0..600 {
-            self.child = spawn(&program().unwrap(), self.address, &self.directory, &self.more);
-            if answers(&mut self.child, self.address) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("the port of dnsmasq stayed taken for a minute");
-    }
-
-    fn settings(&self) -> DnsSettings {
-        DnsSettings { name: NAME.to_owned(), port: 7475, server: Some(self.address) }
-    }
-
-    fn discovery(&self) -> Discovery {
-        look_up(self.settings(), QUICK)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have been killed already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Where dnsmasq is. Without root the programs of the administrator are often not on the path.
-#[expect(clippy::print_stderr, reason = "says why a test was skipped")]
-fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    let found = std::env::split_paths(&path).chain(more).map(|place| place.join("dnsmasq")).find(|file| file.exists());
-    assert!(
-        found.is_some() || std::env::var_os("NETSPLIT_TEST_ALL").is_none(),
-        "dnsmasq is missing: make install-test-needs"
-    );
-    if found.is_none() {
-        eprintln!("skipped: needs dnsmasq");
-    }
-    found
-}
-
-fn hosts(addresses: &[&str]) -> String {
-    addresses.iter().fold(String::new(), |mut text, address| {
-        writeln!(text, "{address} agents.example").unwrap();
-        text
-    })
-}
-
-/// A port that nobody had a moment ago, neither over UDP nor over TCP.
-fn free_address() -> SocketAddr {
-    loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = tcp.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
-            return address;
-        }
-    }
-}
-
-fn spawn(program: &PathBuf, address: SocketAddr, directory: &TempDir, more: &[String]) -> Child {
-    let ours = ["--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces"];
-    Command::new(program)
-        .args(ours)
-        // As root it would change to a user who cannot read the directory; as anybody else it does nothing.
-        .args(["--user=root", "--pid-file=", "--host-record=ready,127.0.0.1"])
-        .arg(format!("--listen-address={}", address.ip()))
-        .arg(format!("--port={}", address.port()))
-        .arg(format!("--addn-hosts={}", directory.path().join("hosts").display()))
-        .args(more)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-/// Waits until the server answers anything at all, or ends.
-fn answers(child: &mut Child, address: SocketAddr) -> bool {
-    // A question for the IPv4 address of `ready` (RFC 1035, section 4.1), which it knows by itself in every test.
-    let question = b"\x07\x07\x01\0\0\x01\0\0\0\0\0\0\x05ready\0\0\x01\0\x01";
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.connect(address).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    let mut answer = [0; 512];
-    for _ in 0..100 {
-        if socket.send(question).is_ok() && socket.recv(&mut answer).is_ok() {
-            return child.try_wait().unwrap().is_none();
-        }
-        if child.try_wait().unwrap().is_some() {
-            return false;
-        }
-        // Where nobody listens yet the first one is refused at once; this one waits.
-        let _ = socket.recv(&mut answer);
-    }
-    false
+fn of(server: &Server) -> Discovery {
+    look_up(server.settings(), QUICK)
 }
 
 fn look_up(settings: DnsSettings, pace: Pace) -> Discovery {
@@ -200,7 +61,7 @@ async fn fails(discovery: &Discovery, cause: Cause) {
 fn the_addresses_of_a_name_are_the_list_and_follow_it() {
     let Some(server) = Server::start(&["10.0.0.2", "10.0.0.1", "fd00::1"], &["--local=/example/"]) else { return };
     run(async {
-        let mut discovery = server.discovery();
+        let mut discovery = of(&server);
         delivers(&mut discovery, &["10.0.0.1", "10.0.0.2", "fd00::1"]).await;
         becomes(&discovery, "it is up", |status| status.up == Some(true) && status.last_success.is_some()).await;
         server.publish(&["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2"]);
@@ -216,7 +77,7 @@ fn the_addresses_of_a_name_are_the_list_and_follow_it() {
 fn every_fresh_answer_is_delivered_even_if_nothing_changed() {
     let Some(server) = Server::start(&["10.0.0.1"], &["--local=/example/"]) else { return };
     run(async {
-        let mut discovery = server.discovery();
+        let mut discovery = of(&server);
         for _ in 0..3 {
             delivers(&mut discovery, &["10.0.0.1"]).await;
         }
@@ -244,7 +105,7 @@ fn several_hundred_addresses_come_over_tcp() {
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     let Some(server) = Server::start(&addresses, &["--local=/example/"]) else { return };
     run(async {
-        let mut discovery = server.discovery();
+        let mut discovery = of(&server);
         delivers(&mut discovery, &addresses).await;
     });
 }
@@ -255,7 +116,7 @@ fn an_answer_holds_four_thousand_addresses_and_one_that_overflows_is_none() {
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     let Some(server) = Server::start(&addresses[..4_000], &["--local=/example/"]) else { return };
     run(async {
-        let mut discovery = server.discovery();
+        let mut discovery = of(&server);
         delivers(&mut discovery, &addresses[..4_000]).await;
         // 65,535 bytes hold 4,093 at most.
         server.publish(&addresses);
@@ -267,7 +128,7 @@ fn an_answer_holds_four_thousand_addresses_and_one_that_overflows_is_none() {
 fn a_name_that_goes_away_removes_nobody_and_is_told() {
     let Some(server) = Server::start(&["10.0.0.1"], &["--local=/example/"]) else { return };
     run(async {
-        let mut discovery = server.discovery();
+        let mut discovery = of(&server);
         delivers(&mut discovery, &["10.0.0.1"]).await;
         server.publish(&[]);
         fails(&discovery, Cause::NotFound).await;
@@ -288,7 +149,7 @@ fn a_name_that_goes_away_removes_nobody_and_is_told() {
 fn a_name_without_addresses_is_told_from_one_that_does_not_exist() {
     let Some(server) = Server::start(&[], &["--local=/example/", "--txt-record=agents.example,hello"]) else { return };
     run(async {
-        let discovery = server.discovery();
+        let discovery = of(&server);
         fails(&discovery, Cause::Empty).await;
         assert_eq!(discovery.status().borrow().last_success, None);
     });
@@ -299,7 +160,7 @@ fn a_server_that_refuses_is_told() {
     // It knows no such name, and nobody to ask.
     let Some(server) = Server::start(&[], &[]) else { return };
     run(async {
-        let mut discovery = server.discovery();
+        let mut discovery = of(&server);
         fails(&discovery, Cause::Refused).await;
         assert_eq!(discovery.at_hand(), None);
     });
@@ -323,7 +184,7 @@ fn a_server_that_cannot_find_out_removes_nobody_and_is_told() {
     let more = demanding_signatures(&upstream);
     let Some(server) = Server::start(&[], &more.each_ref().map(String::as_str)) else { return };
     run(async {
-        let mut discovery = server.discovery();
+        let mut discovery = of(&server);
         fails(&discovery, Cause::ServerFailure).await;
         assert_eq!(discovery.at_hand(), None);
     });
@@ -336,7 +197,7 @@ fn half_an_answer_is_never_delivered() {
     // It has the IPv4 address itself, and has to ask for the other one.
     let Some(server) = Server::start(&["10.0.0.1"], &more.each_ref().map(String::as_str)) else { return };
     run(async {
-        let mut discovery = server.discovery();
+        let mut discovery = of(&server);
         fails(&discovery, Cause::ServerFailure).await;
         assert_eq!(discovery.at_hand(), None);
         // Whose socket reaches IPv4 alone does not ask for the other.

@@ -87,13 +87,13 @@ impl Detector {
     fn close(&mut self, cut: &Cut, now: Now) {
         let Some(open) = self.publication.open.take() else { return };
         let others = cut.others.iter().filter_map(|place| Some((place, *open.memories.get(place)?)));
-        let gone = cut.others.iter().all(|place| self.is_removed(place) && !self.peers[place].link.is_up());
-        let (cause, confirmed) = match self.tell_apart(others) {
-            _ if gone => (CloseCause::Removed, None),
-            (CloseCause::Left, _) if cut.others.meets(self.publication.agents_down.candidate()) => {
-                (CloseCause::AgentDown, Some(false))
-            }
-            told => told,
+        let silent = cut.others.iter().all(|place| !self.peers[place].link.is_up());
+        let (cause, confirmed) = if silent && cut.others.iter().all(|place| self.is_removed(place)) {
+            (CloseCause::Removed, None)
+        } else if silent && cut.others.meets(self.publication.agents_down.candidate()) {
+            (CloseCause::AgentDown, Some(false))
+        } else {
+            self.tell_apart(others)
         };
         self.epoch = self.epoch.max(Epoch(open.partition.epoch.0.saturating_add(1)));
         self.keeping.want();
@@ -108,6 +108,8 @@ impl Detector {
         for (place, memory) in nodes {
             let peer = &self.peers[place];
             if !peer.link.is_up() {
+                // Others hear it, or it said goodbye.
+                heard |= !peer.has_left();
                 continue;
             }
             heard = true;

@@ -82,7 +82,8 @@ impl Detector {
         let silent = self.silent_ones(&outside, &verdict);
         let others = outside.without(&silent);
         let cut = (!others.is_empty()).then(|| Cut { mine: verdict.judged.without(&outside), others });
-        let cut = self.keep_what_only_unknown_would_change(cut, &verdict);
+        let until = self.closing_waits_until(&verdict, now);
+        let cut = self.keep_what_only_unknown_would_change(cut, until.is_some(), &verdict);
         let mut side = verdict.joined.clone();
         if let Some(cut) = &cut {
             side.keep(&cut.mine);
@@ -95,7 +96,7 @@ impl Detector {
         }
         let (agents_down, next_down) = self.agents_down_to_tell(&verdict, now);
         unheard.remove(&agents_down);
-        let next_unheard = told.into_iter().chain(heard).chain(next_down).min();
+        let next_unheard = told.into_iter().chain(heard).chain(next_down).chain(until).min();
         (Candidates { cut, certain, unheard, agents_down, next_unheard, side }, verdict)
     }
 
@@ -219,14 +220,26 @@ impl Detector {
         (waiting, next)
     }
 
+    /// Others see the other side joined, and this agent does not hear it yet: for one bound it waits for a link of its
+    /// own, which alone tells what the silence was.
+    fn closing_waits_until(&self, verdict: &Verdict, now: Now) -> Option<Now> {
+        let mut joined = self.publication.cut.published().as_ref()?.others.clone();
+        joined.keep(&verdict.joined);
+        if joined.iter().any(|node| self.peers[node].link.is_up()) {
+            return None;
+        }
+        let seen = joined.iter().filter_map(|node| self.publication.lost.seen_again.get(node).copied().flatten()).min();
+        seen.map(|seen| seen + self.settings.timing.detection_bound()).filter(|&until| now < until)
+    }
+
     /// Across a published cut only what is *seen* joined counts: a node that is merely no longer known to be cut off
     /// stays where it was, and a cut closes only when a pair across it is seen joined.
-    fn keep_what_only_unknown_would_change(&self, cut: Option<Cut>, verdict: &Verdict) -> Option<Cut> {
+    fn keep_what_only_unknown_would_change(&self, cut: Option<Cut>, waits: bool, verdict: &Verdict) -> Option<Cut> {
         let Some(published) = self.publication.cut.published() else { return cut };
         let mut still_judged = published.others.clone();
         still_judged.keep(&verdict.judged);
         match cut {
-            None if still_judged.is_empty() || verdict.joined.meets(&published.others) => None,
+            None if still_judged.is_empty() || verdict.joined.meets(&published.others) && !waits => None,
             None => Some(published.clone()),
             Some(mut cut) => {
                 let mut merely_unknown = cut.mine.clone();
@@ -245,7 +258,7 @@ pub(super) fn apart(one: Now, other: Now) -> Duration {
 }
 
 impl Peer {
-    fn has_left(&self) -> bool {
+    pub(super) fn has_left(&self) -> bool {
         matches!(self.link.state(), super::link::LinkState::Left(_))
     }
 }

@@ -43,9 +43,9 @@ pub enum HostAnswer {
 /// What came of a connection to the agent's HTTP port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortAnswer {
-    /// An HTTP answer: the agent runs, and the network carries TCP.
+    /// An HTTP answer: the agent runs, and the network carries TCP. Not the one that says that its loop does not turn.
     Answered,
-    /// Accepted, and no HTTP answer: the agent is there and does not run.
+    /// Accepted, and no such answer: the agent is there and does not run.
     Accepted,
     /// Refused: the network works, and no agent listens.
     Refused,

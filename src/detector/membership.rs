@@ -213,13 +213,14 @@ impl Detector {
         side.iter().filter_map(|owner| self.peers[owner].valid_row()).all(|row| !row.absent.has(place))
     }
 
-    /// Whether everybody whom the discovery lists is known by name and belongs.
+    /// Whether everybody whom the discovery lists is known by name and belongs, or was removed.
     fn has_all_listed(&self, electorate: &Electorate, listing: &Listed) -> bool {
         let name_of = |address| {
             let peer = self.peers.iter().find(|peer| peer.address == address && peer.link.is_up());
             peer.map(|peer| peer.id).or_else(|| self.contacts.name_of(address))
         };
-        let is_in = |id| electorate.has(id);
+        // Who was removed is known as well: an operator may have had it forgotten.
+        let is_in = |id| electorate.get(id).is_some();
         let floor = usize::from(electorate.floor().members);
         floor <= electorate.names().max(listing.addresses.len())
             && listing.ids.iter().copied().all(is_in)
@@ -314,6 +315,7 @@ impl Detector {
         }
         if let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.has(id)) {
             let changed = newest.electorate.changed(&[], &[id]);
+            let changed = if changed.is_in_foundation() { changed.with_lower_floor() } else { changed };
             self.adopt_electorate(changed, now);
         } else if self.place_of(id).is_some() {
             self.part_from(id, LeaveReason::Removed);

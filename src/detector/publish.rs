@@ -293,7 +293,9 @@ impl Detector {
         let timing = self.settings.timing;
         if self.view_is_old || now >= self.next_view {
             self.view_is_old = false;
-            self.next_view = now + (timing.confirm_period / 4).min(timing.timeout / 2);
+            // Whoever reads it calls an agent whose view is five seconds old a stalled one.
+            let pause = (timing.confirm_period / 4).min(timing.timeout / 2).min(Duration::from_secs(1));
+            self.next_view = now + pause;
             self.emit(Output::View);
         }
     }

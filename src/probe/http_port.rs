@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use http_body_util::Empty;
-use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -76,7 +76,8 @@ fn errno(error: &io::Error) -> Option<Errno> {
     error.raw_os_error().map(Errno::from_raw)
 }
 
-/// Whether an HTTP answer comes, whatever it says. False once it is certain that none does.
+/// Whether an HTTP answer comes that says anything but "the loop does not turn" (503). False once it is certain that none
+/// does.
 async fn is_answered(stream: TcpStream, address: SocketAddr) -> bool {
     let request = Request::get("/healthz").header(HOST, address.to_string()).header(CONNECTION, "close");
     let Ok(request) = request.body(Empty::<Bytes>::new()) else { return false };
@@ -85,8 +86,12 @@ async fn is_answered(stream: TcpStream, address: SocketAddr) -> bool {
     let mut answer = pin!(sender.send_request(request));
     tokio::select! {
         biased;
-        answer = &mut answer => answer.is_ok(),
+        answer = &mut answer => answer.is_ok_and(|answer| turns(answer.status())),
         // It may have ended with the answer.
-        _ = connection => answer.await.is_ok(),
+        _ = connection => answer.await.is_ok_and(|answer| turns(answer.status())),
     }
+}
+
+fn turns(status: StatusCode) -> bool {
+    status != StatusCode::SERVICE_UNAVAILABLE
 }

@@ -542,8 +542,9 @@ impl World {
     fn host_at(&self, address: SocketAddr) -> Option<usize> {
         let IpAddr::V4(ip) = address.ip() else { return None };
         let index = usize::try_from(u32::from(ip).checked_sub(FIRST)?).ok()?;
-        let first_guess = self.hosts.get(index).filter(|host| host.member.address == address).map(|_| index);
-        first_guess.or_else(|| self.hosts.iter().position(|host| host.member.address == address))
+        let is_there = |host: &Host| host.member.address.ip() == address.ip();
+        let first_guess = self.hosts.get(index).filter(|host| is_there(host)).map(|_| index);
+        first_guess.or_else(|| self.hosts.iter().position(is_there))
     }
 }
 

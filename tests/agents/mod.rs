@@ -40,12 +40,24 @@ impl Running {
         memory: Memory,
         clock: Clock,
     ) -> Self {
+        let discovery = Discovery::fixed(roster.to_vec(), clock);
+        Self::start_discovering(network, node, discovery, keys, memory, clock)
+    }
+
+    /// Starts the agent of a node that finds the others like this. Within a `LocalSet`.
+    pub(crate) fn start_discovering(
+        network: UdpNetwork,
+        node: &Member,
+        discovery: Discovery,
+        keys: &Keys,
+        memory: Memory,
+        clock: Clock,
+    ) -> Self {
         let timing = Timing::of_period(Duration::from_secs(1));
         let settings =
             Settings { cluster: CLUSTER.to_owned(), node: node.clone(), timing, mode: ModePolicy::default() };
         let records = Rc::new(RefCell::new(Vec::new()));
         let written = Rc::clone(&records);
-        let discovery = Discovery::fixed(roster.to_vec(), clock);
         let setup = Setup { settings, discovery, keys: keys.clone(), memory };
         let (agent, handle) =
             Agent::new(setup, network, clock, move |record| written.borrow_mut().push(record)).unwrap();

@@ -55,6 +55,11 @@ impl Node {
         fs::write(self.configuration(), text).unwrap();
     }
 
+    /// Its disk is gone.
+    pub fn lose_state(&self) {
+        fs::remove_dir_all(self.directory.join("state")).unwrap();
+    }
+
     /// Starts its agent, which must not run.
     pub fn start(&mut self, network: &Network, words: &Words) {
         assert!(self.running.is_none(), "{} runs already", name(self.number));

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -154,16 +155,17 @@ struct InProcess {
 
 impl InProcess {
     /// Runs until it is stopped, on the calling thread.
-    fn run(configuration: &std::path::Path, started: &mpsc::Sender<Self>) {
+    #[expect(clippy::needless_pass_by_value, reason = "it is gone when the agent is, so that nobody waits for it")]
+    fn run(configuration: &std::path::Path, started: mpsc::Sender<Self>) {
         let config = config::read(configuration, &Environment::of_process()).unwrap().config;
         let keys = read_directory(&configuration.with_file_name("keys")).unwrap();
         let config::Discovery::Static(roster) = config.discovery else { panic!("the test writes a list") };
         let clock = Clock::start();
-        let setup = Setup::without_state(config.settings, Discovery::fixed(roster, clock), keys);
         let (tell, records) = mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let network = UdpNetwork::bind(config.listen).unwrap();
+            let setup = Setup::without_state(config.settings, Discovery::fixed(roster, clock), keys);
             let sink = move |record| tell.send(record).unwrap_or_default();
             let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();
             started.send(Self { handle, records }).unwrap();
@@ -191,6 +193,23 @@ impl InProcess {
     }
 }
 
+/// An agent that is stopped at the end of the test, whatever ends it.
+struct Ending(InProcess);
+
+impl Deref for Ending {
+    type Target = InProcess;
+
+    fn deref(&self) -> &InProcess {
+        &self.0
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.handle.stop(GoodbyeReason::Stopped);
+    }
+}
+
 /// How many datagrams there is room for in the smallest receive buffer.
 const STRIDE: usize = 99;
 
@@ -211,8 +230,8 @@ fn every_datagram_of_a_flood_is_counted_and_none_changes_anything() {
     cluster.start(2);
     let (started, starts) = mpsc::channel();
     thread::scope(|scope| {
-        scope.spawn(|| cluster.network.within(1, || InProcess::run(&cluster.node(1).configuration(), &started)));
-        let agent = starts.recv().unwrap();
+        scope.spawn(|| cluster.network.within(1, || InProcess::run(&cluster.node(1).configuration(), started)));
+        let agent = Ending(starts.recv().unwrap());
         let normal = || agent.handle.view().borrow().mode == Mode::Normal;
         until("it hears its peer", normal);
         let heard = Tap::on(&cluster.network, 1).heartbeats(cluster.network.address(2), 5);
@@ -239,7 +258,6 @@ fn every_datagram_of_a_flood_is_counted_and_none_changes_anything() {
         let received = agent.received();
         until("heartbeats go on", || agent.received() > received + 2);
         assert_eq!((agent.state(), agent.records.try_iter().count()), (state, 0), "{told} events before");
-        agent.handle.stop(GoodbyeReason::Stopped);
     });
     cluster.hears_no("a verdict", Word::is_verdict, Duration::ZERO);
 }

@@ -42,8 +42,15 @@ fn when_all_agents_are_replaced_one_after_another_nobody_says_anything_critical(
     });
 }
 
+/// What becomes of an agent's state directory while it is down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Kept,
+    Lost,
+}
+
 /// Kills one agent of a cut cluster and starts it again, and heals.
-fn restart_inside(cluster: &mut Cluster, restarted: usize, mode: &str) {
+fn restart_inside(cluster: &mut Cluster, restarted: usize, state: State, mode: &str) {
     let (truth, sides): (_, [&[usize]; 2]) = (Truth(&[&[1, 2, 3], &[4, 5]]), [&[1, 2, 3], &[4, 5]]);
     cluster.settle();
     cluster.cut(&sides);
@@ -52,6 +59,9 @@ fn restart_inside(cluster: &mut Cluster, restarted: usize, mode: &str) {
 
     cluster.begin_chapter();
     cluster.kill9(restarted);
+    if state == State::Lost {
+        cluster.node(restarted).lose_state();
+    }
     cluster.start(restarted);
     cluster.wait_for_mode(restarted, mode);
     cluster.listen(any_verdict());
@@ -78,10 +88,20 @@ fn restart_inside(cluster: &mut Cluster, restarted: usize, mode: &str) {
 
 #[test]
 fn an_agent_of_the_minority_that_restarts_without_its_state_does_not_write() {
-    play(5, Family::V4, |cluster| restart_inside(cluster, 5, "minority"));
+    play(5, Family::V4, |cluster| restart_inside(cluster, 5, State::Lost, "minority"));
+}
+
+#[test]
+fn an_agent_of_the_minority_that_restarts_with_its_state_does_not_write() {
+    play(5, Family::V4, |cluster| restart_inside(cluster, 5, State::Kept, "minority"));
 }
 
 #[test]
 fn an_agent_of_the_majority_that_restarts_without_its_state_is_of_the_majority_again() {
-    play(5, Family::V4, |cluster| restart_inside(cluster, 2, "majority"));
+    play(5, Family::V4, |cluster| restart_inside(cluster, 2, State::Lost, "majority"));
+}
+
+#[test]
+fn an_agent_of_the_majority_that_restarts_with_its_state_is_of_the_majority_again() {
+    play(5, Family::V4, |cluster| restart_inside(cluster, 2, State::Kept, "majority"));
 }

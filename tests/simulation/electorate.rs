@@ -186,6 +186,21 @@ fn under_addresses_nobody_writes_before_all_of_them_have_a_name() {
 }
 
 #[test]
+fn a_listed_node_that_never_comes_up_holds_the_foundation_up_until_it_is_forgotten() {
+    let mut world = World::new(4, default_timing(), lossy(0.0), 1);
+    world.discover(BY_NAME, &[0, 1, 2, 3]);
+    for host in 0..3 {
+        world.start(host, false);
+    }
+    world.run_for(Duration::from_secs(60));
+    assert_modes(&world, 0..3, Mode::Starting, "one was never heard");
+    world.forget(1, 3);
+    world.run_for(Duration::from_secs(10));
+    assert_modes(&world, 0..3, Mode::Normal, "forgotten");
+    assert_electorate(&world, 0..3, 3, "forgotten");
+}
+
+#[test]
 fn newcomers_behind_a_cut_elect_nobody_however_many_they_are() {
     let mut world = discovered(3, 6, BY_NAME, 5);
     world.cut(&[(0..3).collect(), (3..9).collect()]);
