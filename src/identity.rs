@@ -63,6 +63,13 @@ pub struct Epoch(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub u32);
 
+impl Serialize for Digest {
+    /// As 8 hex digits, as people compare them.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:08x}", self.0))
+    }
+}
+
 impl Digest {
     /// Nothing is held.
     pub const NONE: Self = Self(0);

@@ -275,8 +275,20 @@ mod tests {
         let id = PartitionId::complete("test", Epoch(0));
         let (bridges, exceptions) = (Vec::new(), Vec::new());
         let (kind, detection) = (PartitionKind::Complete, Duration::from_secs(3));
-        let epoch = Epoch(0);
-        Partition { id, kind, certain: true, sides, bridges, exceptions, direction: None, detection, epoch }
+        let (epoch, electorate_digest) = (Epoch(0), Digest::NONE);
+        let direction = None;
+        Partition {
+            id,
+            kind,
+            certain: true,
+            sides,
+            bridges,
+            exceptions,
+            direction,
+            detection,
+            epoch,
+            electorate_digest,
+        }
     }
 
     fn row_of(view: &mut View, place: usize) -> &mut Cells {

@@ -58,6 +58,7 @@ impl Detector {
             direction: None,
             detection: now.since(last_heard.unwrap_or(self.started)),
             epoch,
+            electorate_digest: self.electorate_digest(),
         };
         let memories = self.peers.iter().map(|peer| memory_of(peer, now)).collect();
         self.publication.openings.push_back(now);

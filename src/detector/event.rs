@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::mode::Mode;
 use super::partition::Partition;
 use super::seconds::{maybe_seconds, seconds};
-use crate::identity::Incarnation;
+use crate::identity::{Digest, Incarnation};
 use crate::wire::GoodbyeReason;
 
 /// A thing that happened.
@@ -125,6 +125,8 @@ pub enum Event {
         members: usize,
         /// The size of the electorate.
         electorate: usize,
+        /// Which electorate: sides that parted with the same one never both write.
+        electorate_digest: Digest,
     },
     /// This agent did not run, and blames nobody for what it missed.
     Stalled {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::seconds::seconds;
-use crate::identity::{Epoch, Hash};
+use crate::identity::{Digest, Epoch, Hash};
 
 /// How many names a side lists; the rest is counted.
 const NAMED: usize = 100;
@@ -111,4 +111,6 @@ pub struct Partition {
     pub detection: Duration,
     /// The epoch in which it opened.
     pub epoch: Epoch,
+    /// The electorate by which this agent counted when it opened.
+    pub electorate_digest: Digest,
 }

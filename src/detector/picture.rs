@@ -6,7 +6,6 @@ use super::Detector;
 use super::peer::Peer;
 use super::time::Now;
 use super::view::{NodeView, RowView, View};
-use crate::identity::Digest;
 
 impl Detector {
     pub(super) fn picture(&self, now: Now) -> View {
@@ -22,7 +21,7 @@ impl Detector {
             mode: self.mode,
             members,
             electorate,
-            electorate_digest: self.ballot.newest().map_or(Digest::NONE, |newest| newest.digest),
+            electorate_digest: self.electorate_digest(),
             roster_version: self.roster_version,
             mode_before: self.mode_before(now),
             partitions: self.publication.partition().cloned().into_iter().collect(),

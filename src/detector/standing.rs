@@ -7,6 +7,7 @@ use super::event::{BlindCause, Event};
 use super::mode::{Count, Standing};
 use super::settings::Tie;
 use super::time::Now;
+use crate::identity::Digest;
 
 impl Detector {
     /// What this side may do, and an event if that changed.
@@ -17,9 +18,15 @@ impl Detector {
             return;
         }
         let (members, electorate) = standing.counts.first().map_or((0, 0), |newest| (newest.members, newest.size));
+        let electorate_digest = self.electorate_digest();
         let from = std::mem::replace(&mut self.mode, mode);
         self.view_is_old = true;
-        self.emit_event(Event::ModeChanged { from, to: mode, members, electorate });
+        self.emit_event(Event::ModeChanged { from, to: mode, members, electorate, electorate_digest });
+    }
+
+    /// The digest of the newest electorate.
+    pub(super) fn electorate_digest(&self) -> Digest {
+        self.ballot.newest().map_or(Digest::NONE, |newest| newest.digest)
     }
 
     /// What the mode is computed from.

@@ -148,7 +148,7 @@ impl Detector {
             row_digest: self.row.held.digest,
             held_digest: Digest::NONE,
             roster_digest: self.roster_digest,
-            electorate_digest: self.ballot.newest().map_or(Digest::NONE, |newest| newest.digest),
+            electorate_digest: self.electorate_digest(),
             epoch: self.epoch,
             blocks: Vec::new(),
         }

@@ -38,7 +38,7 @@ fn details(event: &Event) -> String {
         Event::NodeHeard { peer: node, cause, confirmed } | Event::AgentUp { peer: node, cause, confirmed } => {
             format!("{node} {}", ending(*cause, *confirmed))
         }
-        Event::ModeChanged { from, to, members, electorate } => {
+        Event::ModeChanged { from, to, members, electorate, .. } => {
             format!("{} → {}, {members} of {electorate}", from.as_str(), to.as_str())
         }
         event => serde_json::to_string(event).unwrap_or_default(),
