@@ -23,6 +23,8 @@ pub(super) struct Counted {
     pub(super) size: usize,
     /// The places of its members in the roster.
     pub(super) places: Bits,
+    /// Some of its members are not in the roster.
+    pub(super) has_unknown: bool,
 }
 
 /// The electorates.
@@ -101,22 +103,24 @@ impl Ballot {
     pub(super) fn reshape(&mut self, ids: &[NodeId]) {
         let pending = self.pending.iter_mut().map(|(pending, _)| pending);
         for counted in pending.chain(&mut self.current).chain(self.former.iter_mut().map(|(former, _)| former)) {
-            counted.places = places_of(&counted.electorate, ids);
+            counted.place(ids);
         }
     }
 }
 
 impl Counted {
     fn new(electorate: Electorate, ids: &[NodeId]) -> Self {
-        let (digest, size, places) = (electorate.digest(), electorate.size(), places_of(&electorate, ids));
-        Self { electorate, digest, size, places }
+        let (digest, size) = (electorate.digest(), electorate.size());
+        let mut counted = Self { electorate, digest, size, places: Bits::default(), has_unknown: false };
+        counted.place(ids);
+        counted
     }
-}
 
-fn places_of(electorate: &Electorate, ids: &[NodeId]) -> Bits {
-    let mut places = Bits::none(ids.len());
-    places.extend(electorate.members().filter_map(|id| ids.binary_search(&id).ok()));
-    places
+    fn place(&mut self, ids: &[NodeId]) {
+        self.places = Bits::none(ids.len());
+        self.places.extend(self.electorate.members().filter_map(|id| ids.binary_search(&id).ok()));
+        self.has_unknown = self.places.count() < self.electorate.names();
+    }
 }
 
 #[cfg(test)]

@@ -129,14 +129,12 @@ impl Detector {
 
     /// A peer that counts by the same electorate may know the members whom this agent has not met.
     fn ask_for_unknown_members(&mut self, place: usize, now: Now) {
-        let patience = self.settings.timing.confirm_period;
-        let asked = self.electorate_fetch.introductions_asked;
-        let Some(newest) = self.ballot.newest().filter(|_| asked.is_none_or(|asked| now.since(asked) >= patience))
-        else {
+        let Some(newest) = self.ballot.newest() else { return };
+        if !newest.has_unknown || self.peers[place].electorate != Some(newest.digest) {
             return;
-        };
-        // The floor holds places for nodes whose names nobody knows.
-        if newest.places.count() == newest.electorate.names() || self.peers[place].electorate != Some(newest.digest) {
+        }
+        let patience = self.settings.timing.confirm_period;
+        if self.electorate_fetch.introductions_asked.is_some_and(|asked| now.since(asked) < patience) {
             return;
         }
         let unknown = |id: &NodeId| self.place_of(*id).is_none() && !self.contacts.expects(*id);

@@ -215,10 +215,9 @@ impl Detector {
 
     /// Whether everybody whom the discovery lists is known by name and belongs, or was removed.
     fn has_all_listed(&self, electorate: &Electorate, listing: &Listed) -> bool {
-        let name_of = |address| {
-            let peer = self.peers.iter().find(|peer| peer.address == address && peer.link.is_up());
-            peer.map(|peer| peer.id).or_else(|| self.contacts.name_of(address))
-        };
+        let heard = self.peers.iter().filter(|peer| peer.link.is_up()).map(|peer| (peer.address, peer.id));
+        let heard: BTreeMap<SocketAddr, NodeId> = heard.collect();
+        let name_of = |address| heard.get(&address).copied().or_else(|| self.contacts.name_of(address));
         // Who was removed is known as well: an operator may have had it forgotten.
         let is_in = |id| electorate.get(id).is_some();
         let floor = usize::from(electorate.floor().members);

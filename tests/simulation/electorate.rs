@@ -14,6 +14,9 @@ use crate::{default_timing, for_each_seed, lossy, verify};
 const BY_NAME: Discovery = Discovery { period: Duration::from_secs(10), names: true };
 const BY_ADDRESS: Discovery = Discovery { names: false, ..BY_NAME };
 
+/// How often those who should write are looked at.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// A cluster that its discovery made, and room for more.
 fn discovered(hosts: usize, room: usize, discovery: Discovery, seed: u64) -> World {
     let mut world = World::new(hosts + room, default_timing(), lossy(0.0), seed);
@@ -53,7 +56,7 @@ fn assert_electorate(world: &World, hosts: impl IntoIterator<Item = usize>, size
 fn run_writing(world: &mut World, hosts: &[usize], time: Duration, label: &str) {
     let end = world.now() + time;
     while world.now() < end {
-        world.run_for(Duration::from_millis(250));
+        world.run_for(MOMENT);
         for &host in hosts {
             let mode = mode(world, host);
             assert!(mode.may_write(Policy::Cp), "{label}, {:?}: {} is {mode:?}", world.now(), world.name(host));
@@ -128,8 +131,9 @@ fn a_forgotten_node_that_returns_counts_again() {
 
 #[test]
 fn scaling_up_and_down_never_takes_the_writes_from_anybody() {
-    let (least, most) = (10, if verify::size(0, 1) == 1 { 500 } else { 60 });
+    let (least, most) = (10, if verify::is_full() { 500 } else { 60 });
     let mut world = discovered(least, most - least, BY_NAME, 3);
+    let began = world.now();
     let mut running: Vec<usize> = (0..least).collect();
     let newcomers: Vec<usize> = (least..most).collect();
     for &host in &newcomers {
@@ -154,6 +158,9 @@ fn scaling_up_and_down_never_takes_the_writes_from_anybody() {
     assert_modes(&world, 0..least, Mode::Normal, "down");
     let said: Vec<_> = world.told().iter().filter(|told| is_verdict(&told.event)).collect();
     assert!(said.is_empty(), "{said:?}");
+    let moments = world.now().since(began).as_millis() / MOMENT.as_millis();
+    let cells = ["scaling 10 → 500 → 10", "10–500", "1", &moments.to_string(), "0"];
+    verify::ELECTORATE.row(&cells.map(str::to_owned));
 }
 
 #[test]

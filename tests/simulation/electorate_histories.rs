@@ -4,6 +4,7 @@
 //! At every moment later than bound + settling after the last change of the network at most one side may write.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use netsplit::detector::mode::Mode;
@@ -21,6 +22,15 @@ use crate::{default_timing, lossy, verify};
 const JOINERS: usize = 7;
 /// How often the writers are looked at.
 const GLANCE: Duration = Duration::from_millis(200);
+
+/// Histories that went well, of both tests, and how often the writers were looked at.
+static WELL: AtomicU32 = AtomicU32::new(0);
+static MOMENTS: AtomicU64 = AtomicU64::new(0);
+
+/// How many histories each of the two tests tries.
+fn cases() -> u32 {
+    verify::size(1_000, 10_000)
+}
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -220,6 +230,7 @@ impl History {
         if now.since(self.changed) <= limit {
             return;
         }
+        MOMENTS.fetch_add(1, Ordering::Relaxed);
         let may_write =
             |&host: &usize| self.world.detector(host).is_some_and(|detector| detector.mode().may_write(Policy::Cp));
         let writers: Vec<usize> = (0..truth.hosts()).filter(may_write).collect();
@@ -289,12 +300,17 @@ impl StateMachineTest for History {
             let detector = world.detector(host).unwrap();
             assert_eq!(detector.partition(), None, "{} after the heal", world.name(host));
         }
+        if WELL.fetch_add(1, Ordering::Relaxed) + 1 == 2 * cases() {
+            let moments = MOMENTS.load(Ordering::Relaxed);
+            let cells = ["random histories", "2–16", &(2 * cases()).to_string(), &moments.to_string(), "0"];
+            verify::ELECTORATE.row(&cells.map(str::to_owned));
+        }
     }
 }
 
 prop_state_machine! {
     #![proptest_config(Config {
-        cases: verify::size(1_000, 10_000),
+        cases: cases(),
         failure_persistence: None,
         max_shrink_iters: 600,
         ..Config::default()

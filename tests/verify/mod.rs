@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 ///
 /// To add one: a `static` of type [`Table`], its head in this list, and its two marks in the document (the failing
 /// test says which).
-pub const TABLES: &[Head] = &[BOUND.head(), CUTS.head(), FLOOD.head(), HEARTBEAT.head(), QUIET.head(), TIMING.head()];
+pub const TABLES: &[Head] =
+    &[BOUND.head(), CUTS.head(), ELECTORATE.head(), FLOOD.head(), HEARTBEAT.head(), QUIET.head(), TIMING.head()];
 
 /// Every link of a cut falls within the bound.
 pub static BOUND: Table<6> = Table {
@@ -34,6 +35,14 @@ pub static CUTS: Table<8> = Table {
     section: "complete-cuts",
     command: "cargo test --locked --test simulation cuts::",
     columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
+};
+
+/// Who may write, whatever happens to those who count.
+pub static ELECTORATE: Table<5> = Table {
+    document: "electorate",
+    section: "who-may-write",
+    command: "cargo test --locked --test simulation electorate",
+    columns: ["what", "nodes", "runs", "moments looked at", "wrong"],
 };
 
 /// What a datagram that is wrong costs a real agent.
