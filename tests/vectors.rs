@@ -157,6 +157,9 @@ fn block(entry: &Value) -> Block {
         "electorate_wanted" => Block::ElectorateWanted(wanted(value)),
         "electorate" => Block::Electorate(electorate_part(value).into()),
         "nodes_wanted" => Block::NodesWanted(value.as_array().unwrap().iter().map(id).collect()),
+        "also_counted" => {
+            Block::AlsoCounted(value.as_array().unwrap().iter().map(|digest| Digest(number(digest))).collect())
+        }
         "introduction" => Block::Introduction(introduction(value).into()),
         _ => panic!("no block is called {name}"),
     }

@@ -82,6 +82,13 @@ impl Ballot {
         self.former.extend(founded.map(|before| (before, until)));
     }
 
+    /// These count for a peer beside its newest, so they count here too.
+    pub(super) fn count_too(&mut self, also: impl Iterator<Item = Electorate>, ids: &[NodeId], until: Now) {
+        for electorate in also {
+            self.retire(Some(Counted::new(electorate, ids)), until);
+        }
+    }
+
     /// Everything up to this number is durable. True if the electorate changed.
     pub(super) fn become_durable(&mut self, serial: Serial, until: Now) -> bool {
         let Some((pending, _)) = self.pending.take_if(|(_, wanted)| *wanted <= serial) else { return false };

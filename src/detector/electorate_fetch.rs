@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Detector;
+use super::ballot::MOST_FORMER;
 use super::electorate::{Elector, Electorate, Floor};
 use super::time::Now;
 use crate::identity::{Digest, NodeId};
-use crate::wire::{Block, ElectoratePart, Flags, Introduction, RosterWanted, block_size};
+use crate::wire::{Block, Datagram, ElectoratePart, Flags, Introduction, RosterWanted, block_size};
 
 /// How many entries one datagram carries.
 const ELECTORS_IN_A_PART: usize = 70;
@@ -29,12 +30,56 @@ pub(super) struct ElectorateFetch {
     introductions_asked: Option<Now>,
 }
 
+/// An electorate that a peer shows, and then those that count beside it: whoever took only the newest would be bound by
+/// less than those who gave it.
 #[derive(Debug)]
 struct UnderWay {
-    digest: Digest,
+    shown: Digest,
+    /// Which one is coming in now.
+    wanted: Digest,
     electors: Vec<Elector>,
     floor: Floor,
+    /// What is whole: the one that was shown, then the others.
+    whole: Vec<Electorate>,
+    left: Vec<Digest>,
     asked: Now,
+    progress: Now,
+}
+
+impl UnderWay {
+    fn of(shown: Digest, now: Now) -> Self {
+        let (electors, whole, left) = (Vec::new(), Vec::new(), Vec::new());
+        Self { shown, wanted: shown, electors, floor: Floor::default(), whole, left, asked: now, progress: now }
+    }
+
+    /// Adds the next part of the one that is wanted. What does not add up to its digest begins anew.
+    fn add(&mut self, part: &ElectoratePart, now: Now) -> bool {
+        if part.digest != self.wanted || usize::from(part.from) != self.electors.len() {
+            return false;
+        }
+        self.electors.extend(&part.electors);
+        self.floor = part.floor;
+        self.progress = now;
+        if self.electors.len() >= usize::from(part.total) || part.electors.is_empty() {
+            let electorate = Electorate::of(std::mem::take(&mut self.electors), self.floor);
+            if electorate.digest() == self.wanted {
+                self.whole.push(electorate);
+                self.go_on(now);
+            }
+        }
+        true
+    }
+
+    /// The next one, if there is one left.
+    fn go_on(&mut self, now: Now) {
+        self.electors.clear();
+        self.progress = now;
+        self.wanted = self.left.pop().unwrap_or(Digest::NONE);
+    }
+
+    fn is_whole(&self) -> bool {
+        self.wanted == Digest::NONE
+    }
 }
 
 impl ElectorateFetch {
@@ -43,22 +88,6 @@ impl ElectorateFetch {
         if self.merged.len() > MERGED {
             self.merged.pop_front();
         }
-    }
-
-    /// Adds the next part. Returns the electorate once it is whole and its digest is right.
-    fn add(&mut self, part: &ElectoratePart) -> Option<Electorate> {
-        let wanted = self.under_way.as_mut().filter(|wanted| wanted.digest == part.digest)?;
-        if usize::from(part.from) != wanted.electors.len() {
-            return None;
-        }
-        wanted.electors.extend(&part.electors);
-        wanted.floor = part.floor;
-        if wanted.electors.len() < usize::from(part.total) && !part.electors.is_empty() {
-            return None;
-        }
-        let whole = self.under_way.take()?;
-        let electorate = Electorate::of(whole.electors, whole.floor);
-        (electorate.digest() == whole.digest).then_some(electorate)
     }
 }
 
@@ -70,60 +99,76 @@ impl Detector {
         if digest == Digest::NONE || mine == Some(digest) {
             return self.ask_for_unknown_members(place, now);
         }
+        let (patience, bound) = (self.settings.timing.confirm_period, self.settings.timing.detection_bound());
         let fetch = &mut self.electorate_fetch;
-        let patience = self.settings.timing.confirm_period;
-        if fetch.merged.contains(&digest)
-            || fetch.under_way.as_ref().is_some_and(|under_way| now.since(under_way.asked) < patience)
-        {
+        let asked_lately = fetch.under_way.as_ref().is_some_and(|under_way| now.since(under_way.asked) < patience);
+        if fetch.merged.contains(&digest) || asked_lately {
             return;
         }
-        let begun = fetch.under_way.take_if(|under_way| under_way.digest == digest);
-        let fresh = UnderWay { digest, electors: Vec::new(), floor: Floor::default(), asked: now };
-        fetch.under_way = Some(UnderWay { asked: now, ..begun.unwrap_or(fresh) });
-        self.ask_for_electorate(place, now);
+        let begun = fetch.under_way.take_if(|under_way| under_way.shown == digest);
+        let mut under_way = begun.unwrap_or_else(|| UnderWay::of(digest, now));
+        if !under_way.whole.is_empty() && now.since(under_way.progress) >= bound {
+            // Nobody who shows it has this one any more: it counts for nobody.
+            under_way.go_on(now);
+        }
+        fetch.under_way = Some(under_way);
+        self.fetch_on(place, now);
     }
 
-    fn ask_for_electorate(&mut self, place: usize, now: Now) {
-        let Some(wanted) = &mut self.electorate_fetch.under_way else { return };
-        wanted.asked = now;
-        let from = u16::try_from(wanted.electors.len()).unwrap_or(u16::MAX);
-        let wanted = Block::ElectorateWanted(RosterWanted { digest: wanted.digest, from });
+    /// Asks for what is wanted next, or takes what is whole.
+    fn fetch_on(&mut self, place: usize, now: Now) {
+        if let Some(whole) = self.electorate_fetch.under_way.take_if(|under_way| under_way.is_whole()) {
+            return self.merge_electorates(whole.whole, now);
+        }
+        let Some(under_way) = &mut self.electorate_fetch.under_way else { return };
+        under_way.asked = now;
+        let from = u16::try_from(under_way.electors.len()).unwrap_or(u16::MAX);
+        let wanted = Block::ElectorateWanted(RosterWanted { digest: under_way.wanted, from });
         self.send_out_of_turn(place, Flags { last: true, ..Flags::default() }, vec![wanted], now);
     }
 
-    /// A peer asked for our electorate.
+    /// A peer asked for an electorate that counts for this agent.
     pub(super) fn send_electorate(&mut self, place: usize, wanted: RosterWanted, now: Now) {
-        let Some(newest) = self.ballot.newest().filter(|newest| newest.digest == wanted.digest) else { return };
-        let electors = newest.electorate.electors();
+        let Some(counted) = self.ballot.all().find(|counted| counted.digest == wanted.digest) else { return };
+        let electors = counted.electorate.electors();
         let rest = electors.get(usize::from(wanted.from)..).unwrap_or_default();
         let part = ElectoratePart {
-            digest: newest.digest,
-            floor: newest.electorate.floor(),
+            digest: counted.digest,
+            floor: counted.electorate.floor(),
             total: u16::try_from(electors.len()).unwrap_or(u16::MAX),
             from: wanted.from,
             electors: rest.iter().take(ELECTORS_IN_A_PART).copied().collect(),
         };
-        let flags = Flags { last: true, ..Flags::default() };
-        self.send_out_of_turn(place, flags, vec![Block::Electorate(Arc::new(part))], now);
+        let others = self.ballot.all().map(|counted| counted.digest).filter(|&digest| digest != wanted.digest);
+        let blocks = vec![Block::AlsoCounted(others.collect()), Block::Electorate(Arc::new(part))];
+        self.send_out_of_turn(place, Flags { last: true, ..Flags::default() }, blocks, now);
+    }
+
+    /// What counts for a peer beside the electorate that it shows.
+    pub(super) fn learn_also_counted(&mut self, datagram: &Datagram, digests: &[Digest]) {
+        let Some(under_way) = &mut self.electorate_fetch.under_way else { return };
+        let is_about_it = |block: &Block| matches!(block, Block::Electorate(part) if part.digest == under_way.shown);
+        if under_way.wanted == under_way.shown && datagram.blocks.iter().any(is_about_it) {
+            let held = |digest: &Digest| self.ballot.all().any(|counted| counted.digest == *digest);
+            under_way.left = digests.iter().take(MOST_FORMER).filter(|digest| !held(digest)).copied().collect();
+        }
     }
 
     /// A part of an electorate arrived: the next is asked for at once, but only if this one was of use.
     pub(super) fn receive_electorate(&mut self, place: usize, part: &ElectoratePart, now: Now) {
-        let received = |fetch: &ElectorateFetch| fetch.under_way.as_ref().map(|under_way| under_way.electors.len());
-        let before = received(&self.electorate_fetch);
-        if let Some(electorate) = self.electorate_fetch.add(part) {
-            self.merge_electorate(&electorate, now);
-        } else if received(&self.electorate_fetch) > before {
-            self.ask_for_electorate(place, now);
+        if self.electorate_fetch.under_way.as_mut().is_some_and(|under_way| under_way.add(part, now)) {
+            self.fetch_on(place, now);
         }
     }
 
-    fn merge_electorate(&mut self, other: &Electorate, now: Now) {
-        if self.ballot.is_full() {
-            return;
-        }
-        self.electorate_fetch.remember(other.digest());
-        let merged = self.ballot.newest().map_or_else(|| other.clone(), |newest| newest.electorate.merged(other));
+    /// The electorate that a peer showed, and those that count beside it.
+    fn merge_electorates(&mut self, whole: Vec<Electorate>, now: Now) {
+        let mut whole = whole.into_iter();
+        let Some(shown) = whole.next().filter(|_| !self.ballot.is_full()) else { return };
+        self.electorate_fetch.remember(shown.digest());
+        let until = self.until_everybody_knows(now);
+        self.ballot.count_too(whole, &self.ids, until);
+        let merged = self.ballot.newest().map_or_else(|| shown.clone(), |newest| newest.electorate.merged(&shown));
         self.adopt_electorate(merged, now);
     }
 
@@ -183,18 +228,26 @@ mod tests {
         }
     }
 
-    fn fetching(digest: Digest) -> ElectorateFetch {
-        let under_way = UnderWay { digest, electors: Vec::new(), floor: Floor::default(), asked: Now::START };
-        ElectorateFetch { under_way: Some(under_way), ..ElectorateFetch::default() }
-    }
-
     #[test]
     fn an_electorate_is_whole_when_its_parts_add_up_to_its_digest() {
         let electorate = Electorate::first((1..=5).map(NodeId), 7);
-        let mut fetch = fetching(electorate.digest());
-        assert_eq!(fetch.add(&part(&electorate, 0, 3)), None);
-        assert_eq!(fetch.add(&part(&electorate, 0, 3)), None, "a repeated part adds nothing");
-        assert_eq!(fetch.add(&part(&electorate, 3, 3)), Some(electorate));
+        let mut fetch = UnderWay::of(electorate.digest(), Now::START);
+        assert!(fetch.add(&part(&electorate, 0, 3), Now::START));
+        assert!(!fetch.add(&part(&electorate, 0, 3), Now::START), "a repeated part adds nothing");
+        assert!(fetch.add(&part(&electorate, 3, 3), Now::START));
+        assert!(fetch.is_whole());
+        assert_eq!(fetch.whole, [electorate]);
+    }
+
+    #[test]
+    fn those_that_count_beside_it_come_after_it() {
+        let newest = Electorate::first((1..=5).map(NodeId), 0);
+        let former = Electorate::first((1..=3).map(NodeId), 0);
+        let mut fetch = UnderWay { left: vec![former.digest()], ..UnderWay::of(newest.digest(), Now::START) };
+        assert!(fetch.add(&part(&newest, 0, 5), Now::START));
+        assert_eq!((fetch.is_whole(), fetch.wanted), (false, former.digest()));
+        assert!(fetch.add(&part(&former, 0, 5), Now::START));
+        assert_eq!((fetch.is_whole(), fetch.whole), (true, vec![newest, former]));
     }
 
     #[test]
@@ -202,6 +255,8 @@ mod tests {
         let electorate = Electorate::first((1..=3).map(NodeId), 0);
         let mut forged = part(&electorate, 0, 3);
         forged.floor = Floor { stamp: 9, members: 0 };
-        assert_eq!(fetching(electorate.digest()).add(&forged), None);
+        let mut fetch = UnderWay::of(electorate.digest(), Now::START);
+        fetch.add(&forged, Now::START);
+        assert_eq!((fetch.is_whole(), fetch.whole.len(), fetch.electors.len()), (false, 0, 0));
     }
 }

@@ -259,7 +259,7 @@ impl Detector {
     }
 
     /// Bound and settling from now: who has not heard of a change by then is behind a cut that is known by then.
-    fn until_everybody_knows(&self, now: Now) -> Now {
+    pub(super) fn until_everybody_knows(&self, now: Now) -> Now {
         let timing = &self.settings.timing;
         now + timing.detection_bound() * 2 + timing.confirm_period * 4
     }

@@ -268,6 +268,7 @@ impl Detector {
             Block::Slept(slept) => self.learn_slept(place, *slept, now),
             Block::Hello(hello) => self.learn_hello(place, hello),
             Block::ElectorateWanted(wanted) => self.send_electorate(place, *wanted, now),
+            Block::AlsoCounted(digests) => self.learn_also_counted(datagram, digests),
             Block::Electorate(part) => self.receive_electorate(place, part, now),
             Block::NodesWanted(ids) => self.introduce(place, ids, now),
             Block::Introduction(node) => self.meet(node, now),

@@ -41,6 +41,7 @@ const ELECTORATE_WANTED: u8 = 10;
 const ELECTORATE: u8 = 11;
 const NODES_WANTED: u8 = 12;
 const INTRODUCTION: u8 = 13;
+const ALSO_COUNTED: u8 = 14;
 
 /// No address.
 const NOWHERE: u8 = 0;
@@ -62,6 +63,7 @@ fn code(block: &Block) -> u8 {
         Block::Electorate(_) => ELECTORATE,
         Block::NodesWanted(_) => NODES_WANTED,
         Block::Introduction(_) => INTRODUCTION,
+        Block::AlsoCounted(_) => ALSO_COUNTED,
     }
 }
 
@@ -84,6 +86,7 @@ fn body_size(block: &Block) -> usize {
         Block::Roster(part) => 8 + 8 * part.ids.len(),
         Block::Electorate(part) => membership::part_size(part),
         Block::NodesWanted(ids) => 8 * ids.len(),
+        Block::AlsoCounted(digests) => 4 * digests.len(),
         Block::Introduction(node) => membership::introduction_size(node),
     }
 }
@@ -117,6 +120,7 @@ pub(super) fn write(block: &Block, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         Block::Hello(hello) => write_hello(hello, out)?,
         Block::Electorate(part) => membership::write_part(part, out),
         Block::NodesWanted(ids) => ids.iter().for_each(|id| out.extend_from_slice(&id.0.to_be_bytes())),
+        Block::AlsoCounted(digests) => digests.iter().for_each(|it| out.extend_from_slice(&it.0.to_be_bytes())),
         Block::Introduction(node) => membership::write_introduction(node, out)?,
         Block::RosterWanted(wanted) | Block::ElectorateWanted(wanted) => {
             out.extend_from_slice(&wanted.digest.0.to_be_bytes());
@@ -237,6 +241,7 @@ fn read(code: u8, body: &[u8]) -> Result<Option<Block>, Malformed> {
         ELECTORATE_WANTED => Some(Block::ElectorateWanted(read_wanted(&mut body)?)),
         ELECTORATE => Some(Block::Electorate(Arc::new(membership::read_part(&mut body)?))),
         NODES_WANTED => Some(Block::NodesWanted(membership::read_ids(&mut body)?)),
+        ALSO_COUNTED => Some(Block::AlsoCounted(membership::read_digests(&mut body)?)),
         INTRODUCTION => Some(Block::Introduction(membership::read_introduction(&mut body)?.into())),
         _ => return Ok(None),
     };

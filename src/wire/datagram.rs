@@ -139,6 +139,8 @@ pub enum Block {
     Roster(Arc<RosterPart>),
     /// Send me the electorate of this digest, from this index on.
     ElectorateWanted(RosterWanted),
+    /// Beside the electorate of this datagram, these count for the sender too: it replaced them a moment ago.
+    AlsoCounted(Vec<Digest>),
     /// A part of an electorate.
     Electorate(Arc<ElectoratePart>),
     /// Introduce these nodes to me: I know only their ids.

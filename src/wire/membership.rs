@@ -81,6 +81,14 @@ pub(super) fn read_ids(body: &mut Reader<'_>) -> Result<Vec<NodeId>, Malformed> 
     Ok(ids)
 }
 
+pub(super) fn read_digests(body: &mut Reader<'_>) -> Result<Vec<Digest>, Malformed> {
+    let mut digests = Vec::new();
+    while !body.is_empty() {
+        digests.push(Digest(body.u32()?));
+    }
+    Ok(digests)
+}
+
 pub(super) fn introduction_size(node: &Introduction) -> usize {
     2 + node.name.len() + node.zone.len() + socket_address_size(node.address)
 }

@@ -104,6 +104,7 @@ BLOCKS = {
     "electorate": (11, electorate_body),
     "nodes_wanted": (12, lambda ids: b"".join(map(bytes.fromhex, ids))),
     "introduction": (13, introduction_body),
+    "also_counted": (14, lambda digests: struct.pack(f">{len(digests)}I", *digests)),
 }
 
 
@@ -212,7 +213,7 @@ def good():
     yield "electorate-wanted", vector("a peer counts by another electorate, which is asked for", fields(
         blocks=[{"electorate_wanted": {"digest": 0xBADCAB1E, "from": 1}}]))
     yield "electorate-part", vector("one joined, one was removed; nine addresses have no name yet", fields(
-        blocks=[{"electorate": ELECTORATE}]))
+        blocks=[{"also_counted": [0xDEADBEEF, 0xCAFEF00D]}, {"electorate": ELECTORATE}]))
     yield "nodes-wanted", vector("two members of an electorate that the sender does not know", fields(
         blocks=[{"nodes_wanted": [entry["id"] for entry in ELECTORATE["electors"]]}]))
     yield "introductions", vector("they are introduced", fields(blocks=[
