@@ -226,11 +226,14 @@ impl Detector {
             && listing.unnamed.iter().all(|&address| name_of(address).is_some_and(is_in))
     }
 
-    /// Whether a node is missing from the lists and silent for so long that it is gone for good.
+    /// Whether a node is missing from the lists, and heard by nobody here, for so long that it is gone for good.
     fn is_gone(&self, id: NodeId, now: Now) -> bool {
         let silent = self.place_of(id).is_none_or(|place| {
             let link = &self.peers[place].link;
-            !link.is_up() && link.last_heard().is_none_or(|heard| now.since(heard) >= ABSENCE)
+            // Whom others of this side hear is there, and they would let it in again.
+            !self.publication.joined.has(place)
+                && !link.is_up()
+                && link.last_heard().is_none_or(|heard| now.since(heard) >= ABSENCE)
         });
         id != self.id && silent && self.membership.is_long_missing(id)
     }
