@@ -12,6 +12,7 @@ use super::ballot::Counted;
 use super::bits::Bits;
 use super::electorate::Electorate;
 use super::event::{Event, LeaveReason};
+use super::peer::Peer;
 use super::settings::WriteQuorum;
 use super::time::Now;
 use super::{Detector, Listing};
@@ -99,10 +100,17 @@ impl Detector {
     /// Whether the newest list has a node, by its name or by its address.
     fn is_listed(&self, id: NodeId) -> bool {
         let Some(listing) = &self.membership.listing else { return true };
-        let address = self.place_of(id).map(|place| self.peers[place].address);
+        let is_there = |address: SocketAddr| listing.addresses.contains(&address) && !self.is_taken_over(id, address);
         listing.ids.contains(&id)
-            || address.is_some_and(|address| listing.addresses.contains(&address))
-            || self.contacts.addresses_of(id).any(|address| listing.addresses.contains(&address))
+            || self.place_of(id).is_some_and(|place| is_there(self.peers[place].address))
+            || self.contacts.addresses_of(id).any(is_there)
+    }
+
+    /// Whether another agent is at the address of one that is not heard.
+    pub(super) fn is_taken_over(&self, id: NodeId, address: SocketAddr) -> bool {
+        let is_heard = |peer: &Peer| peer.id == self.id || peer.link.is_up();
+        let silent = self.place_of(id).is_none_or(|place| !is_heard(&self.peers[place]));
+        silent && self.peers.iter().any(|peer| peer.id != id && peer.address == address && is_heard(peer))
     }
 
     /// Looks after electorate and roster: often while the electorate is being founded, then twice per bound.

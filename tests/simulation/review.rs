@@ -10,6 +10,7 @@ use netsplit::simulation::{Discovery, World};
 use crate::{default_timing, lossy};
 
 const BY_NAME: Discovery = Discovery { period: Duration::from_secs(10), names: true };
+const BY_ADDRESS: Discovery = Discovery { names: false, ..BY_NAME };
 
 fn made_of(world: &mut World, hosts: &[usize], discovery: Discovery) {
     world.discover(discovery, hosts);
@@ -48,4 +49,47 @@ fn a_node_that_others_hear_stays_though_it_is_missing_from_the_lists_and_one_age
     assert!(sizes.keys().all(|&(_, size)| size == 5), "seconds by host and size of the electorate: {sizes:?}");
     let left = world.told().iter().filter(|told| matches!(told.event, Event::PeerLeft { .. })).count();
     assert_eq!(left, 0);
+}
+
+#[test]
+fn a_node_whose_address_another_one_took_over_leaves() {
+    for discovery in [BY_ADDRESS, BY_NAME] {
+        let mut world = World::new(6, default_timing(), lossy(0.0), 3);
+        world.move_host(5, 77);
+        made_of(&mut world, &[0, 1, 2, 3, 5], discovery);
+        world.lose(5);
+        world.list(5, false);
+        world.move_host(4, 77);
+        world.list(4, true);
+        world.start(4, false);
+        world.run_for(Duration::from_secs(120));
+        for host in 0..5 {
+            let view = view(&world, host);
+            assert_eq!((view.electorate, view.nodes.len()), (5, 5), "{discovery:?}: {}", world.name(host));
+            assert_eq!(mode(&world, host), Mode::Normal, "{discovery:?}: {}", world.name(host));
+        }
+    }
+}
+
+#[test]
+fn a_restarted_agent_takes_no_dead_node_for_alive_because_another_one_has_its_address() {
+    for state in [true, false] {
+        let mut world = World::new(6, default_timing(), lossy(0.0), 3);
+        world.move_host(5, 77);
+        made_of(&mut world, &[0, 1, 2, 3, 5], BY_NAME);
+        world.lose(5);
+        world.run_for(Duration::from_secs(20));
+        world.list(5, false);
+        world.move_host(4, 77);
+        world.list(4, true);
+        world.start(4, false);
+        world.run_for(Duration::from_secs(10));
+        world.stop(0);
+        world.run_for(Duration::from_secs(2));
+        world.start(0, state);
+        world.run_for(Duration::from_secs(20));
+        let opened: Vec<_> =
+            world.told().iter().filter(|told| matches!(told.event, Event::PartitionOpened(_))).collect();
+        assert!(opened.is_empty(), "{state}: {opened:?}");
+    }
 }
