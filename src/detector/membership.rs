@@ -33,6 +33,8 @@ pub(super) struct Membership {
     /// Since when somebody else could change the electorate, and has not.
     waiting: Option<Now>,
     changed: Option<Now>,
+    /// Whom an operator forgot before the electorate was founded: the list may go on naming them.
+    forgotten: BTreeSet<NodeId>,
     next_look: Now,
 }
 
@@ -227,7 +229,8 @@ impl Detector {
             let peer = self.peers.iter().find(|peer| peer.address == address && peer.link.is_up());
             peer.map(|peer| peer.id).or_else(|| self.contacts.name_of(address))
         };
-        let is_in = |id| electorate.has(id);
+        let forgotten = &self.membership.forgotten;
+        let is_in = |id| electorate.has(id) || electorate.has_removed(id) && forgotten.contains(&id);
         let floor = usize::from(electorate.floor().members);
         floor <= electorate.names().max(listing.addresses.len())
             && listing.ids.iter().copied().all(is_in)
@@ -324,7 +327,11 @@ impl Detector {
             return;
         }
         if let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.has(id)) {
-            let changed = newest.electorate.changed(&[], &[id]);
+            let mut changed = newest.electorate.changed(&[], &[id]);
+            if changed.is_in_foundation() {
+                changed = changed.with_lower_floor();
+                self.membership.forgotten.insert(id);
+            }
             self.adopt_electorate(changed, now);
         } else if self.place_of(id).is_some() {
             self.part_from(id, LeaveReason::Removed);

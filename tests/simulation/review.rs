@@ -93,3 +93,24 @@ fn a_restarted_agent_takes_no_dead_node_for_alive_because_another_one_has_its_ad
         assert!(opened.is_empty(), "{state}: {opened:?}");
     }
 }
+
+#[test]
+fn who_is_forgotten_before_the_electorate_was_whole_is_not_waited_for() {
+    for listed in [true, false] {
+        let mut world = World::new(3, default_timing(), lossy(0.0), 1);
+        world.discover(BY_NAME, &[0, 1, 2]);
+        world.start(0, false);
+        world.start(1, false);
+        world.run_for(Duration::from_secs(20));
+        assert_eq!(mode(&world, 0), Mode::Starting, "it was never whole");
+        if !listed {
+            world.list(2, false);
+            world.run_for(Duration::from_secs(12));
+        }
+        world.forget(0, 2);
+        world.run_for(Duration::from_secs(20));
+        for host in 0..2 {
+            assert_eq!(mode(&world, host), Mode::Normal, "listed {listed}: {}", world.name(host));
+        }
+    }
+}
