@@ -59,9 +59,6 @@ impl Detector {
         if handshake.hello.is_some_and(|hello| hello.name != self.peers[place].member.name) {
             return self.refuse(Refusal::WrongName);
         }
-        if let Some(newest) = handshake.newest {
-            self.adopt_incarnation(newest, now);
-        }
         let proof = match found_at {
             Some(_) => Proof::AtAddress,
             None => handshake.answer.map_or(Proof::None, Proof::Answer),
@@ -174,6 +171,9 @@ impl Detector {
     pub(super) fn accept(&mut self, place: usize, arrived: &Arrived<'_>, now: Now) {
         let Arrived { datagram, handshake, found_at, .. } = arrived;
         self.counters.received += 1;
+        if let Some(newest) = handshake.newest {
+            self.adopt_incarnation(newest, now);
+        }
         if let Some(reason) = datagram.flags.goodbye {
             return self.see_off(place, reason, now);
         }

@@ -114,3 +114,24 @@ fn who_is_forgotten_before_the_electorate_was_whole_is_not_waited_for() {
         }
     }
 }
+
+#[test]
+fn what_was_said_to_a_run_before_renumbers_none_when_it_is_sent_again() {
+    let mut world = World::new(3, default_timing(), lossy(0.0), 1);
+    made_of(&mut world, &[0, 1, 2], BY_NAME);
+    world.jump_clock(0, -86_400_000_000);
+    world.kill(0);
+    world.record();
+    world.start(0, false);
+    world.run_for(Duration::from_secs(5));
+    let recorded: Vec<_> = world.recorded().into_iter().filter(|(_, to, _)| *to == 0).collect();
+    world.cut(&[vec![0], vec![1, 2]]);
+    world.kill(0);
+    world.start(0, false);
+    let before = world.detector(0).unwrap().incarnation();
+    for (_, _, datagram) in recorded {
+        world.inject(0, datagram);
+    }
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.detector(0).unwrap().incarnation(), before);
+}
