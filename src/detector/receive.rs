@@ -137,9 +137,11 @@ impl Detector {
     /// A run speaks that has not proved itself: the link is unknown, not down, until it has.
     fn doubt(&mut self, place: usize, run: Incarnation, now: Now) {
         let timing = self.settings.timing;
-        if self.peers[place].doubted.replace(run) == Some(run) {
+        // Only a later run than the last: two recordings, sent in turn, would hide a silence for ever.
+        if self.peers[place].doubted >= Some(run) {
             return;
         }
+        self.peers[place].doubted = Some(run);
         if self.peers[place].link.become_unknown(now, &timing) {
             self.inquiry.speaks(self.peers[place].id, now);
             self.row.touch();

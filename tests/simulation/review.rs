@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use netsplit::detector::event::Event;
+use netsplit::detector::link::LinkState;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::view::View;
 use netsplit::simulation::{Discovery, World};
@@ -134,4 +135,29 @@ fn what_was_said_to_a_run_before_renumbers_none_when_it_is_sent_again() {
     }
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.detector(0).unwrap().incarnation(), before);
+}
+
+#[test]
+fn recordings_of_two_runs_sent_in_turn_do_not_hide_a_silence() {
+    let mut world = World::new(3, default_timing(), lossy(0.0), 1);
+    made_of(&mut world, &[0, 1, 2], BY_NAME);
+    world.record();
+    world.run_for(Duration::from_secs(2));
+    world.kill(2);
+    world.start(2, true);
+    world.run_for(Duration::from_secs(5));
+    let of_two = |(from, to, datagram)| (from == 2 && to == 0).then_some(datagram);
+    let recorded: Vec<_> = world.recorded().into_iter().filter_map(of_two).collect();
+    world.lose(2);
+    world.kill(0);
+    world.start(0, true);
+    world.run_for(Duration::from_secs(10));
+    let link_of_two = |world: &World| view(world, 0).nodes.iter().find(|node| node.member.name == "n002").unwrap().link;
+    assert_eq!(link_of_two(&world), Some(LinkState::Down));
+    for turn in 0..20 {
+        let again = if turn % 2 == 0 { recorded.first() } else { recorded.last() };
+        world.inject(0, again.unwrap().clone());
+        world.run_for(Duration::from_secs(1));
+    }
+    assert_eq!(link_of_two(&world), Some(LinkState::Down));
 }
