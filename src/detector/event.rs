@@ -139,7 +139,8 @@ pub enum Event {
     },
     /// A peer knew a later run of this node than this one: the clock was set back. The run was renumbered.
     IncarnationAdopted {
-        /// The number from now on.
+        /// The number from now on. Every record has an `incarnation` already.
+        #[serde(rename = "adopted")]
         incarnation: Incarnation,
     },
 }
