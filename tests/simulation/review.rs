@@ -7,6 +7,7 @@ use netsplit::detector::link::LinkState;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::view::View;
 use netsplit::simulation::{Discovery, World};
+use netsplit::wire::Block;
 
 use crate::{default_timing, lossy};
 
@@ -160,4 +161,31 @@ fn recordings_of_two_runs_sent_in_turn_do_not_hide_a_silence() {
         world.run_for(Duration::from_secs(1));
     }
     assert_eq!(link_of_two(&world), Some(LinkState::Down));
+}
+
+#[test]
+fn one_hello_that_is_sent_again_makes_an_agent_say_one_hello() {
+    let mut world = World::new(4, default_timing(), lossy(0.0), 1);
+    world.move_host(2, 77);
+    world.discover(BY_NAME, &[0, 1, 2]);
+    world.start(0, false);
+    world.start(1, false);
+    world.record();
+    world.start(2, false);
+    world.run_for(Duration::from_secs(12));
+    let recorded = world.recorded();
+    let says = |block: &Block| matches!(block, Block::Hello(_));
+    let hello = recorded.iter().find(|(from, to, said)| (*from, *to) == (2, 0) && said.blocks.iter().any(says));
+    let hello = hello.unwrap().2.clone();
+    world.kill(2);
+    world.move_host(2, 78);
+    world.start(2, true);
+    world.run_for(Duration::from_secs(30));
+    // Now somebody else is where it was.
+    world.move_host(3, 77);
+    world.record();
+    world.inject(0, hello);
+    world.run_for(Duration::from_secs(60));
+    let said = world.recorded().iter().filter(|(from, to, _)| *from == 0 && *to == 3).count();
+    assert!(said <= 1, "{said}");
 }
