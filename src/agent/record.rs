@@ -102,4 +102,14 @@ mod tests {
             r#"{"time":"2026-11-21T12:00:00.001500Z","hlc":"000000000000001f","cluster":"production","node":"node-1","incarnation":7,"event":"agent_stopped","reason":"stopped"}"#
         );
     }
+
+    #[test]
+    fn no_key_is_there_twice_when_a_run_is_renumbered() {
+        let identity = Identity { cluster: "production".into(), node: "node-1".into() };
+        let moment = Moment { now: Now::START, wall: Duration::ZERO };
+        let event = Event::IncarnationAdopted { incarnation: Incarnation(8) };
+        let text = serde_json::to_string(&identity.record(event, Incarnation(8), Stamp::from_bits(0), moment)).unwrap();
+        assert_eq!(text.matches("\"incarnation\":").count(), 1, "{text}");
+        assert!(text.ends_with(r#""event":"incarnation_adopted","adopted":8}"#), "{text}");
+    }
 }

@@ -25,6 +25,9 @@ const MOST_OF_ONE: usize = 2;
 /// For how long an address is tried that no list has.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long one is left alone that says again and again where it is.
+const REST: Duration = Duration::from_secs(1);
+
 /// How often an address is tried that has not answered for so long.
 const RARELY: Duration = Duration::from_secs(30);
 
@@ -40,8 +43,10 @@ pub(super) struct Contacts {
 enum Reason {
     /// The discovery lists it and knows no name.
     Unnamed,
-    /// This node of the roster is said to be there now.
+    /// The discovery lists this node of the roster there now.
     Moved(NodeId),
+    /// It says so itself in a hello, which may be a recording: it is called once for each.
+    Says(NodeId),
     /// This member of the electorate is said to be there.
     Introduced(NodeId),
 }
@@ -55,12 +60,18 @@ struct Contact {
     next: Now,
 }
 
+impl Reason {
+    fn expects(self) -> Option<NodeId> {
+        match self {
+            Self::Unnamed => None,
+            Self::Moved(id) | Self::Says(id) | Self::Introduced(id) => Some(id),
+        }
+    }
+}
+
 impl Contact {
     fn expects(&self) -> Option<NodeId> {
-        match self.reason {
-            Reason::Unnamed => None,
-            Reason::Moved(id) | Reason::Introduced(id) => Some(id),
-        }
+        self.reason.expects()
     }
 }
 
@@ -91,11 +102,23 @@ impl Contacts {
     }
 
     fn add(&mut self, address: SocketAddr, reason: Reason, first: Now) {
-        let same = self.by_address.get(&address).is_some_and(|contact| contact.reason == reason);
+        let says = matches!(reason, Reason::Says(_));
+        let known = self.by_address.get_mut(&address).filter(|contact| {
+            contact.reason == reason || says && contact.named.is_none() && contact.expects() == reason.expects()
+        });
+        if let Some(known) = known {
+            if says && known.reason == reason {
+                // Its answer to the call says it again.
+                let again = first.max(known.next - PATIENCE + REST);
+                known.next = known.next.min(again);
+                self.next = Some(self.next.map_or(again, |next| next.min(again)));
+            }
+            return;
+        }
         let of_one = |id| self.by_address.values().filter(|contact| contact.expects() == Some(id)).count();
         let expected = Contact { reason, nonce: None, named: None, since: first, next: first };
         let crowded = expected.expects().is_some_and(|id| of_one(id) >= MOST_OF_ONE);
-        if !same && !crowded && self.by_address.len() < MOST {
+        if !crowded && self.by_address.len() < MOST {
             self.by_address.insert(address, expected);
             self.next = Some(self.next.map_or(first, |next| next.min(first)));
         }
@@ -155,7 +178,7 @@ impl Detector {
     pub(super) fn look_where_it_says(&mut self, place: usize, hello: &Hello, seen: IpAddr, is_rival: bool, now: Now) {
         let (peer, address) = (&self.peers[place], reachable(hello.address, seen));
         if peer.address != address && (!peer.link.is_up() || is_rival) && !address.ip().is_unspecified() {
-            self.contacts.add(address, Reason::Moved(peer.id), now);
+            self.contacts.add(address, Reason::Says(peer.id), now);
         }
     }
 
@@ -209,7 +232,11 @@ impl Detector {
         let Some(contact) = self.contacts.by_address.get_mut(&address) else { return };
         let random = &mut self.random;
         let nonce = *contact.nonce.get_or_insert_with(|| fresh_nonce(random));
-        let pause = if now.since(contact.since) < PATIENCE { period } else { RARELY.max(period) };
+        let pause = match contact.reason {
+            Reason::Says(_) => PATIENCE,
+            _ if now.since(contact.since) < PATIENCE => period,
+            _ => RARELY.max(period),
+        };
         contact.next = now + pause;
         let expected = contact.expects();
         let sequence = expected.and_then(|id| self.place_of(id)).map_or(Sequence(1), |place| {

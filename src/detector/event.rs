@@ -59,7 +59,7 @@ pub enum Event {
         peer: String,
         /// What its silence was.
         cause: CloseCause,
-        /// Whether it lived through its silence; absent if it cannot be told.
+        /// Whether it lived through its silence; null if it cannot be told.
         confirmed: Option<bool>,
     },
     /// An agent that nobody hears does not run, on a machine that does. No partition.
@@ -75,7 +75,7 @@ pub enum Event {
         peer: String,
         /// What its silence was.
         cause: CloseCause,
-        /// Whether it lived through its silence; absent if it cannot be told.
+        /// Whether it lived through its silence; null if it cannot be told.
         confirmed: Option<bool>,
     },
     /// Links that were declared down within one settle time.
@@ -112,7 +112,7 @@ pub enum Event {
         /// For how long it was open.
         #[serde(rename = "duration_seconds", serialize_with = "seconds")]
         duration: Duration,
-        /// Whether nodes across the cut lived through it; absent if it cannot be told.
+        /// Whether nodes across the cut lived through it; null if it cannot be told.
         confirmed: Option<bool>,
     },
     /// What this side may do changed.
@@ -141,7 +141,8 @@ pub enum Event {
     },
     /// A peer knew a later run of this node than this one: the clock was set back. The run was renumbered.
     IncarnationAdopted {
-        /// The number from now on.
+        /// The number from now on. Every record has an `incarnation` already.
+        #[serde(rename = "adopted")]
         incarnation: Incarnation,
     },
 }

@@ -145,7 +145,10 @@ impl Inquiry {
 impl Detector {
     /// A link is late as the row shows it, or down: another opinion is wanted.
     pub(super) fn inquire(&mut self, place: usize, now: Now) {
-        if self.ever_heard(place).is_some() && self.inquiry.begin(self.peers[place].id) {
+        let (id, address) = (self.peers[place].id, self.peers[place].address);
+        // What answers there is another agent, and says nothing of this one.
+        let can_be_asked = self.ever_heard(place).is_some() && !self.is_taken_over(id, address);
+        if can_be_asked && self.inquiry.begin(id) {
             self.ask_in_turn(now);
         }
     }

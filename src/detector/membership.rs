@@ -12,6 +12,7 @@ use super::ballot::Counted;
 use super::bits::Bits;
 use super::electorate::Electorate;
 use super::event::{Event, LeaveReason};
+use super::peer::Peer;
 use super::settings::WriteQuorum;
 use super::time::Now;
 use super::{Detector, Listing};
@@ -32,6 +33,8 @@ pub(super) struct Membership {
     /// Since when somebody else could change the electorate, and has not.
     waiting: Option<Now>,
     changed: Option<Now>,
+    /// Whom an operator forgot before the electorate was founded: the list may go on naming them.
+    forgotten: BTreeSet<NodeId>,
     next_look: Now,
 }
 
@@ -99,10 +102,17 @@ impl Detector {
     /// Whether the newest list has a node, by its name or by its address.
     fn is_listed(&self, id: NodeId) -> bool {
         let Some(listing) = &self.membership.listing else { return true };
-        let address = self.place_of(id).map(|place| self.peers[place].address);
+        let is_there = |address: SocketAddr| listing.addresses.contains(&address) && !self.is_taken_over(id, address);
         listing.ids.contains(&id)
-            || address.is_some_and(|address| listing.addresses.contains(&address))
-            || self.contacts.addresses_of(id).any(|address| listing.addresses.contains(&address))
+            || self.place_of(id).is_some_and(|place| is_there(self.peers[place].address))
+            || self.contacts.addresses_of(id).any(is_there)
+    }
+
+    /// Whether another agent is at the address of one that is not heard.
+    pub(super) fn is_taken_over(&self, id: NodeId, address: SocketAddr) -> bool {
+        let is_heard = |peer: &Peer| peer.id == self.id || peer.link.is_up();
+        let silent = self.place_of(id).is_none_or(|place| !is_heard(&self.peers[place]));
+        silent && self.peers.iter().any(|peer| peer.id != id && peer.address == address && is_heard(peer))
     }
 
     /// Looks after electorate and roster: often while the electorate is being founded, then twice per bound.
@@ -213,24 +223,27 @@ impl Detector {
         side.iter().filter_map(|owner| self.peers[owner].valid_row()).all(|row| !row.absent.has(place))
     }
 
-    /// Whether everybody whom the discovery lists is known by name and belongs, or was removed.
+    /// Whether everybody whom the discovery lists is known by name and belongs, or was forgotten here.
     fn has_all_listed(&self, electorate: &Electorate, listing: &Listed) -> bool {
         let heard = self.peers.iter().filter(|peer| peer.link.is_up()).map(|peer| (peer.address, peer.id));
         let heard: BTreeMap<SocketAddr, NodeId> = heard.collect();
         let name_of = |address| heard.get(&address).copied().or_else(|| self.contacts.name_of(address));
-        // Who was removed is known as well: an operator may have had it forgotten.
-        let is_in = |id| electorate.get(id).is_some();
+        let forgotten = &self.membership.forgotten;
+        let is_in = |id| electorate.has(id) || electorate.has_removed(id) && forgotten.contains(&id);
         let floor = usize::from(electorate.floor().members);
         floor <= electorate.names().max(listing.addresses.len())
             && listing.ids.iter().copied().all(is_in)
             && listing.unnamed.iter().all(|&address| name_of(address).is_some_and(is_in))
     }
 
-    /// Whether a node is missing from the lists and silent for so long that it is gone for good.
+    /// Whether a node is missing from the lists, and heard by nobody here, for so long that it is gone for good.
     fn is_gone(&self, id: NodeId, now: Now) -> bool {
         let silent = self.place_of(id).is_none_or(|place| {
             let link = &self.peers[place].link;
-            !link.is_up() && link.last_heard().is_none_or(|heard| now.since(heard) >= ABSENCE)
+            // Whom others of this side hear is there, and they would let it in again.
+            !self.publication.joined.has(place)
+                && !link.is_up()
+                && link.last_heard().is_none_or(|heard| now.since(heard) >= ABSENCE)
         });
         id != self.id && silent && self.membership.is_long_missing(id)
     }
@@ -313,8 +326,11 @@ impl Detector {
             return;
         }
         if let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.has(id)) {
-            let changed = newest.electorate.changed(&[], &[id]);
-            let changed = if changed.is_in_foundation() { changed.with_lower_floor() } else { changed };
+            let mut changed = newest.electorate.changed(&[], &[id]);
+            if changed.is_in_foundation() {
+                changed = changed.with_lower_floor();
+                self.membership.forgotten.insert(id);
+            }
             self.adopt_electorate(changed, now);
         } else if self.place_of(id).is_some() {
             self.part_from(id, LeaveReason::Removed);

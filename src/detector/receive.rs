@@ -59,9 +59,6 @@ impl Detector {
         if handshake.hello.is_some_and(|hello| hello.name != self.peers[place].member.name) {
             return self.refuse(Refusal::WrongName);
         }
-        if let Some(newest) = handshake.newest {
-            self.adopt_incarnation(newest, now);
-        }
         let proof = match found_at {
             Some(_) => Proof::AtAddress,
             None => handshake.answer.map_or(Proof::None, Proof::Answer),
@@ -140,9 +137,11 @@ impl Detector {
     /// A run speaks that has not proved itself: the link is unknown, not down, until it has.
     fn doubt(&mut self, place: usize, run: Incarnation, now: Now) {
         let timing = self.settings.timing;
-        if self.peers[place].doubted.replace(run) == Some(run) {
+        // Only a later run than the last: two recordings, sent in turn, would hide a silence for ever.
+        if self.peers[place].doubted >= Some(run) {
             return;
         }
+        self.peers[place].doubted = Some(run);
         if self.peers[place].link.become_unknown(now, &timing) {
             self.inquiry.speaks(self.peers[place].id, now);
             self.row.touch();
@@ -174,6 +173,9 @@ impl Detector {
     pub(super) fn accept(&mut self, place: usize, arrived: &Arrived<'_>, now: Now) {
         let Arrived { datagram, handshake, found_at, .. } = arrived;
         self.counters.received += 1;
+        if let Some(newest) = handshake.newest {
+            self.adopt_incarnation(newest, now);
+        }
         if let Some(reason) = datagram.flags.goodbye {
             return self.see_off(place, reason, now);
         }

@@ -460,7 +460,7 @@ impl World {
     /// Finds out what an agent asks for, as it is now.
     fn ask(&mut self, host: usize, question: Question) {
         self.questions += 1;
-        let Some(to) = self.host_at(SocketAddr::new(question.host, 0)) else { return };
+        let Some(to) = self.host_with(question.host) else { return };
         let reached = self.network.reach(host, to);
         let (evidence, at) =
             find_out(question, &self.hosts[host], &self.hosts[to], reached, self.timing.confirm_period, self.now);
@@ -517,7 +517,7 @@ impl World {
 
     fn transmit(&mut self, from: usize, to: SocketAddr, datagram: Datagram) {
         self.datagrams += 1;
-        let Some(to) = self.host_at(to) else { return };
+        let Some(to) = self.host_with(to.ip()) else { return };
         if let Some(recorded) = &mut self.recorded {
             recorded.push((from, to, datagram.clone()));
         }
@@ -539,10 +539,11 @@ impl World {
         self.push(at, Next::Arrival(slot));
     }
 
-    fn host_at(&self, address: SocketAddr) -> Option<usize> {
-        let IpAddr::V4(ip) = address.ip() else { return None };
-        let index = usize::try_from(u32::from(ip).checked_sub(FIRST)?).ok()?;
-        let is_there = |host: &Host| host.member.address.ip() == address.ip();
+    /// Questions go to a host and datagrams to its agent, but there is one agent on each.
+    fn host_with(&self, ip: IpAddr) -> Option<usize> {
+        let IpAddr::V4(v4) = ip else { return None };
+        let index = usize::try_from(u32::from(v4).checked_sub(FIRST)?).ok()?;
+        let is_there = |host: &Host| host.member.address.ip() == ip;
         let first_guess = self.hosts.get(index).filter(|host| is_there(host)).map(|_| index);
         first_guess.or_else(|| self.hosts.iter().position(is_there))
     }

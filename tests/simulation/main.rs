@@ -16,6 +16,7 @@ mod health;
 mod quiet;
 mod random_histories;
 mod returning;
+mod review;
 #[path = "../verify/mod.rs"]
 mod verify;
 
