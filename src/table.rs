@@ -251,6 +251,7 @@ mod tests {
             row: None,
         };
         View {
+            awaited: Vec::new(),
             roster_version: 0,
             mode_before: None,
             at: Now::START,

@@ -94,6 +94,17 @@ fn a_discovery_that_does_not_answer_is_told_and_stops_neither_the_start_nor_the_
 }
 
 #[test]
+fn an_agent_that_hears_nobody_asks_whether_its_port_is_allowed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), &format!("127.0.0.1:{}", some_port()));
+    let mut child = run(&file).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("no heartbeat ever received: is UDP 7475 allowed")));
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn whoever_reads_the_events_may_go_away() {
     let directory = tempfile::tempdir().unwrap();
     let (mut child, mut lines) = started(&directory);

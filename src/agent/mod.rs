@@ -4,6 +4,7 @@
 //! A turn of the loop: drain the socket (each datagram through the gate into the detector), let the detector judge
 //! what is due, do what it wants done, wait. What it wants told goes out as [`Record`]s, what it knows as a [`View`].
 
+mod alarms;
 mod counters;
 mod gate;
 mod inquiries;
@@ -36,6 +37,7 @@ use crate::identity::{Incarnation, NodeId};
 use crate::network::{Batch, Left, Network};
 use crate::state::{self, Memory};
 use crate::wire::{GoodbyeReason, Keys, Newer, Opened, Refusal};
+use alarms::Alarms;
 use gate::{Gate, Refused};
 use inquiries::Inquiries;
 use key_troubles::KeyTroubles;
@@ -108,6 +110,7 @@ pub struct Agent<N> {
     new_keys: watch::Receiver<Keys>,
     keeper: Option<state::Keeper>,
     state: State,
+    alarms: Alarms,
     wakes: Wakes,
 }
 
@@ -238,6 +241,7 @@ impl<N: Network> Agent<N> {
             commands,
             new_keys,
             keeper,
+            alarms: Alarms::default(),
             wakes: Wakes::new(now),
             state: State::Drained,
         };
@@ -345,6 +349,7 @@ impl<N: Network> Agent<N> {
                     }
                 }
                 Output::Event(event) => {
+                    Alarms::hear(&event, self.detector.settings().node.address.port());
                     let (hlc, incarnation) = (self.hybrid.stamp(moment.wall), self.detector.incarnation());
                     self.events.accept(self.identity.record(event, incarnation, hlc, moment));
                 }
@@ -365,6 +370,7 @@ impl<N: Network> Agent<N> {
                 self.outbox.forget_all_but(belongs);
                 self.key_troubles.forget_all_but(belongs);
             }
+            self.alarms.look(&view, moment.now);
             self.view.send_replace(view);
         }
     }

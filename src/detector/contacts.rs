@@ -83,7 +83,13 @@ impl Contacts {
 
     /// Whether a listed address has no name yet.
     pub(super) fn has_unnamed(&self) -> bool {
-        self.by_address.values().any(|contact| contact.reason == Reason::Unnamed && contact.named.is_none())
+        self.unnamed() > 0
+    }
+
+    /// How many listed addresses have no name yet.
+    pub(super) fn unnamed(&self) -> usize {
+        let unnamed = |contact: &&Contact| contact.reason == Reason::Unnamed && contact.named.is_none();
+        self.by_address.values().filter(unnamed).count()
     }
 
     /// Who answered at a listed address.

@@ -24,6 +24,9 @@ const ABSENCE: Duration = Duration::from_secs(60);
 /// For how long a name that this agent hears, and some other agent of its side does not know yet, waits to join.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How many names it is told that are waited for.
+const NAMED: usize = 10;
+
 /// What the discovery said, and what follows from it.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
@@ -170,6 +173,24 @@ impl Detector {
         let ids: BTreeSet<NodeId> = listing.ids.iter().copied().chain([self.id]).chain(heard).collect();
         let floor = if unnamed { ids.len().max(listing.addresses.len()) } else { ids.len() };
         Electorate::first(ids, u16::try_from(floor).unwrap_or(u16::MAX))
+    }
+
+    /// Whom the foundation waits for.
+    pub(super) fn awaited(&self) -> Vec<String> {
+        let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.is_in_foundation()) else {
+            return Vec::new();
+        };
+        let mut absent = newest.places.clone();
+        let side = self.publication.side.published();
+        if absent.len() == side.len() {
+            absent.remove(side);
+        }
+        let mut names = self.names_of(&absent);
+        names.sort();
+        names.truncate(NAMED);
+        let unnamed = self.contacts.unnamed();
+        names.extend((unnamed > 0).then(|| format!("{unnamed} listed without a name")));
+        names
     }
 
     fn change_electorate(&mut self, now: Now, is_cut: bool) {

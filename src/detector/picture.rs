@@ -22,6 +22,7 @@ impl Detector {
             members,
             electorate,
             electorate_digest: self.electorate_digest(),
+            awaited: self.awaited(),
             roster_version: self.roster_version,
             mode_before: self.mode_before(now),
             partitions: self.publication.partition().cloned().into_iter().collect(),

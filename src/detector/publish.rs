@@ -205,7 +205,8 @@ impl Detector {
 
     /// Whether there are others who count, and none of them was ever heard.
     pub(super) fn never_heard_anybody(&self) -> bool {
-        self.keeping.heard.is_empty() && (0..self.peers.len()).any(|place| place != self.me && !self.is_removed(place))
+        let counts = |place| place != self.me && !self.is_removed(place);
+        self.keeping.heard.is_empty() && ((0..self.peers.len()).any(counts) || self.contacts.has_unnamed())
     }
 
     fn plain_rule(&self) -> Rule {

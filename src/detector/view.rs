@@ -36,6 +36,9 @@ pub struct View {
     pub electorate: usize,
     /// The digest of the electorate.
     pub electorate_digest: Digest,
+    /// Whom the cluster waits for before anybody may write, by name, at most ten; listed addresses without a name are the
+    /// last. Nobody once the electorate was founded.
+    pub awaited: Vec<String>,
     /// Raised by every change of who is in the roster and where.
     pub roster_version: u64,
     /// The mode before a clean stop within the last minute, as long as the mode is starting.

@@ -187,6 +187,7 @@ fn under_addresses_nobody_writes_before_all_of_them_have_a_name() {
     }
     world.run_for(Duration::from_secs(60));
     assert_modes(&world, 0..4, Mode::Starting, "one address has no name");
+    assert_eq!(view(&world, 0).awaited, ["1 listed without a name"]);
     world.start(4, false);
     world.run_for(Duration::from_secs(15));
     assert_modes(&world, 0..5, Mode::Normal, "it has one now");
@@ -201,6 +202,7 @@ fn a_listed_node_that_never_comes_up_holds_the_foundation_up_until_it_is_forgott
     }
     world.run_for(Duration::from_secs(60));
     assert_modes(&world, 0..3, Mode::Starting, "one was never heard");
+    assert_eq!(view(&world, 0).awaited, ["n003"]);
     world.forget(1, 3);
     world.run_for(Duration::from_secs(10));
     assert_modes(&world, 0..3, Mode::Normal, "forgotten");
