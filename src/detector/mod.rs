@@ -204,6 +204,9 @@ impl Detector {
             Input::LocalFault(fault) => self.local_fault(fault, now),
             Input::Stop(reason) => self.stop(reason, now),
         }
+        if self.leaving.is_none() {
+            self.welcome_strangers(now);
+        }
         self.end_call(now);
     }
 
@@ -214,6 +217,7 @@ impl Detector {
         if self.leaving.is_some() {
             self.say_goodbye(now);
         } else {
+            self.welcome_strangers(now);
             self.run_turns(now);
             self.call_contacts(now);
         }
@@ -298,7 +302,8 @@ impl Detector {
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
         let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
-        let sometimes = [self.contacts.next(), self.inquiry.next_end(&self.settings.timing)];
+        let sometimes =
+            [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.settings.timing)];
         times.into_iter().chain(sometimes).flatten().chain(always).min()
     }
 

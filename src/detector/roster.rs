@@ -70,12 +70,12 @@ impl Detector {
         self.remember_stop(saved.stopped);
     }
 
-    /// A stranger proved that it belongs.
-    pub(super) fn admit(&mut self, member: Member, now: Now) -> Option<usize> {
-        let id = NodeId::of(&self.settings.cluster, &member.name);
-        self.emit_event(Event::PeerJoined { peer: member.name.clone() });
-        self.enroll(vec![member], now);
-        self.place_of(id)
+    /// Strangers proved that they belong.
+    pub(super) fn admit(&mut self, members: Vec<Member>, now: Now) {
+        for member in &members {
+            self.emit_event(Event::PeerJoined { peer: member.name.clone() });
+        }
+        self.enroll(members, now);
     }
 
     /// Adds the members that are not in the roster yet, and gives every row and set its new shape.

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use super::Detector;
 use super::receive::Arrived;
@@ -13,16 +14,22 @@ use super::time::Now;
 use super::transmit::{Asked, fitting, fresh_nonce};
 use super::view::Refusal;
 use crate::identity::{NodeId, Sequence};
-use crate::wire::{Block, Datagram, Hello};
+use crate::wire::{Block, Hello};
 
 /// How many strangers may be in acquaintance at once: each is there for seconds only.
-const MOST: usize = 64;
+const MOST: usize = 256;
 /// After this time without an answer a stranger is forgotten.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Who said hello and has not answered yet.
+/// Who said hello and does not belong yet.
 #[derive(Default)]
-pub(super) struct Strangers(Vec<Stranger>);
+pub(super) struct Strangers {
+    met: Vec<Stranger>,
+    /// When those who have answered are taken in: together, for each change of the roster costs as much as the roster is
+    /// large, here and at every peer.
+    next_welcome: Option<Now>,
+    welcomed: Option<Now>,
+}
 
 struct Stranger {
     id: NodeId,
@@ -30,29 +37,54 @@ struct Stranger {
     session: Session,
     sequence: Sequence,
     since: Now,
+    /// It has answered.
+    proven: bool,
 }
 
 impl Strangers {
-    fn find(&mut self, id: NodeId) -> Option<usize> {
-        self.0.iter().position(|stranger| stranger.id == id)
+    /// When those who have answered are taken in.
+    pub(super) fn next_welcome(&self) -> Option<Now> {
+        self.next_welcome
+    }
+
+    fn find(&self, id: NodeId) -> Option<usize> {
+        self.met.iter().position(|stranger| stranger.id == id)
+    }
+
+    /// Somebody has answered: it is taken in at once, or soon if others were a moment ago.
+    fn prove(&mut self, index: usize, pause: Duration, now: Now) {
+        if let Some(stranger) = self.met.get_mut(index) {
+            stranger.proven = true;
+        }
+        let earliest = self.welcomed.map_or(now, |welcomed| (welcomed + pause).max(now));
+        self.next_welcome.get_or_insert(earliest);
+    }
+
+    /// Those who have answered.
+    fn take_proven(&mut self, now: Now) -> Vec<Stranger> {
+        (self.next_welcome, self.welcomed) = (None, Some(now));
+        let (proven, others) = std::mem::take(&mut self.met).into_iter().partition(|stranger| stranger.proven);
+        self.met = others;
+        proven
     }
 
     /// The stranger who said this hello, new or known. None if there is no room.
     fn meet(&mut self, id: NodeId, hello: &Hello, address: SocketAddr, now: Now) -> Option<&mut Stranger> {
-        self.0.retain(|stranger| now.since(stranger.since) < PATIENCE);
+        self.met.retain(|stranger| stranger.proven || now.since(stranger.since) < PATIENCE);
         let index = match self.find(id) {
             Some(index) => index,
-            None if self.0.len() >= MOST => return None,
+            None if self.met.len() >= MOST => return None,
             None => {
                 let (name, zone, host) = (hello.name.clone(), hello.zone.clone(), hello.host);
                 let http_port = hello.http_port.map(NonZeroU16::get);
                 let member = Member { name, zone, address, host, http_port };
                 let session = Session::default();
-                self.0.push(Stranger { id, member, session, sequence: Sequence::default(), since: now });
-                self.0.len() - 1
+                let sequence = Sequence::default();
+                self.met.push(Stranger { id, member, session, sequence, since: now, proven: false });
+                self.met.len() - 1
             }
         };
-        self.0.get_mut(index)
+        self.met.get_mut(index)
     }
 }
 
@@ -60,11 +92,14 @@ impl Detector {
     pub(super) fn receive_from_stranger(&mut self, arrived: &Arrived<'_>, now: Now) {
         let Arrived { datagram, handshake, .. } = arrived;
         if let Some(index) = self.strangers.find(datagram.sender) {
-            let stranger = &mut self.strangers.0[index];
+            let stranger = &mut self.strangers.met[index];
+            if stranger.proven {
+                return self.refuse(Refusal::Unverified);
+            }
             let proof = handshake.answer.map_or(Proof::None, Proof::Answer);
             let admission = stranger.session.admit(datagram.incarnation, datagram.sequence, proof);
             if matches!(admission, Admission::Verified { .. }) {
-                return self.welcome(index, now);
+                return self.strangers.prove(index, self.settings.timing.confirm_period / 4, now);
             }
         }
         match handshake.hello {
@@ -98,23 +133,34 @@ impl Detector {
         self.send_to_stranger(address, sender, sequence, blocks);
     }
 
-    /// A stranger solved the challenge that was put at an address: it is there, and belongs to the roster from now on.
+    /// A stranger solved the challenge that was put at an address: it is there.
     fn take_in(&mut self, arrived: &Arrived<'_>, hello: &Hello, address: SocketAddr, now: Now) {
-        if self.peers.len() >= MOST_NODES {
+        let has_room = self.peers.len() < MOST_NODES;
+        let sender = arrived.datagram.sender;
+        let Some(stranger) = self.strangers.meet(sender, hello, address, now).filter(|_| has_room) else {
             return self.refuse(Refusal::TooManyStrangers);
+        };
+        stranger.member.address = address;
+        stranger.session.admit(arrived.datagram.incarnation, arrived.datagram.sequence, Proof::AtAddress);
+        if let Some(index) = self.strangers.find(sender) {
+            self.strangers.prove(index, self.settings.timing.confirm_period / 4, now);
         }
-        let member = Member::new(hello.name.clone(), hello.zone.clone(), address);
-        let Some(place) = self.admit(member, now) else { return };
-        let Datagram { incarnation, sequence, .. } = *arrived.datagram;
-        self.peers[place].session.admit(incarnation, sequence, Proof::AtAddress);
-        self.accept(place, arrived, now);
     }
 
-    /// A stranger answered: it belongs to the roster from now on.
-    fn welcome(&mut self, index: usize, now: Now) {
-        let stranger = self.strangers.0.swap_remove(index);
-        if let Some(place) = self.admit(stranger.member, now) {
+    /// Those who have answered belong to the roster from now on.
+    pub(super) fn welcome_strangers(&mut self, now: Now) {
+        if self.strangers.next_welcome.is_none_or(|due| now < due) {
+            return;
+        }
+        let proven = self.strangers.take_proven(now);
+        self.admit(proven.iter().map(|stranger| stranger.member.clone()).collect(), now);
+        for stranger in proven {
+            // The discovery may have listed it meanwhile, and it may have spoken since.
+            let Some(place) = self.place_of(stranger.id) else { continue };
             let peer = &mut self.peers[place];
+            if peer.session.verified().is_some() {
+                continue;
+            }
             peer.session = stranger.session;
             peer.sequence = stranger.sequence;
             self.send_heartbeat(place, now);
@@ -135,9 +181,7 @@ mod tests {
     use super::super::{Input, Listing, Output};
     use super::*;
     use crate::identity::{Digest, Epoch, Incarnation, RowVersion};
-    use crate::wire::{Echo, Flags, HELLO_SIZE, Kind};
-    use std::time::Duration;
-
+    use crate::wire::{Datagram, Echo, Flags, HELLO_SIZE, Kind};
     fn member(number: usize) -> Member {
         let ip = std::net::Ipv4Addr::from(0x0a00_0000 + u32::try_from(number).unwrap());
         let address = SocketAddr::from((ip, 7475));
