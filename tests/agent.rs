@@ -13,7 +13,7 @@ use std::time::Duration;
 use netsplit::agent::{Agent, AgentHandle, Record, Setup};
 use netsplit::clock::Clock;
 use netsplit::detector::Listing;
-use netsplit::detector::event::Event;
+use netsplit::detector::event::{AgentDownCause, Event};
 use netsplit::detector::link::LinkState;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
@@ -124,8 +124,11 @@ fn a_goodbye_is_told_from_a_crash_and_neither_is_a_partition() {
 
         let killed = agents.pop().unwrap();
         killed.task.abort();
-        let unheard = |event: &Event| matches!(event, Event::NodeUnheard { peer: node } if node == "node-3");
-        until("the crash is seen", || agents.iter().all(|agent| agent.has_told(unheard))).await;
+        // Nobody listens at its HTTP port, so its agent is down and its machine is not.
+        let stopped = AgentDownCause::Stopped;
+        let down =
+            |event: &Event| matches!(event, Event::AgentDown { peer, cause } if peer == "node-3" && *cause == stopped);
+        until("the crash is seen", || agents.iter().all(|agent| agent.has_told(down))).await;
         let opened = |event: &Event| matches!(event, Event::PartitionOpened(_));
         assert!(!agents.iter().any(|agent| agent.has_told(opened)));
     });
