@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,10 +38,11 @@ impl Site {
 
     fn spawn(&self) -> Child {
         let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let text = format!(
             "cluster: test\nnode: {{name: node-1}}\nlisten: \"127.0.0.1:{port}\"\n\
              peers: {{discovery: {{static: [{{name: node-1, address: \"127.0.0.1:{port}\"}}, {{name: node-2, address: \"127.0.0.1:9\"}}]}}}}\n\
-             authentication: {{keys: {}}}\nstate: {{directory: {}}}\n",
+             authentication: {{keys: {}}}\nstate: {{directory: {}}}\nhttp: {{listen: \"{http}\"}}\n",
             self.path("keys").display(),
             self.path("state").display()
         );

@@ -148,6 +148,8 @@ mod tests {
         detector.handle(Input::Listing(Listing::of(vec![member(1), member(2)])), at(0));
         assert!(gate.learn_addresses(&detector.view(at(0))));
         assert!(!gate.learn_addresses(&detector.view(at(0))));
-        assert!(gate.listed.contains(&member(2).address.ip()) && !gate.listed.contains(&member(3).address.ip()));
+        assert!(gate.members.contains(&member(2).address.ip()) && !gate.members.contains(&member(3).address.ip()));
+        gate.learn_listing(&Listing { members: Vec::new(), addresses: vec![member(3).address] });
+        assert!(gate.listed.contains(&member(3).address.ip()));
     }
 }
