@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,14 +15,16 @@ use netsplit::agent::{Agent, AgentHandle, Record, Setup};
 use netsplit::clock::Clock;
 use netsplit::detector::Listing;
 use netsplit::detector::event::{AgentDownCause, Event};
+use netsplit::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 use netsplit::detector::link::LinkState;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
+use netsplit::detector::time::Now;
 use netsplit::detector::view::View;
 use netsplit::discovery::{Answer, Cause, Discovery, Failure, Pace, Source};
 use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
-use netsplit::network::UdpNetwork;
+use netsplit::network::{Batch, Left, Network, UdpNetwork};
 use netsplit::wire::{self, Datagram, Echo, Flags, GoodbyeReason, Key, Keys, Kind};
 use tokio::task::{JoinHandle, LocalSet};
 
@@ -294,5 +297,47 @@ fn a_peer_that_speaks_a_newer_version_is_unknown_and_not_down() {
         })
         .await;
         assert!(agents[0].refused("newer_version") > 0);
+    });
+}
+
+/// A socket that never is drained.
+struct Endless;
+
+impl Network for Endless {
+    async fn ready(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn receive(&mut self, _batch: &mut Batch) -> io::Result<Left> {
+        Ok(Left::Perhaps)
+    }
+
+    fn send(&mut self, _to: SocketAddr, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn drops(&mut self) -> u64 {
+        0
+    }
+
+    fn ask(&self, question: Question, _timeout: Duration) -> impl Future<Output = Evidence> + Send + 'static {
+        let nothing = (HostAnswer::NotAsked, PortAnswer::NotAsked);
+        std::future::ready(Evidence { peer: question.peer, host: nothing.0, port: nothing.1 })
+    }
+}
+
+#[test]
+fn an_agent_that_never_is_through_with_reading_lets_others_run_and_stops_when_told() {
+    run(async {
+        let node = Member::new("node-1", "", (Ipv4Addr::LOCALHOST, 7475).into());
+        let clock = Clock::start();
+        let discovery = Discovery::fixed(vec![node.clone()], clock);
+        let setup = Setup::without_state(settings(node), discovery, keys(1));
+        let (agent, handle) = Agent::new(setup, Endless, clock, drop).unwrap();
+        let task = tokio::task::spawn_local(agent.run());
+        // That this goes on at all is what the agent's task leaves to others.
+        until("others have had their turn", || handle.view().borrow().at > Now::START).await;
+        handle.stop(GoodbyeReason::Stopped);
+        task.await.unwrap();
     });
 }
