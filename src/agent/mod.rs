@@ -7,10 +7,12 @@
 mod alarms;
 mod counters;
 mod gate;
+mod handle;
 mod inquiries;
 mod key_troubles;
 mod outbox;
 mod record;
+mod setup;
 mod socket_faults;
 mod wakes;
 
@@ -19,26 +21,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::sync::{mpsc, watch};
 
 pub use counters::{Counters, Reason};
+pub use handle::AgentHandle;
 pub use record::{EventSink, Record};
+pub use setup::{NoRandomness, Setup};
 
 use crate::clock::Clock;
 use crate::detector::evidence::Question;
 use crate::detector::saved::Serial;
-use crate::detector::settings::Settings;
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::detector::{Detector, Input, LocalFault, Output};
-use crate::discovery::{Discovery, Status};
+use crate::discovery::Discovery;
 use crate::hlc::HybridClock;
 use crate::identity::{Incarnation, NodeId};
 use crate::network::{Batch, Left, Network};
-use crate::state::{self, Memory};
-use crate::wire::{GoodbyeReason, Keys, Newer, Opened, Refusal};
+use crate::state;
+use crate::wire::{Newer, Opened, Refusal};
 use alarms::Alarms;
 use gate::{Gate, Refused};
+use handle::{Command, Doors};
 use inquiries::Inquiries;
 use key_troubles::KeyTroubles;
 use outbox::{Heard, Outbox};
@@ -61,34 +64,6 @@ const LULL: Duration = Duration::from_millis(1);
 /// How long the loop sleeps when nothing is due at all.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Stop, and stop again: more need not wait in the queue.
-const COMMANDS: usize = 4;
-
-/// What an agent is made of, beside its network.
-#[derive(Debug)]
-pub struct Setup {
-    /// What the detector is told.
-    pub settings: Settings,
-    /// Who finds out who belongs. What it has at hand counts from the start; the agent does not wait for more.
-    pub discovery: Discovery,
-    /// What vouches for datagrams.
-    pub keys: Keys,
-    /// What earlier runs learnt, and where this one keeps it.
-    pub memory: Memory,
-}
-
-impl Setup {
-    /// An agent that keeps nothing beyond its run.
-    pub fn without_state(settings: Settings, discovery: Discovery, keys: Keys) -> Self {
-        Self { settings, discovery, keys, memory: Memory::default() }
-    }
-}
-
-/// The system gave no randomness to begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot start: the system gave no randomness; try again when it has booted")]
-pub struct NoRandomness;
-
 /// One agent, to be [run](Agent::run).
 pub struct Agent<N> {
     network: N,
@@ -105,9 +80,7 @@ pub struct Agent<N> {
     identity: record::Identity,
     counters: Arc<Counters>,
     discovery: Discovery,
-    view: watch::Sender<Arc<View>>,
-    commands: mpsc::Receiver<Command>,
-    new_keys: watch::Receiver<Keys>,
+    doors: Doors,
     keeper: Option<state::Keeper>,
     state: State,
     alarms: Alarms,
@@ -127,62 +100,6 @@ enum State {
     Stopped,
 }
 
-/// What an agent can be told while it runs.
-#[derive(Clone, Copy, Debug)]
-enum Command {
-    Stop(GoodbyeReason),
-}
-
-/// How others see an agent that runs, and stop it. It goes on when all of its handles are gone.
-#[derive(Clone, Debug)]
-pub struct AgentHandle {
-    view: watch::Receiver<Arc<View>>,
-    counters: Arc<Counters>,
-    discovery: watch::Receiver<Status>,
-    commands: mpsc::Sender<Command>,
-    new_keys: watch::Sender<Keys>,
-    kept: Option<Arc<state::Counters>>,
-}
-
-impl AgentHandle {
-    /// What the agent knows; a new one when that has changed.
-    pub fn view(&self) -> watch::Receiver<Arc<View>> {
-        self.view.clone()
-    }
-
-    /// What the shell has counted; what the detector counts is in the view.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// How the discovery fares; a new one after every round.
-    pub fn discovery(&self) -> watch::Receiver<Status> {
-        self.discovery.clone()
-    }
-
-    /// What became of the states that the agent handed out. None if it keeps nothing.
-    pub fn state(&self) -> Option<&state::Counters> {
-        self.kept.as_deref()
-    }
-
-    /// From now on these keys vouch for datagrams. What each peer said of its keys is not forgotten.
-    pub fn replace_keys(&self, keys: Keys) {
-        self.counters.reloaded_keys(keys.len());
-        self.new_keys.send_replace(keys);
-    }
-
-    /// Counts that the keys could not be read again; those of before stay.
-    pub fn keys_not_reloaded(&self) {
-        self.counters.failed_to_reload_keys();
-    }
-
-    /// Lets the agent say goodbye, and then end.
-    pub fn stop(&self, reason: GoodbyeReason) {
-        // A full queue is full of stops, and a closed one is of an agent that has ended.
-        let _ = self.commands.try_send(Command::Stop(reason));
-    }
-}
-
 impl<N: Network> Agent<N> {
     /// An agent that has not begun. Its incarnation is that of its memory, or else the time of day, in
     /// microseconds.
@@ -196,50 +113,33 @@ impl<N: Network> Agent<N> {
         events: impl EventSink + 'static,
     ) -> Result<(Self, AgentHandle), NoRandomness> {
         let Setup { settings, mut discovery, keys, memory } = setup;
-        let Memory { saved, incarnation, keeper } = memory;
-        let mut seed = [0; 32];
-        SystemRandom::new().fill(&mut seed).map_err(|_| NoRandomness)?;
-        let (now, wall) = (clock.now(), clock.wall());
-        let of_time = || Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
-        let incarnation = incarnation.unwrap_or_else(of_time);
-        let identity = record::Identity::of(&settings);
-        let patience = settings.timing.confirm_period;
-        let mut detector = Detector::new(settings, saved, incarnation, seed, now);
+        let (identity, patience) = (record::Identity::of(&settings), settings.timing.confirm_period);
+        let (now, keeper) = (clock.now(), memory.keeper);
+        let incarnation = memory.incarnation.unwrap_or_else(|| of_time(clock.wall()));
+        let mut detector = Detector::new(settings, memory.saved, incarnation, seed()?, now);
         if let Some(listing) = discovery.at_hand() {
             detector.handle(Input::Listing(listing), now);
         }
-        let (view, seen) = watch::channel(detector.view(now));
-        let (commander, commands) = mpsc::channel(COMMANDS);
         let counters = Arc::new(Counters::of_keys(keys.len()));
-        let (key_changer, new_keys) = watch::channel(keys.clone());
-        let gate = Gate::new(detector.id(), keys.clone(), &seen.borrow(), now);
-        let outbox = Outbox::new(keys);
-        let handle = AgentHandle {
-            view: seen,
-            counters: Arc::clone(&counters),
-            discovery: discovery.status(),
-            commands: commander,
-            new_keys: key_changer,
-            kept: keeper.as_ref().map(state::Keeper::counters),
-        };
-        let hybrid = HybridClock::default();
+        let kept = keeper.as_ref().map(state::Keeper::counters);
+        let view = detector.view(now);
+        let gate = Gate::new(detector.id(), keys.clone(), &view, now);
+        let (handle, doors) = handle::pair(view, &keys, Arc::clone(&counters), discovery.status(), kept);
         let agent = Self {
             network,
             clock,
             detector,
             gate,
-            outbox,
+            outbox: Outbox::new(keys),
             inquiries: Inquiries::default(),
             patience,
             key_troubles: KeyTroubles::default(),
-            hybrid,
+            hybrid: HybridClock::default(),
             events: Box::new(events),
             identity,
             counters,
             discovery,
-            view,
-            commands,
-            new_keys,
+            doors,
             keeper,
             alarms: Alarms::default(),
             wakes: Wakes::new(now),
@@ -324,7 +224,7 @@ impl<N: Network> Agent<N> {
         self.outbox.learn_key(sender, heard, is_fresh);
         if is_fresh && !self.outbox.holds(newest_key) && self.key_troubles.lack(sender, newest_key, moment.now) {
             self.counters.lacked_a_key();
-            self.key_troubles.name(name_in(&self.view.borrow(), sender));
+            self.key_troubles.name(name_in(&self.doors.view.borrow(), sender));
         }
     }
 
@@ -371,7 +271,7 @@ impl<N: Network> Agent<N> {
                 self.key_troubles.forget_all_but(belongs);
             }
             self.alarms.look(&view, moment.now);
-            self.view.send_replace(view);
+            self.doors.view.send_replace(view);
         }
     }
 
@@ -403,7 +303,7 @@ impl<N: Network> Agent<N> {
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-            Some(Command::Stop(reason)) = self.commands.recv() => {
+            Some(Command::Stop(reason)) = self.doors.commands.recv() => {
                 self.detector.handle(Input::Stop(reason), self.clock.now());
             }
             Some(evidence) = self.inquiries.next() => {
@@ -416,8 +316,8 @@ impl<N: Network> Agent<N> {
             serial = next_durable(self.keeper.as_mut()) => {
                 self.detector.handle(Input::Saved(serial), self.clock.now());
             }
-            Ok(()) = self.new_keys.changed() => {
-                let keys = self.new_keys.borrow_and_update().clone();
+            Ok(()) = self.doors.keys.changed() => {
+                let keys = self.doors.keys.borrow_and_update().clone();
                 self.key_troubles.forget_held(&keys);
                 self.gate.change_keys(keys.clone());
                 self.outbox.change_keys(keys);
@@ -429,6 +329,16 @@ impl<N: Network> Agent<N> {
     fn moment(&self) -> Moment {
         Moment { now: self.clock.now(), wall: self.clock.wall() }
     }
+}
+
+fn seed() -> Result<[u8; 32], NoRandomness> {
+    let mut seed = [0; 32];
+    SystemRandom::new().fill(&mut seed).map_err(|_| NoRandomness)?;
+    Ok(seed)
+}
+
+fn of_time(wall: Duration) -> Incarnation {
+    Incarnation(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// The state that became durable last. Never, without a keeper.

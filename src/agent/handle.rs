@@ -1,0 +1,92 @@
+//! How others see an agent that runs, and what they can tell it.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::Counters;
+use crate::detector::view::View;
+use crate::discovery::Status;
+use crate::state;
+use crate::wire::{GoodbyeReason, Keys};
+
+/// Stop, and stop again: more need not wait in the queue.
+const COMMANDS: usize = 4;
+
+/// What an agent can be told while it runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Command {
+    Stop(GoodbyeReason),
+}
+
+/// The agent's ends of what its handles hold.
+pub(super) struct Doors {
+    pub(super) view: watch::Sender<Arc<View>>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) keys: watch::Receiver<Keys>,
+}
+
+/// How others see an agent that runs, and stop it. It goes on when all of its handles are gone.
+#[derive(Clone, Debug)]
+pub struct AgentHandle {
+    view: watch::Receiver<Arc<View>>,
+    counters: Arc<Counters>,
+    discovery: watch::Receiver<Status>,
+    commands: mpsc::Sender<Command>,
+    new_keys: watch::Sender<Keys>,
+    kept: Option<Arc<state::Counters>>,
+}
+
+/// A first handle, and the ends that belong to it.
+pub(super) fn pair(
+    view: Arc<View>,
+    keys: &Keys,
+    counters: Arc<Counters>,
+    discovery: watch::Receiver<Status>,
+    kept: Option<Arc<state::Counters>>,
+) -> (AgentHandle, Doors) {
+    let (shown, view) = watch::channel(view);
+    let (commander, commands) = mpsc::channel(COMMANDS);
+    let (new_keys, keys) = watch::channel(keys.clone());
+    let handle = AgentHandle { view, counters, discovery, commands: commander, new_keys, kept };
+    (handle, Doors { view: shown, commands, keys })
+}
+
+impl AgentHandle {
+    /// What the agent knows; a new one when that has changed.
+    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    /// What the shell has counted; what the detector counts is in the view.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How the discovery fares; a new one after every round.
+    pub fn discovery(&self) -> watch::Receiver<Status> {
+        self.discovery.clone()
+    }
+
+    /// What became of the states that the agent handed out. None if it keeps nothing.
+    pub fn state(&self) -> Option<&state::Counters> {
+        self.kept.as_deref()
+    }
+
+    /// From now on these keys vouch for datagrams. What each peer said of its keys is not forgotten.
+    pub fn replace_keys(&self, keys: Keys) {
+        self.counters.reloaded_keys(keys.len());
+        self.new_keys.send_replace(keys);
+    }
+
+    /// Counts that the keys could not be read again; those of before stay.
+    pub fn keys_not_reloaded(&self) {
+        self.counters.failed_to_reload_keys();
+    }
+
+    /// Lets the agent say goodbye, and then end.
+    pub fn stop(&self, reason: GoodbyeReason) {
+        // A full queue is full of stops, and a closed one is of an agent that has ended.
+        let _ = self.commands.try_send(Command::Stop(reason));
+    }
+}
