@@ -12,6 +12,7 @@ needs=(
   "iproute2        ip"
   "mount           mount"
   "nftables        nft"
+  "procps          /bin/kill"
   "python3         python3"
 )
 

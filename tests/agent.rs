@@ -3,114 +3,51 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
-use std::cell::{Cell, RefCell};
+mod agents;
+
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use netsplit::agent::{Agent, AgentHandle, Record, Setup};
+use agents::{CLUSTER, Running, all_normal, bind, keys, members, run, settings, until};
+use netsplit::agent::{Agent, Setup};
 use netsplit::clock::Clock;
 use netsplit::detector::Listing;
 use netsplit::detector::event::{AgentDownCause, Event};
 use netsplit::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 use netsplit::detector::link::LinkState;
-use netsplit::detector::mode::Mode;
-use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
+use netsplit::detector::settings::Member;
 use netsplit::detector::time::Now;
 use netsplit::detector::view::View;
 use netsplit::discovery::{Answer, Cause, Discovery, Failure, Pace, Source};
 use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 use netsplit::network::{Batch, Left, Network, UdpNetwork};
-use netsplit::wire::{self, Datagram, Echo, Flags, GoodbyeReason, Key, Keys, Kind};
-use tokio::task::{JoinHandle, LocalSet};
-
-const CLUSTER: &str = "test";
-
-struct Running {
-    address: SocketAddr,
-    handle: AgentHandle,
-    task: JoinHandle<()>,
-    records: Rc<RefCell<Vec<Record>>>,
-}
-
-impl Running {
-    fn has_told(&self, is_it: impl Fn(&Event) -> bool) -> bool {
-        self.records.borrow().iter().any(|record| is_it(&record.event))
-    }
-
-    fn sees(&self, is_so: impl Fn(&View) -> bool) -> bool {
-        is_so(&self.handle.view().borrow())
-    }
-
-    fn refused(&self, reason: &str) -> u64 {
-        self.handle.counters().refused().find(|(name, _)| *name == reason).unwrap().1
-    }
-}
-
-fn keys(seed: u8) -> Keys {
-    Keys::oldest_first(vec![Key::new(&[seed; 32])]).unwrap()
-}
+use netsplit::state::Memory;
+use netsplit::wire::{self, Datagram, Echo, Flags, GoodbyeReason, Keys, Kind};
 
 /// What each knows of itself beyond the list.
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const HTTP_PORT: u16 = 7476;
 
-fn settings(node: Member) -> Settings {
-    let node = Member { host: Some(HOST), http_port: Some(HTTP_PORT), ..node };
-    let timing = Timing::of_period(Duration::from_millis(500));
-    Settings { cluster: CLUSTER.to_owned(), node, timing, mode: ModePolicy::default() }
+/// What a node says of itself.
+fn itself(node: &Member) -> Member {
+    Member { host: Some(HOST), http_port: Some(HTTP_PORT), ..node.clone() }
 }
 
 /// Starts node-1 and on, `also` being in their rosters too. Within a `LocalSet`.
 fn start(count: usize, also: &[Member]) -> Vec<Running> {
-    start_with(&keys(1), count, also)
-}
-
-fn start_with(keys: &Keys, count: usize, also: &[Member]) -> Vec<Running> {
-    let bind = |_| UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let networks: Vec<UdpNetwork> = (0..count).map(bind).collect();
-    let member =
-        |(number, network): (usize, &UdpNetwork)| Member::new(format!("node-{number}"), "", network.local_address());
-    let mut roster: Vec<Member> = (1..).zip(&networks).map(member).collect();
+    let networks: Vec<UdpNetwork> = (0..count).map(|_| bind(0)).collect();
+    let mut roster = members(&networks);
     roster.extend(also.iter().cloned());
     let run = |(node, network): (&Member, UdpNetwork)| {
-        let records = Rc::new(RefCell::new(Vec::new()));
-        let (written, address) = (Rc::clone(&records), node.address);
-        let clock = Clock::start();
-        let discovery = Discovery::fixed(roster.clone(), clock);
-        let setup = Setup::without_state(settings(node.clone()), discovery, keys.clone());
-        let sink = move |record| written.borrow_mut().push(record);
-        let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();
-        Running { address, handle, task: tokio::task::spawn_local(agent.run()), records }
+        let (keys, clock) = (keys(&[1]), Clock::start());
+        Running::start(network, &itself(node), &roster, &keys, Memory::default(), clock)
     };
     roster.iter().zip(networks).map(run).collect()
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, test);
-}
-
-#[track_caller]
-fn until(what: &'static str, is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
-    let place = std::panic::Location::caller();
-    async move {
-        for _ in 0..6000 {
-            if is_so() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{place}: waited a minute for this: {what}");
-    }
-}
-
-fn all_normal(agents: &[Running]) -> bool {
-    agents.iter().all(|agent| agent.sees(|view| view.mode == Mode::Normal))
 }
 
 #[test]
@@ -189,9 +126,9 @@ fn garbage_and_forgeries_leave_an_agent_working() {
     run(async {
         let agents = start(2, &[]);
         until("everybody hears everybody", || all_normal(&agents)).await;
-        let (target, told) = (agents[0].address, agents[0].records.borrow().len());
+        let (target, told) = (agents[0].member.address, agents[0].records.borrow().len());
         let enemy = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let goodbye = goodbye_of_node_2(agents[1].handle.view().borrow().incarnation, 1_000_000, &keys(2));
+        let goodbye = goodbye_of_node_2(agents[1].handle.view().borrow().incarnation, 1_000_000, &keys(&[2]));
         let refused =
             || ["too_short", "too_long", "version"].map(|reason| agents[0].refused(reason)).iter().all(|&n| n > 0);
         for bytes in [&[][..], &[0; 7], &[0; 96], &[0xff; 2000], &goodbye] {
@@ -211,9 +148,9 @@ fn a_flood_from_strangers_is_refused_before_it_costs_an_hmac() {
         let agents = start(2, &[]);
         until("everybody hears everybody", || all_normal(&agents)).await;
         let stranger = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 99), 0)).unwrap();
-        let goodbye = goodbye_of_node_2(Incarnation(1), 1, &keys(2));
+        let goodbye = goodbye_of_node_2(Incarnation(1), 1, &keys(&[2]));
         for _ in 0..2000 {
-            stranger.send_to(&goodbye, agents[0].address).unwrap();
+            stranger.send_to(&goodbye, agents[0].member.address).unwrap();
         }
         until("the flood is refused", || agents[0].refused("rate") > 0).await;
         let before = agents[0].handle.view().borrow().counters.received;
@@ -245,7 +182,7 @@ fn an_agent_does_not_wait_for_its_discovery_and_takes_what_comes_late() {
         let pace = Pace { shortest: Duration::from_millis(10), retry: Duration::from_millis(10), ..Pace::default() };
         let clock = Clock::start();
         let discovery = Discovery::start(Late(Arc::clone(&answers), roster), pace, clock);
-        let setup = Setup::without_state(settings(node), discovery, keys(1));
+        let setup = Setup::without_state(settings(&itself(&node)), discovery, keys(&[1]));
         let (agent, handle) = Agent::new(setup, network, clock, drop).unwrap();
         let task = tokio::task::spawn_local(agent.run());
         let knows = |name: &str| handle.view().borrow().nodes.iter().any(|node| node.member.name == name);
@@ -276,7 +213,7 @@ fn what_cannot_be_sent_is_counted_and_stops_nothing() {
 #[test]
 fn a_peer_that_speaks_a_newer_version_is_unknown_and_not_down() {
     run(async {
-        let agents = start_with(&Keys::insecure(), 2, &[]);
+        let agents = agents::start(&[Keys::insecure(), Keys::insecure()]);
         until("everybody hears everybody", || all_normal(&agents)).await;
         // Its agent is replaced by one of a later version.
         agents[1].task.abort();
@@ -289,7 +226,7 @@ fn a_peer_that_speaks_a_newer_version_is_unknown_and_not_down() {
             sequence.set(sequence.get() + 1);
             let mut newer = goodbye_of_node_2(run, sequence.get(), &Keys::insecure());
             newer[0] = newer[0] & 0x0f | 2 << 4;
-            peer.send_to(&newer, agents[0].address).unwrap();
+            peer.send_to(&newer, agents[0].member.address).unwrap();
         };
         until("the link is unknown", || {
             speaks_on();
@@ -332,7 +269,7 @@ fn an_agent_that_never_is_through_with_reading_lets_others_run_and_stops_when_to
         let node = Member::new("node-1", "", (Ipv4Addr::LOCALHOST, 7475).into());
         let clock = Clock::start();
         let discovery = Discovery::fixed(vec![node.clone()], clock);
-        let setup = Setup::without_state(settings(node), discovery, keys(1));
+        let setup = Setup::without_state(settings(&itself(&node)), discovery, keys(&[1]));
         let (agent, handle) = Agent::new(setup, Endless, clock, drop).unwrap();
         let task = tokio::task::spawn_local(agent.run());
         // That this goes on at all is what the agent's task leaves to others.

@@ -1,6 +1,6 @@
 //! Keys that change while agents run: real agents on loopback, and key directories on disk.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod agents;
 

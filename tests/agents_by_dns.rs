@@ -4,6 +4,7 @@
 
 mod agents;
 mod dns_server;
+mod needs;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

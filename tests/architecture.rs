@@ -5,7 +5,7 @@
 //! under `#[cfg(test)]` is left out. What this cannot see is a path that a macro of another crate makes, and a method
 //! of a value (`.elapsed()`): the second is what `disallowed-methods` in clippy.toml is for.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;

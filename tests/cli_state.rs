@@ -1,7 +1,7 @@
 //! The state directory of a real `netsplit run`: killed at any moment, shared by mistake, missing, damaged; and the keys
 //! that it reads again.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

@@ -2,7 +2,8 @@
 //! test makes for itself (as root; elsewhere it skips, or fails if `NETSPLIT_TEST_ALL=1`).
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
-#![expect(clippy::print_stderr, reason = "says why a test was skipped")]
+
+mod needs;
 
 use std::env;
 use std::io::{Read, Write};
@@ -11,6 +12,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use needs::skip;
 use netsplit::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 use netsplit::identity::NodeId;
 use netsplit::network::{Cut, FaultyNetwork, Network, UdpNetwork};
@@ -34,15 +36,6 @@ fn look(address: SocketAddr, timeout: Duration) -> (HostAnswer, PortAnswer) {
     let Evidence { peer, host, port } = run(probe::look(question, timeout));
     assert_eq!(peer, PEER);
     (host, port)
-}
-
-fn is_everything_wanted() -> bool {
-    env::var_os("NETSPLIT_TEST_ALL").is_some_and(|all| all == "1")
-}
-
-fn skip(reason: &str) {
-    assert!(!is_everything_wanted(), "{reason}");
-    eprintln!("skipped: {reason}");
 }
 
 /// A listener on the loopback address of each family that this machine has.

@@ -64,7 +64,9 @@ impl Ballot {
 
     /// What was kept by the run before. It may have been replaced just before the end.
     pub(super) fn restore(&mut self, electorates: Vec<Electorate>, ids: &[NodeId], until: Now) {
-        let mut counted = electorates.into_iter().map(|electorate| Counted::new(electorate, ids));
+        // Whoever wrote the file may have written them in another order.
+        let in_order = |kept: Electorate| Electorate::of(kept.electors().to_vec(), kept.floor());
+        let mut counted = electorates.into_iter().map(|kept| Counted::new(in_order(kept), ids));
         self.current = counted.next();
         counted.for_each(|former| self.retire(Some(former), until));
     }

@@ -10,7 +10,7 @@ use super::ballot::MOST_FORMER;
 use super::electorate::{Elector, Electorate, Floor};
 use super::time::Now;
 use crate::identity::{Digest, NodeId};
-use crate::wire::{Block, Datagram, ElectoratePart, Flags, Introduction, RosterWanted, block_size};
+use crate::wire::{Block, Datagram, ElectoratePart, Flags, Introduction, PartWanted, block_size};
 
 /// How many entries one datagram carries.
 const ELECTORS_IN_A_PART: usize = 70;
@@ -123,12 +123,12 @@ impl Detector {
         let Some(under_way) = &mut self.electorate_fetch.under_way else { return };
         under_way.asked = now;
         let from = u16::try_from(under_way.electors.len()).unwrap_or(u16::MAX);
-        let wanted = Block::ElectorateWanted(RosterWanted { digest: under_way.wanted, from });
+        let wanted = Block::ElectorateWanted(PartWanted { digest: under_way.wanted, from });
         self.send_out_of_turn(place, Flags { last: true, ..Flags::default() }, vec![wanted], now);
     }
 
     /// A peer asked for an electorate that counts for this agent.
-    pub(super) fn send_electorate(&mut self, place: usize, wanted: RosterWanted, now: Now) {
+    pub(super) fn send_electorate(&mut self, place: usize, wanted: PartWanted, now: Now) {
         let Some(counted) = self.ballot.all().find(|counted| counted.digest == wanted.digest) else { return };
         let electors = counted.electorate.electors();
         let rest = electors.get(usize::from(wanted.from)..).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::held_row::HeldRow;
 use super::row::{Cell, Cells};
 use super::time::Now;
 use super::{Detector, roster};
-use crate::wire::{Block, Datagram, Flags, MAX_DATAGRAM, MIN_DATAGRAM, RosterPart, RosterWanted, RowBlock, block_size};
+use crate::wire::{Block, Datagram, Flags, MAX_DATAGRAM, MIN_DATAGRAM, PartWanted, RosterPart, RowBlock, block_size};
 
 impl Detector {
     /// Puts our row on a datagram if it is due to that peer. A datagram with a row is a poll: the answer acknowledges.
@@ -116,12 +116,12 @@ impl Detector {
     pub(super) fn ask_for_roster(&mut self, place: usize, now: Now) {
         let Some(digest) = self.peers[place].roster_wanted else { return };
         let from = self.rosters.get(&digest).map_or(0, roster::Foreign::received);
-        let wanted = vec![Block::RosterWanted(RosterWanted { digest, from })];
+        let wanted = vec![Block::RosterWanted(PartWanted { digest, from })];
         self.send_out_of_turn(place, Flags { poll: true, ..Flags::default() }, wanted, now);
     }
 
     /// A peer asked for our roster.
-    pub(super) fn send_roster(&mut self, place: usize, wanted: RosterWanted, now: Now) {
+    pub(super) fn send_roster(&mut self, place: usize, wanted: PartWanted, now: Now) {
         if wanted.digest != self.roster_digest {
             return;
         }

@@ -109,8 +109,8 @@ impl Detector {
 
     fn note_rival(&mut self, place: usize, now: Now) {
         if self.rivalries.note(self.peers[place].id, now) {
-            let node = self.name_of(place);
-            self.emit_event(Event::RosterConflict { peer: node });
+            let peer = self.name_of(place);
+            self.emit_event(Event::RosterConflict { peer });
         }
     }
 

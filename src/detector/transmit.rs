@@ -82,10 +82,9 @@ impl Detector {
     }
 
     fn send(&mut self, place: usize, kind: Kind, flags: Flags, pace: Duration, mut blocks: Vec<Block>, now: Now) {
+        // The row comes last, if there is room for it: a large one leaves none for anything else.
+        blocks.extend(self.health.slept(now, self.settings.timing.detection_bound()).map(Block::Slept));
         let flags = self.attach_row(place, flags, &mut blocks, now);
-        if let Some(slept) = self.health.slept(now, self.settings.timing.detection_bound()) {
-            blocks.push(Block::Slept(slept));
-        }
         self.send_no_more_than(place, kind, flags, pace, blocks, now);
     }
 

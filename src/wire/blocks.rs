@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::codec::TooLarge;
 use super::reader::{Malformed, Reader, long_micros, short_micros};
-use super::{Block, Hello, Nonce, RelayBlock, RosterPart, RosterWanted, RowBlock, Slept, membership};
+use super::{Block, Hello, Nonce, PartWanted, RelayBlock, RosterPart, RowBlock, Slept, membership};
 use crate::detector::row::Cells;
 use crate::identity::{Digest, Incarnation, NodeId, RowVersion, Sequence};
 
@@ -296,8 +296,8 @@ fn read_address(body: &mut Reader<'_>) -> Result<Option<IpAddr>, Malformed> {
     }
 }
 
-fn read_wanted(body: &mut Reader<'_>) -> Result<RosterWanted, Malformed> {
-    Ok(RosterWanted { digest: Digest(body.u32()?), from: body.u16()? })
+fn read_wanted(body: &mut Reader<'_>) -> Result<PartWanted, Malformed> {
+    Ok(PartWanted { digest: Digest(body.u32()?), from: body.u16()? })
 }
 
 fn read_roster(body: &mut Reader<'_>) -> Result<RosterPart, Malformed> {

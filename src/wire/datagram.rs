@@ -134,11 +134,11 @@ pub enum Block {
     /// Who I am.
     Hello(Box<Hello>),
     /// Send me the roster of this digest, from this index on.
-    RosterWanted(RosterWanted),
+    RosterWanted(PartWanted),
     /// A part of a roster.
     Roster(Arc<RosterPart>),
     /// Send me the electorate of this digest, from this index on.
-    ElectorateWanted(RosterWanted),
+    ElectorateWanted(PartWanted),
     /// Beside the electorate of this datagram, these count for the sender too: it replaced them a moment ago.
     AlsoCounted(Vec<Digest>),
     /// A part of an electorate.
@@ -203,9 +203,9 @@ pub struct Hello {
     pub version: String,
 }
 
-/// A request for a roster or an electorate.
+/// A request for a part of a roster or of an electorate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RosterWanted {
+pub struct PartWanted {
     /// Which one.
     pub digest: Digest,
     /// From which index on.

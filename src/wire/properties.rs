@@ -385,8 +385,7 @@ fn block() -> impl Strategy<Value = Block> {
         any::<u64>().prop_map(|incarnation| Block::NewestIncarnation(Incarnation(incarnation))),
         (micros(u64::MAX), micros(u64::MAX)).prop_map(|(length, ago)| Block::Slept(Slept { length, ago })),
         hello().prop_map(|hello| Block::Hello(hello.into())),
-        any::<(u32, u16)>()
-            .prop_map(|(digest, from)| Block::RosterWanted(RosterWanted { digest: Digest(digest), from })),
+        any::<(u32, u16)>().prop_map(|(digest, from)| Block::RosterWanted(PartWanted { digest: Digest(digest), from })),
         roster_part().prop_map(|part| Block::Roster(part.into())),
     ]
 }

@@ -53,9 +53,7 @@ impl Running {
         memory: Memory,
         clock: Clock,
     ) -> Self {
-        let timing = Timing::of_period(Duration::from_secs(1));
-        let settings =
-            Settings { cluster: CLUSTER.to_owned(), node: node.clone(), timing, mode: ModePolicy::default() };
+        let settings = settings(node);
         let records = Rc::new(RefCell::new(Vec::new()));
         let written = Rc::clone(&records);
         let setup = Setup { settings, discovery, keys: keys.clone(), memory };
@@ -79,6 +77,12 @@ impl Running {
     pub(crate) fn refused(&self, reason: &str) -> u64 {
         self.handle.counters().refused().find(|(name, _)| *name == reason).unwrap().1
     }
+}
+
+/// What its detector is told.
+pub(crate) fn settings(node: &Member) -> Settings {
+    let timing = Timing::of_period(Duration::from_secs(1));
+    Settings { cluster: CLUSTER.to_owned(), node: node.clone(), timing, mode: ModePolicy::default() }
 }
 
 /// A socket on loopback; port 0 is any.

@@ -7,7 +7,7 @@
 //! `make test` runs every case and a few runs of what is measured, `make verify` (`NETSPLIT_VERIFY=1`) the full figures,
 //! which go into docs/.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
 
 mod agent;

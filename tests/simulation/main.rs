@@ -2,7 +2,7 @@
 //!
 //! `make test` runs few seeds, `make verify` (`NETSPLIT_VERIFY=1`) the full figures, which go into docs/verdict.md.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
 
 mod bound;
