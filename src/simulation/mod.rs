@@ -5,6 +5,7 @@
 
 mod discovery;
 mod evidence;
+mod happenings;
 mod host;
 mod network;
 mod world;
