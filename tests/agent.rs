@@ -92,7 +92,7 @@ fn records_come_in_the_order_of_their_stamps_and_say_who_speaks() {
         let records = agents[0].records.borrow();
         assert!(records.is_sorted_by(|a, b| a.hlc < b.hlc));
         assert!(records.iter().all(|record| &*record.node == "node-1" && &*record.cluster == CLUSTER));
-        assert!(matches!(records.first().unwrap().event, Event::AgentStarted { roster: 2 }));
+        assert!(matches!(records.first().unwrap().decision(), Some(Event::AgentStarted { roster: 2 })));
     });
 }
 

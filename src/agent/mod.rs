@@ -24,7 +24,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 pub use counters::{Counters, Reason};
 pub use handle::AgentHandle;
-pub use record::{EventSink, Record};
+pub use record::{EventSink, Happening, Record, ShellEvent};
 pub use setup::{NoRandomness, Setup};
 
 use crate::clock::Clock;

@@ -35,7 +35,55 @@ pub struct Record {
     pub incarnation: Incarnation,
     /// What happened.
     #[serde(flatten)]
-    pub event: Event,
+    pub event: Happening,
+}
+
+impl Record {
+    /// What the detector said, if it is that.
+    pub fn decision(&self) -> Option<&Event> {
+        match &self.event {
+            Happening::Decision(event) => Some(event),
+            Happening::Shell(_) => None,
+        }
+    }
+}
+
+/// What a record tells.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Happening {
+    /// What the detector decided.
+    Decision(Event),
+    /// What befell the agent around it.
+    Shell(ShellEvent),
+}
+
+/// What befell the agent around the detector, which knows nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum ShellEvent {
+    /// Other settings hold from now on.
+    ConfigReloaded {
+        /// The keys that changed, as `section.key`, sorted.
+        changed: Vec<String>,
+    },
+    /// There was no room for so many records, and they are gone.
+    EventsLost {
+        /// How many.
+        count: u64,
+    },
+}
+
+impl From<Event> for Happening {
+    fn from(event: Event) -> Self {
+        Self::Decision(event)
+    }
+}
+
+impl From<ShellEvent> for Happening {
+    fn from(event: ShellEvent) -> Self {
+        Self::Shell(event)
+    }
 }
 
 /// Takes records, in order. It must not wait: the loop that detects stands still meanwhile.
@@ -61,7 +109,13 @@ impl Identity {
         Self { cluster: settings.cluster.as_str().into(), node: settings.node.name.as_str().into() }
     }
 
-    pub(super) fn record(&self, event: Event, incarnation: Incarnation, hlc: Stamp, moment: Moment) -> Record {
+    pub(super) fn record(
+        &self,
+        event: impl Into<Happening>,
+        incarnation: Incarnation,
+        hlc: Stamp,
+        moment: Moment,
+    ) -> Record {
         let microseconds = i64::try_from(moment.wall.as_micros()).unwrap_or(i64::MAX);
         Record {
             at: moment.now,
@@ -70,7 +124,7 @@ impl Identity {
             cluster: Arc::clone(&self.cluster),
             node: Arc::clone(&self.node),
             incarnation,
-            event,
+            event: event.into(),
         }
     }
 }

@@ -63,7 +63,7 @@ impl Running {
     }
 
     pub(crate) fn has_told(&self, is_it: impl Fn(&Event) -> bool) -> bool {
-        self.records.borrow().iter().any(|record| is_it(&record.event))
+        self.records.borrow().iter().any(|record| record.decision().is_some_and(&is_it))
     }
 
     pub(crate) fn sees(&self, is_so: impl Fn(&View) -> bool) -> bool {

@@ -15,7 +15,7 @@ pub(super) fn partition_budget(timing: &Timing) -> Duration {
 
 /// The longest silence after which one of these agents declared a link down.
 pub(super) fn link_down<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Duration> {
-    let links = records.filter_map(|record| match &record.event {
+    let links = records.filter_map(|record| match record.decision()? {
         Event::LinkDown { links } => Some(links),
         _ => None,
     });
@@ -24,7 +24,7 @@ pub(super) fn link_down<'a>(records: impl Iterator<Item = &'a Record>) -> Option
 
 /// The longest time from the last datagram over the cut to an opened partition.
 pub(super) fn partition<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Duration> {
-    let times = records.filter_map(|record| match &record.event {
+    let times = records.filter_map(|record| match record.decision()? {
         Event::PartitionOpened(partition) => Some(partition.detection),
         _ => None,
     });
@@ -34,7 +34,7 @@ pub(super) fn partition<'a>(records: impl Iterator<Item = &'a Record>) -> Option
 /// The longest time from the heal to the end of a partition, or of a node's silence.
 pub(super) fn closed<'a>(records: impl Iterator<Item = &'a Record>, heal: Now) -> Option<Duration> {
     let ends = |event: &Event| matches!(event, Event::PartitionClosed { .. } | Event::NodeHeard { .. });
-    records.filter(|record| ends(&record.event)).map(|record| record.at.since(heal)).max()
+    records.filter(|record| record.decision().is_some_and(ends)).map(|record| record.at.since(heal)).max()
 }
 
 /// Seconds as they are shown, to the hundredth.

@@ -160,10 +160,11 @@ impl Play {
     fn said_wrongly(&self, expected: &[Expected]) -> Vec<String> {
         let side_of =
             |record: &Record| self.cluster.nodes.iter().find(|node| *record.node == *node.name).map(|node| node.side);
-        let wrong = self
-            .records
-            .iter()
-            .filter(|record| side_of(record).is_some_and(|side| expected[side].is_contradicted_by(&record.event)));
+        let is_wrong = |record: &&Record| {
+            let said = side_of(record).zip(record.decision());
+            said.is_some_and(|(side, event)| expected[side].is_contradicted_by(event))
+        };
+        let wrong = self.records.iter().filter(is_wrong);
         wrong.map(|record| telling::line(record, record.at)).collect()
     }
 
@@ -179,8 +180,9 @@ impl Play {
         self.cluster.cut.heal();
         let expected = self.expected();
         let over = |node: &Node, records: &[Record]| {
-            let mut own = records.iter().filter(|record| record.at >= heal && *record.node == *node.name);
-            judgement::is_whole(&node.view()) && own.any(|record| expected[node.side].is_ended_by(&record.event))
+            let own = records.iter().filter(|record| record.at >= heal && *record.node == *node.name);
+            let mut said = own.filter_map(Record::decision);
+            judgement::is_whole(&node.view()) && said.any(|event| expected[node.side].is_ended_by(event))
         };
         let closed = self.until("see that it is over", over).await?;
         let table = self.table();
@@ -239,7 +241,9 @@ impl Play {
     fn tell_the_log(&mut self, cut: Now) {
         self.records.sort_by_key(|record| record.hlc);
         let mut text = "What the agents wrote, by their hybrid clock; times are since the cut:\n".to_owned();
-        for record in self.records.iter().filter(|record| !matches!(record.event, Event::AgentStarted { .. })) {
+        for record in
+            self.records.iter().filter(|record| !matches!(record.decision(), Some(Event::AgentStarted { .. })))
+        {
             let _ = writeln!(text, "{}", telling::line(record, cut));
         }
         self.screen.say(&format!("{text}\n"));

@@ -1,6 +1,6 @@
 //! A record as one readable line: the JSON of the log, shortened, with the time since the cut.
 
-use netsplit::agent::Record;
+use netsplit::agent::{Happening, Record};
 use netsplit::detector::event::{CloseCause, Event, LinkRecord};
 use netsplit::detector::partition::Partition;
 use netsplit::detector::time::Now;
@@ -11,13 +11,20 @@ use super::measures::seconds;
 /// The line of a record.
 pub(super) fn line(record: &Record, cut: Now) -> String {
     let at = record.at.since_start().as_secs_f64() - cut.since_start().as_secs_f64();
-    format!("{at:+7.2} s  {:<8} {:<17} {}", record.node, kind(&record.event), details(&record.event))
+    format!("{at:+7.2} s  {:<8} {:<17} {}", record.node, kind(&record.event), told_of(&record.event))
 }
 
 /// The name of the event in the log.
-fn kind(event: &Event) -> String {
+fn kind(happening: &Happening) -> String {
     let text = |value: Value| value.get("event").and_then(Value::as_str).map(str::to_owned);
-    serde_json::to_value(event).ok().and_then(text).unwrap_or_default()
+    serde_json::to_value(happening).ok().and_then(text).unwrap_or_default()
+}
+
+fn told_of(happening: &Happening) -> String {
+    match happening {
+        Happening::Decision(event) => details(event),
+        Happening::Shell(event) => serde_json::to_string(event).unwrap_or_default(),
+    }
 }
 
 fn details(event: &Event) -> String {
