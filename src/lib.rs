@@ -15,6 +15,7 @@ pub mod keys;
 pub mod network;
 pub mod probe;
 pub mod simulation;
+pub mod sources;
 pub mod state;
 pub mod table;
 pub mod wire;

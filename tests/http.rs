@@ -15,6 +15,7 @@ use netsplit::detector::time::Now;
 use netsplit::detector::view::View;
 use netsplit::http::{MAX_CONNECTIONS, Server, Serving};
 use netsplit::identity::Incarnation;
+use netsplit::sources::{Sources, Times};
 use tokio::sync::watch;
 
 /// How long a test waits for what must come.
@@ -36,14 +37,26 @@ struct Running {
     _view: watch::Sender<Arc<View>>,
 }
 
+/// The time that the test shows; the day begins with it.
+struct Shown(Arc<AtomicU64>);
+
+impl Times for Shown {
+    fn now(&self) -> Now {
+        Now::at(self.wall())
+    }
+
+    fn wall(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
 fn start_at(address: &str) -> Running {
     let server = Server::bind(address.parse().unwrap()).unwrap();
     let (sender, view) = watch::channel(view());
     let milliseconds = Arc::new(AtomicU64::new(0));
     let time = Arc::clone(&milliseconds);
     let address = server.local_address();
-    let now = move || Now::at(Duration::from_millis(time.load(Ordering::Relaxed)));
-    let serving = server.start(view, now).unwrap();
+    let serving = server.start(Sources::of_view(view, Arc::new(Shown(time)))).unwrap();
     Running { address, milliseconds, serving, _view: sender }
 }
 

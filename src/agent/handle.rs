@@ -63,6 +63,11 @@ impl AgentHandle {
         &self.counters
     }
 
+    /// The same counters, to be kept.
+    pub fn shared_counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
     /// How the discovery fares; a new one after every round.
     pub fn discovery(&self) -> watch::Receiver<Status> {
         self.discovery.clone()
@@ -71,6 +76,11 @@ impl AgentHandle {
     /// What became of the states that the agent handed out. None if it keeps nothing.
     pub fn state(&self) -> Option<&state::Counters> {
         self.kept.as_deref()
+    }
+
+    /// The same counts, to be kept.
+    pub fn shared_state(&self) -> Option<Arc<state::Counters>> {
+        self.kept.clone()
     }
 
     /// From now on these keys vouch for datagrams. What each peer said of its keys is not forgotten.

@@ -14,6 +14,7 @@ use netsplit::http::{Server, Serving};
 use netsplit::key_watch::{self, KeyWatch};
 use netsplit::keys::{KeysError, read_directory};
 use netsplit::network::UdpNetwork;
+use netsplit::sources::Sources;
 use netsplit::state::{self, Directory, Memory, Opened, Whose};
 use netsplit::wire::{GoodbyeReason, Keys};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -69,7 +70,7 @@ async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let discovery = discovery(config.discovery, &network, clock);
     let setup = Setup { settings: config.settings, discovery, keys: keys.clone(), memory };
     let (agent, handle) = Agent::new(setup, network, clock, lines)?;
-    let serving = server.start(handle.view(), move || clock.now())?;
+    let serving = server.start(Sources::of(&handle, clock))?;
     let key_watch = watch_keys(config.authentication, keys, handle.clone())?;
     {
         let mut agent = pin!(agent.run());

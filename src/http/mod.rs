@@ -1,6 +1,6 @@
 //! The HTTP server: read-only, on a thread and a runtime of its own, so that whoever reads delays no heartbeat.
 //!
-//! `router` says what is answered, from the [`View`]. This file listens, bounds what a client may cost, and ends it with
+//! `router` says what is answered, from the [`Sources`]. This file listens, bounds what a client may cost, and ends it with
 //! its [`Serving`].
 
 mod router;
@@ -18,12 +18,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::binding::{self, BindError, Port, canonical};
-use crate::detector::time::Now;
-use crate::detector::view::View;
+use crate::sources::Sources;
 use router::Router;
 
 /// How many clients are served at once: Prometheus, the kubelet, peers that ask and a few people. One more is sent away
@@ -79,19 +78,15 @@ impl Server {
         self.local
     }
 
-    /// Answers from `view`, on a thread of its own. `now` tells how old the view is.
+    /// Answers from `sources`, on a thread of its own.
     ///
     /// # Errors
     /// The system has no thread to give, or nothing to wait with.
-    pub fn start(
-        self,
-        view: watch::Receiver<Arc<View>>,
-        now: impl Fn() -> Now + Send + Sync + 'static,
-    ) -> io::Result<Serving> {
+    pub fn start(self, sources: Sources) -> io::Result<Serving> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let (running, ended) = oneshot::channel();
-        let router = Arc::new(Router::new(view, now));
+        let router = Arc::new(Router::new(sources));
         thread::Builder::new().name("http".to_owned()).spawn(move || {
             // Nothing is ever sent: that it is gone says that the thread has ended, however it ended.
             let _running: oneshot::Sender<()> = running;

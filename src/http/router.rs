@@ -1,29 +1,25 @@
-//! Which path is answered with what. Pure but for the [`View`] and the time, which are asked once a request.
+//! Which path is answered with what. Pure but for the [`Sources`], which are asked once a request.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::watch;
 
-use crate::detector::time::Now;
-use crate::detector::view::View;
+use crate::sources::Sources;
 
 /// A loop that turns makes a new view several times a second: after this long it does not turn.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// What is answered from.
 pub(super) struct Router {
-    view: watch::Receiver<Arc<View>>,
-    now: Box<dyn Fn() -> Now + Send + Sync>,
+    sources: Sources,
 }
 
 impl Router {
-    pub(super) fn new(view: watch::Receiver<Arc<View>>, now: impl Fn() -> Now + Send + Sync + 'static) -> Self {
-        Self { view, now: Box::new(now) }
+    pub(super) fn new(sources: Sources) -> Self {
+        Self { sources }
     }
 
     /// The answer. The body of a request is not read.
@@ -43,7 +39,7 @@ impl Router {
 
     /// Whether the loop turns.
     fn health(&self) -> Response<Full<Bytes>> {
-        let age = (self.now)().since(self.view.borrow().at);
+        let age = self.sources.times.now().since(self.sources.view().at);
         if age < FRESH {
             return text(StatusCode::OK, "ok");
         }

@@ -13,6 +13,7 @@ use netsplit::detector::view::View;
 use netsplit::discovery::Discovery;
 use netsplit::http::{Server, Serving};
 use netsplit::network::{Cut, FaultyNetwork, UdpNetwork};
+use netsplit::sources::Sources;
 use netsplit::wire::{GoodbyeReason, KEY_SIZE, Key, Keys};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
@@ -77,7 +78,7 @@ impl Cluster {
             // Only the narration would miss what does not fit; the verdicts are in the views.
             let (agent, handle) = Agent::new(setup, network, clock, move |record| drop(sender.try_send(record)))?;
             agents.spawn_local(agent.run());
-            let serving = server.start(handle.view(), move || clock.now())?;
+            let serving = server.start(Sources::of(&handle, clock))?;
             nodes.push(Node { name, address, http_address, side, handle, _serving: serving });
         }
         Ok(Self { nodes, cut, clock, timing, records, agents })

@@ -1,0 +1,73 @@
+//! What those who ask an agent read: one bundle of handles for the HTTP server and the metrics.
+//!
+//! Whoever reads here takes no lock that the agent waits for: views, counters and records are handed out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::agent::{AgentHandle, Counters};
+use crate::clock::Clock;
+use crate::detector::time::Now;
+use crate::detector::view::View;
+use crate::discovery::Status;
+use crate::state;
+
+/// Both times of those who read.
+pub trait Times: Send + Sync {
+    /// The time by which a view says when it was made.
+    fn now(&self) -> Now;
+
+    /// The time of day, since the epoch.
+    fn wall(&self) -> Duration;
+}
+
+impl Times for Clock {
+    fn now(&self) -> Now {
+        Clock::now(self)
+    }
+
+    fn wall(&self) -> Duration {
+        Clock::wall(self)
+    }
+}
+
+/// What there is to read of one agent.
+#[derive(Clone)]
+pub struct Sources {
+    /// What it knows.
+    pub view: watch::Receiver<Arc<View>>,
+    /// What its shell has counted.
+    pub counters: Arc<Counters>,
+    /// How its discovery fares.
+    pub discovery: watch::Receiver<Status>,
+    /// What became of its states. None if it keeps nothing.
+    pub state: Option<Arc<state::Counters>>,
+    /// The time.
+    pub times: Arc<dyn Times>,
+}
+
+impl Sources {
+    /// Those of an agent that runs by `clock`.
+    pub fn of(agent: &AgentHandle, clock: Clock) -> Self {
+        Self {
+            view: agent.view(),
+            counters: agent.shared_counters(),
+            discovery: agent.discovery(),
+            state: agent.shared_state(),
+            times: Arc::new(clock),
+        }
+    }
+
+    /// Those of a view alone: everything else is as at the start.
+    pub fn of_view(view: watch::Receiver<Arc<View>>, times: Arc<dyn Times>) -> Self {
+        let (_, discovery) = watch::channel(Status::default());
+        Self { view, counters: Arc::default(), discovery, state: None, times }
+    }
+
+    /// What the agent knew last.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+}
