@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod api;
+pub mod audit;
 pub mod binding;
 pub mod calendar;
 pub mod clock;
