@@ -1,6 +1,7 @@
 //! netsplit: one agent per node that names who is cut off from whom.
 
 pub mod agent;
+pub mod audit;
 pub mod binding;
 pub mod clock;
 pub mod config;
