@@ -20,7 +20,8 @@ enum Heads {
 
 /// A table in the widest layout that is no wider than `width`.
 pub(super) fn fitting(picture: &Picture, groups: &[Group], width: usize) -> Option<String> {
-    let mut tables = [Heads::Names, Heads::Numbers, Heads::Digits].into_iter().map(|heads| draw(picture, groups, heads));
+    let mut tables =
+        [Heads::Names, Heads::Numbers, Heads::Digits].into_iter().map(|heads| draw(picture, groups, heads));
     tables.find(|table| table.lines().all(|line| chars(line) <= width))
 }
 

@@ -34,8 +34,7 @@ impl<'a> Answers<'a> {
         };
         let rows: BTreeMap<&str, &[u8]> =
             self.matrix.rows.iter().map(|row| (row.node.as_str(), row.cells.as_bytes())).collect();
-        let rows: Vec<Option<&[u8]>> =
-            self.matrix.nodes.iter().map(|name| rows.get(name.as_str()).copied()).collect();
+        let rows: Vec<Option<&[u8]>> = self.matrix.nodes.iter().map(|name| rows.get(name.as_str()).copied()).collect();
         Picture::new(self.matrix.nodes.iter().map(node).collect(), move |from, to| {
             match rows.get(from).copied().flatten().and_then(|cells| cells.get(to)) {
                 Some(b'.') => Arrival::Arrives,
