@@ -99,8 +99,7 @@ pub(crate) fn run_from_arguments() -> Exit {
         Command::Events(arguments) => events::run(&arguments),
     };
     done.unwrap_or_else(|error| {
-        // Where standard error is closed there is nobody left to tell.
-        let _ = writeln!(io::stderr(), "{error:#}");
+        page::note(&format!("{error:#}"));
         exit_of(&error)
     })
 }

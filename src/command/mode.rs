@@ -16,7 +16,9 @@ Examples:
   netsplit mode --require writes && ./migrate-the-database
   netsplit mode --follow
 
-The mode is advice for the moment at which it is asked for, and no lock.
+Members count for the majority: so many of them are on this side. Stale: the agent was restarted, cannot
+tell yet, and says what held before. The mode is advice for the moment at which it is
+asked for, and no lock.
 Exit codes: 0 fine, 1 what --require names is not allowed now, 2 wrong arguments, 3 the agent cannot be asked.";
 
 /// For how long the agent is asked to wait for a change.
@@ -113,14 +115,10 @@ pub(super) fn line(mode: &ModeAnswer) -> String {
         _ => "reads no".to_owned(),
     };
     let writes = if mode.writes { "writes yes" } else { "writes no" };
-    let mut line = format!(
-        "{}: {writes}, {reads}, {} of {} members on this side",
-        mode.mode.as_str(),
-        mode.side.nodes,
-        mode.side.of
-    );
+    let (nodes, of) = (mode.side.nodes, mode.side.of);
+    let mut line = format!("{}: {writes}, {reads}, {nodes} of {of} members", mode.mode.as_str());
     if mode.stale {
-        line.push_str(", as before the restart (stale)");
+        line.push_str(", stale");
     }
     if mode.overridden.is_some() {
         line.push_str(", overruled by an operator");

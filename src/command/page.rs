@@ -78,7 +78,9 @@ pub(super) fn note(text: &str) {
 
 /// Text without what would steer a terminal.
 pub(super) fn tame(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
+    text.chars()
+        .map(|letter| if letter.is_control() && !['\n', '\t'].contains(&letter) { '\u{fffd}' } else { letter })
+        .collect()
 }
 
 /// Text whose marks are green and red.
@@ -92,6 +94,6 @@ mod tests {
 
     #[test]
     fn what_would_steer_a_terminal_is_taken_out() {
-        assert_eq!(tame("a\u{1b}[2Jb\rc\u{9b}d\ne✓"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\ne✓");
+        assert_eq!(tame("a\u{1b}[2Jb\rc\u{9b}d\n\te✓"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\n\te✓");
     }
 }

@@ -1,6 +1,6 @@
 //! `netsplit status`: what matters at 3 AM, and first of all whether there is a partition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use netsplit::api::{Method, Names, PartitionAnswer, Peers, Status};
@@ -19,7 +19,7 @@ Examples:
 Exit codes: 0 no partition is open, 1 one is, 2 wrong arguments, 3 the agent cannot be asked.";
 
 /// Where what is said begins.
-const INDENT: usize = 14;
+const INDENT: usize = 16;
 
 /// An agent whose word is older than this does not turn.
 const OLD: f64 = 5.0;
@@ -168,22 +168,27 @@ impl Telling<'_> {
             let names = words::names(&status.awaited, status.awaited.len(), ", ");
             text += &self.line("Waits for", &format!("{names}: before each was heard once nobody may write"));
         }
-        let blind: Vec<&str> = status
-            .partitions
-            .iter()
-            .flat_map(|partition| &partition.sides)
-            .filter(|side| !side.seen)
-            .flat_map(|side| &side.nodes)
-            .map(String::as_str)
-            .collect();
-        if blind.len() > 1 {
-            let names = words::names(&blind, blind.len(), ", ");
-            text += &self.line("Cannot see", &format!("whether these reach each other: {names}"));
+        let is_unseen = |partition: &PartitionAnswer| partition.sides.iter().any(|side| !side.seen && side.count > 1);
+        if status.partitions.iter().any(is_unseen) {
+            text += &self.line("Cannot see", "whether the nodes over there reach each other");
         }
-        text += &self.named("Not heard", &status.links_down, "");
+        text += &self.named("Not heard", &self.unexplained(), "and nothing else is known of why");
         text += &self.named("Unheard", &status.unheard, "heard by nobody on this side, and no other sign of life");
         text += &self.named("Agent down", &status.agents_down, "the machine lives, its agent does not run");
         text + &self.named("Losing", &status.links_degraded, "at least 10 % of what they send is lost")
+    }
+
+    /// Whom this node does not hear, but for those of whom the other lines say why.
+    fn unexplained(&self) -> Names {
+        let Status { links_down, unheard, agents_down, partitions, .. } = self.status;
+        let beyond = partitions.iter().flat_map(|partition| partition.sides.iter().skip(1));
+        let explained: BTreeSet<&String> =
+            beyond.clone().flat_map(|side| &side.nodes).chain(&unheard.nodes).chain(&agents_down.nodes).collect();
+        let nodes: Vec<String> = links_down.nodes.iter().filter(|name| !explained.contains(name)).cloned().collect();
+        let counted = beyond.map(|side| side.count).sum::<usize>() + unheard.count + agents_down.count;
+        let is_named_in_full = links_down.nodes.len() == links_down.count;
+        let count = if is_named_in_full { nodes.len() } else { links_down.count.saturating_sub(counted) };
+        Names { count, nodes }
     }
 
     fn named(&self, title: &str, nodes: &Names, what: &str) -> String {
@@ -191,7 +196,7 @@ impl Telling<'_> {
             return String::new();
         }
         let names = words::names(&nodes.nodes, nodes.count, ", ");
-        self.line(title, &if what.is_empty() { names } else { format!("{names}: {what}") })
+        self.line(title, &format!("{names}: {what}"))
     }
 
     /// What is wrong with the agent itself.

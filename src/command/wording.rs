@@ -97,8 +97,7 @@ fn list(event: &Map<String, Value>, field: &str) -> Option<String> {
 
 fn as_it_is(event: &Map<String, Value>) -> String {
     let own = event.iter().filter(|(field, _)| !COMMON.contains(&field.as_str()));
-    let own: Map<String, Value> = own.map(|(field, value)| (field.clone(), value.clone())).collect();
-    Value::Object(own).to_string()
+    own.map(|(field, value)| format!("{field}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 fn text<'a>(event: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
@@ -167,7 +166,28 @@ mod tests {
             said(&ShellEvent::ConfigReloaded { changed: vec!["peers.period".into(), "mode.tie".into()] }),
             said(&ShellEvent::EventsLost { count: 12 }),
         ];
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r"
+        agent_started with a roster of 5
+        agent_stopped stopped
+        peer_joined node-4
+        peer_left node-4 removed
+        roster_conflict node-4
+        peer_restarted node-4
+        node_unheard node-4
+        node_heard node-4 healed (confirmed)
+        agent_down node-4 host_answers
+        agent_up node-4 restarted (it was no cut)
+        link_down from node-4 (2.47 s silent), node-4
+        link_up from node-4
+        link_degraded node-4
+        link_recovered node-4
+        mode_changed normal → minority, 2 of 5
+        stalled for 90 s
+        blind never_heard
+        incarnation_adopted 8 from now on
+        config_reloaded peers.period, mode.tie
+        events_lost 12
+        ");
     }
 
     #[test]
@@ -187,8 +207,8 @@ mod tests {
     #[test]
     fn what_a_newer_agent_says_is_shown_as_it_is() {
         let newer = json!({"seq": 3, "event": "endpoint_down", "endpoint": "db", "prev": "00"});
-        assert_eq!(said(&newer), r#"endpoint_down {"endpoint":"db"}"#);
+        assert_eq!(said(&newer), r#"endpoint_down endpoint="db""#);
         let other = json!({"event": "stalled", "seconds": "long"});
-        assert_eq!(said(&other), r#"stalled {"seconds":"long"}"#);
+        assert_eq!(said(&other), r#"stalled seconds="long""#);
     }
 }

@@ -41,10 +41,10 @@ fn a_wide_terminal_has_room_for_names_and_a_narrow_one_for_numbers() {
     let address = server.address.to_string();
     let matrix = ["matrix", "--address", &address];
     let wide = on_terminal(&matrix, 160, &[("NO_COLOR", "1")]);
-    assert!(wide.starts_with("Source\\Target     node-1 node-2"), "{wide}");
+    assert!(wide.starts_with("Source\\Target") && wide.contains(" node-11 node-12 "), "{wide}");
     for columns in [60, 80] {
         let narrow = on_terminal(&matrix, columns, &[("NO_COLOR", "1")]);
-        assert!(narrow.contains("123456789012") || narrow.contains("1  2  3"), "{narrow}");
+        assert!(narrow.contains("123456789012") || narrow.contains(" 1 2 3 "), "{narrow}");
         fits(&narrow, columns.into());
     }
 }

@@ -59,7 +59,7 @@ pub(super) enum AskError {
     Unnamed(Address),
     #[error("cannot ask {address}: {cause}")]
     Unreachable { address: Address, cause: std::io::Error },
-    #[error("cannot ask {0}: it ended the connection without an answer; it may have too many clients: try again")]
+    #[error("cannot ask {0}: it ended the connection before it had answered; it may have too many clients: try again")]
     Cut(Address),
     #[error("cannot ask {0}: what answers there is not netsplit; say where the agent is with --address HOST:PORT")]
     NotNetsplit(Address),
@@ -171,7 +171,8 @@ impl Agent {
 
     /// Lets some time pass.
     pub(super) fn pause(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        // A timer is made where there is a runtime to wake it.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     /// Does `round` again and again until nobody reads any more. That the agent does not answer for a while, as when it is

@@ -37,7 +37,8 @@ pub(super) fn follow(path: &Path, selection: &Selection, showing: &Showing) -> a
     let events = tail.read_on().map_err(|cause| ReadError::Failed { file: path.to_owned(), cause })?;
     let mut reader = showing.show_all(events.into_iter().skip_while(known))?;
     while reader == Reader::Reads {
-        runtime.block_on(tokio::time::sleep(PAUSE));
+        // A timer is made where there is a runtime to wake it.
+        runtime.block_on(async { tokio::time::sleep(PAUSE).await });
         let events = tail.read_on().map_err(|cause| ReadError::Failed { file: path.to_owned(), cause })?;
         reader = showing.show_all(events)?;
     }

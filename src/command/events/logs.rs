@@ -102,7 +102,7 @@ pub(super) fn verify(files: &[PathBuf], json: bool) -> anyhow::Result<Exit> {
 fn verdict(file: &Path, found: &Verified) -> String {
     let name = file.display();
     let mut text = match (&found.flaw, found.first.zip(found.last)) {
-        (Some(flaw), _) => format!("✗ {flaw}.\n  Before it {}; nothing behind it was looked at.\n", whole(found.lines)),
+        (Some(flaw), _) => format!("✗ {flaw}.\n  Nothing behind it was looked at.\n"),
         (None, None) => format!("✓ {name}: there are no events in it.\n"),
         (None, Some((first, last))) => {
             format!("✓ {name}: {}, {first} to {last}, the chain is whole.\n", count(found.lines))
@@ -123,12 +123,4 @@ fn verdict(file: &Path, found: &Verified) -> String {
 
 fn count(lines: u64) -> String {
     if lines == 1 { "1 event".to_owned() } else { format!("{lines} events") }
-}
-
-fn whole(lines: u64) -> String {
-    match lines {
-        0 => "is nothing".to_owned(),
-        1 => "1 event is whole".to_owned(),
-        lines => format!("{lines} events are whole"),
-    }
 }
