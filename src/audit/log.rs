@@ -188,7 +188,9 @@ impl<D: Disk> Log<D> {
             if !is_ours {
                 self.move_torn_aside(good.about.length, about.length)?;
             }
-            file.cut(good.about.length).map_err(|error| Fault::Failed("cut off what is not whole", error))?;
+            // Made durable at once: new lines over the remains of old ones would look like what was altered.
+            let cut = file.cut(good.about.length).and_then(|()| file.sync());
+            cut.map_err(|error| Fault::Failed("cut off what is not whole", error))?;
         }
         // A file that an earlier attempt made may not have its name for good.
         self.sync_names()?;
