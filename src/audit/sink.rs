@@ -45,7 +45,7 @@ impl Sink {
     /// Says how many were lost, as if `by` did.
     fn confess(&mut self, count: u64, by: &Record) {
         let event = ShellEvent::EventsLost { count }.into();
-        self.put(&Record { event, ..by.clone() });
+        self.put(&Record { event, times: None, ..by.clone() });
     }
 
     fn put(&mut self, record: &Record) {

@@ -32,6 +32,7 @@ pub(crate) fn record(event: impl Into<Happening>) -> Record {
         node: "node-1".into(),
         incarnation: Incarnation(1_795_262_400_000_000),
         event: event.into(),
+        times: None,
     }
 }
 
