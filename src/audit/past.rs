@@ -57,7 +57,8 @@ pub(super) fn past(disk: &mut impl Disk, name: Name) -> io::Result<Option<Past>>
 /// What the bytes from this offset to the end of a file tell. None: more are needed.
 fn found(bytes: &[u8], from: u64) -> Option<Found> {
     // Unless it is the beginning of the file, the first line of the window has lost its beginning.
-    let (mut offset, mut rest) = if from == 0 { (0, bytes) } else { next_line(bytes).map(|(line, rest)| (line.len(), rest))? };
+    let (mut offset, mut rest) =
+        if from == 0 { (0, bytes) } else { next_line(bytes).map(|(line, rest)| (line.len(), rest))? };
     let mut last = None;
     while let Some((line, after)) = next_line(rest) {
         offset += line.len();

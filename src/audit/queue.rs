@@ -13,9 +13,9 @@ use crate::detector::time::Now;
 /// How many lines wait for the disk at most: minutes of a bad day.
 pub const RECORDS: usize = 4096;
 
-/// How many bytes they have at most: ten times what so many lines usually have. In a large cluster a line that lists links
-/// can be of some hundred KiB, and the memory of the agent is limited.
-pub const BYTES: usize = 16 << 20;
+/// How many bytes they have at most: several times what so many lines usually have. In a large cluster a line that lists
+/// links can be of some hundred KiB, and the memory of the agent is limited.
+pub const BYTES: usize = 8 << 20;
 
 /// After this time a line is shown though it is not durable.
 pub const SHOW_AFTER: Duration = Duration::from_millis(200);

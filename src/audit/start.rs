@@ -53,9 +53,8 @@ impl Closing {
     /// Waits until the last line is durable and shown, for a second at most. The [`Sink`] must be gone.
     pub fn finish(self) {
         let deadline = self.clock.now() + PATIENCE;
-        let is_late = |end: &Receiver<()>| {
-            end.recv_timeout(deadline.since(self.clock.now())) == Err(RecvTimeoutError::Timeout)
-        };
+        let is_late =
+            |end: &Receiver<()>| end.recv_timeout(deadline.since(self.clock.now())) == Err(RecvTimeoutError::Timeout);
         if is_late(&self.disk) {
             tracing::warn!("the disk of the audit log does not answer: the last events are not written there");
         }

@@ -116,7 +116,9 @@ impl fmt::Display for Flaw {
                  altered",
             ),
             What::Inserted => f.write_str("was inserted, or moved here from elsewhere"),
-            What::Removed { from, to } if from == to => write!(f, "does not follow: event {from} before it was removed"),
+            What::Removed { from, to } if from == to => {
+                write!(f, "does not follow: event {from} before it was removed")
+            }
             What::Removed { from, to } => write!(f, "does not follow: events {from} to {to} before it were removed"),
         }
     }

@@ -4,14 +4,13 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use netsplit::agent::EventSink;
 use netsplit::audit::{Files, PATIENCE, RECORDS, SHOW_AFTER, Settings};
 use netsplit::clock::Clock;
 
-use crate::laboratory::{
-    GatedDisk, GatedReader, Gate, Running, at, numbered, numbers, until, whole, written,
-};
+use crate::laboratory::{Gate, GatedDisk, GatedReader, Running, at, numbered, numbers, until, whole, written};
 use crate::needs::Mount;
 
 /// A log in this directory, on a disk with a gate.
@@ -157,6 +156,25 @@ fn a_disk_that_hangs_at_the_start_is_waited_for_a_second_and_a_new_chain_begins_
     third.accept([5]);
     third.finish();
     assert_eq!((whole(&log).new_chains.len(), whole(&log).lines), (1, 6));
+}
+
+#[test]
+fn a_disk_that_does_not_answer_for_ten_seconds_fails_until_it_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut running, gate) = gated(&directory.path().join("log"));
+    running.accept([0]);
+    running.until_durable(1);
+    let counters = Arc::clone(&running.readers.counters);
+    gate.set(true);
+    running.accept([1]);
+    let clock = Clock::start();
+    until("it counts as failing", || counters.is_failing());
+    assert!(clock.now().since_start() >= Duration::from_secs(9));
+    gate.set(false);
+    running.until_durable(2);
+    until("it does not any more", || !counters.is_failing());
+    assert_eq!(counters.errors(), 0);
+    running.finish();
 }
 
 #[test]

@@ -18,8 +18,16 @@ use std::path::{Path, PathBuf};
 ///
 /// To add one: a `static` of type [`Table`], its head in this list, and its two marks in the document (the failing
 /// test says which).
-pub const TABLES: &[Head] =
-    &[AUDIT.head(), BOUND.head(), CUTS.head(), ELECTORATE.head(), FLOOD.head(), HEARTBEAT.head(), QUIET.head(), TIMING.head()];
+pub const TABLES: &[Head] = &[
+    AUDIT.head(),
+    BOUND.head(),
+    CUTS.head(),
+    ELECTORATE.head(),
+    FLOOD.head(),
+    HEARTBEAT.head(),
+    QUIET.head(),
+    TIMING.head(),
+];
 
 /// What is left of the audit log when the power or the process goes.
 pub static AUDIT: Table<4> = Table {
