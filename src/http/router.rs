@@ -1,6 +1,7 @@
 //! Which path is answered with what, and to whom. What is behind each is in files of its own.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use hyper::{Method, Request, StatusCode};
 
@@ -12,7 +13,7 @@ use super::{events, knowledge, mode};
 use crate::sources::Sources;
 
 /// A loop that turns makes a new view several times a second: after this long it does not turn.
-const FRESH: std::time::Duration = std::time::Duration::from_secs(5);
+const FRESH: Duration = Duration::from_secs(5);
 
 /// What there is to ask for.
 #[derive(Clone, Copy, Debug)]
@@ -137,4 +138,76 @@ impl Router {
 fn not_found(path: &str) -> Refusal {
     let paths: Vec<&str> = ROUTES.iter().map(|route| route.path).collect();
     Refusal::NotFound { path: path.chars().take(40).collect(), there: paths.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    use http_body_util::{BodyExt, Empty};
+    use hyper::body::Bytes;
+
+    use super::super::guests::Guests;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::detector::Detector;
+    use crate::detector::saved::Saved;
+    use crate::detector::settings::{Member, ModePolicy, Settings, Timing};
+    use crate::detector::time::Now;
+    use crate::identity::Incarnation;
+
+    fn sources() -> Sources {
+        let node = Member::new("node-1", "", (Ipv4Addr::LOCALHOST, 7475).into());
+        let timing = Timing::of_period(std::time::Duration::from_secs(1));
+        let settings = Settings { cluster: "test".into(), node, timing, mode: ModePolicy::default() };
+        let view = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], Now::START).view(Now::START);
+        let (_, views) = tokio::sync::watch::channel(view);
+        Sources::of_view(views, Arc::new(Clock::start()))
+    }
+
+    /// The status and the body for a client at this address.
+    fn asked(sources: &Sources, path: &str, client: IpAddr) -> (u16, String) {
+        let router = Arc::new(Router::new(sources.clone()));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let request = Request::builder().uri(path).body(Empty::<Bytes>::new()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut guests = Guests::of(1);
+            guests.seat(|seat| async move {
+                let answer = router.answer(request, client, seat.begin()).await;
+                let status = answer.status().as_u16();
+                let body = answer.into_body().collect().await.unwrap().to_bytes();
+                sender.send((status, String::from_utf8(body.to_vec()).unwrap())).unwrap();
+            });
+            guests.next_gone().await;
+        });
+        receiver.recv().unwrap()
+    }
+
+    #[test]
+    fn whoever_is_elsewhere_is_told_why_not_and_everybody_is_answered_where_all_is_exposed() {
+        let sources = sources();
+        let elsewhere =
+            [Ipv4Addr::new(10, 0, 0, 7).into(), "::ffff:10.0.0.7".parse().unwrap(), "fe80::1".parse().unwrap()];
+        let here =
+            [Ipv4Addr::new(127, 3, 2, 1).into(), Ipv6Addr::LOCALHOST.into(), "::ffff:127.0.0.1".parse().unwrap()];
+        for route in ROUTES {
+            for client in here {
+                assert_eq!(asked(&sources, route.path, client).0, 200, "{} from {client}", route.path);
+            }
+            for client in elsewhere {
+                let (status, body) = asked(&sources, route.path, client);
+                let is_open = ["/healthz", "/readyz", "/v1/mode"].contains(&route.path);
+                assert_eq!(status, if is_open { 200 } else { 403 }, "{} from {client}", route.path);
+                let why = "answers this machine alone: ask by `kubectl exec` or `kubectl port-forward`, or set \
+                           `http.expose: all`";
+                let refused = format!("{{\"error\":\"{} {why}\"}}\n", route.path);
+                assert!(is_open || body == refused, "{body}");
+            }
+        }
+        sources.expose_all.store(true, Ordering::Relaxed);
+        assert!(ROUTES.iter().all(|route| asked(&sources, route.path, elsewhere[0]).0 == 200));
+    }
 }
