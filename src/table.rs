@@ -273,6 +273,7 @@ mod tests {
             impaired: false,
             blind: false,
             period: Duration::from_secs(1),
+            timeout: Duration::from_millis(500),
             detection_bound: Duration::from_millis(2500),
             counters: Counters::default(),
         }

@@ -34,6 +34,7 @@ impl Detector {
             impaired: self.health.is_impaired(now),
             blind: self.is_blind(now),
             period: self.settings.timing.period,
+            timeout: self.settings.timing.timeout,
             detection_bound: self.settings.timing.detection_bound(),
             counters: self.counters.clone(),
         }

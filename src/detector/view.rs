@@ -62,6 +62,8 @@ pub struct View {
     pub blind: bool,
     /// How often each peer gets a heartbeat.
     pub period: Duration,
+    /// How long after its time a heartbeat is waited for. What is told by a view that is older is not to be relied on.
+    pub timeout: Duration,
     /// The bound within which a silent link is declared down.
     pub detection_bound: Duration,
     /// What was counted since the start.
