@@ -10,7 +10,8 @@ const ROSTER_SIZE: Family =
     Family::gauge("netsplit_roster_size", &[], "Nodes that belong to the cluster, this one included");
 const COVERAGE_RATIO: Family =
     Family::gauge("netsplit_coverage_ratio", &[], "Share of the other nodes that this agent hears, 0 to 1");
-const MODE: Family = Family::gauge("netsplit_mode", &["mode"], "1 for what this agent's side may do now, 0 for the rest");
+const MODE: Family =
+    Family::gauge("netsplit_mode", &["mode"], "1 for what this agent's side may do now, 0 for the rest");
 const QUORUM: Family = Family::gauge(
     "netsplit_quorum",
     &[],

@@ -8,15 +8,19 @@ use crate::detector::event::BlindCause;
 const BLIND: Family = Family::gauge("netsplit_blind", &["cause"], "1 if this agent cannot judge, by the cause; else 0");
 const IMPAIRED: Family =
     Family::gauge("netsplit_impaired", &[], "1 while this agent distrusts its own row, and others do; else 0");
-const STALLS: Family = Family::counter("netsplit_stalls_total", &[], "Times that this agent did not run when it should");
+const STALLS: Family =
+    Family::counter("netsplit_stalls_total", &[], "Times that this agent did not run when it should");
 const STALLED: Family = Family::counter("netsplit_stalled_seconds_total", &[], "For how long it did not run, in all");
 const DROPPED: Family = Family::counter(
     "netsplit_socket_dropped_datagrams_total",
     &[],
     "Datagrams that arrived and were dropped, because this agent did not read its socket in time",
 );
-const SEND_ERRORS: Family =
-    Family::counter("netsplit_send_errors_total", &[], "Datagrams that could not be sent: a local fact, nobody's silence");
+const SEND_ERRORS: Family = Family::counter(
+    "netsplit_send_errors_total",
+    &[],
+    "Datagrams that could not be sent: a local fact, nobody's silence",
+);
 const RECEIVE_ERRORS: Family =
     Family::counter("netsplit_receive_errors_total", &[], "Times that reading the socket failed");
 const CLOCKS_AHEAD: Family = Family::counter(

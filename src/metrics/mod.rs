@@ -10,8 +10,8 @@
 mod cluster;
 mod collector;
 mod family;
-mod heartbeats;
 mod health;
+mod heartbeats;
 mod partitions;
 mod peers;
 mod process;
@@ -43,7 +43,9 @@ impl Exporter {
     #[expect(clippy::expect_used, reason = "the names are constants: they clash in every test or in none")]
     pub fn new(sources: Sources) -> Self {
         let registry = Registry::new();
-        registry.register(Box::new(Everything::new(sources))).expect("the families of an agent have names of their own");
+        registry
+            .register(Box::new(Everything::new(sources)))
+            .expect("the families of an agent have names of their own");
         registry.register(Box::new(Process::new())).expect("the families of a process have names of their own");
         Self(registry)
     }

@@ -13,11 +13,8 @@ const ACTIVE: Family = Family::gauge(
     &["kind"],
     "1 if this agent sees a partition of this kind, 0 if not; absent while it cannot tell and knows of none",
 );
-const OPENED: Family = Family::counter(
-    "netsplit_partitions_total",
-    &["kind"],
-    "Partitions opened, by the kind that they had then",
-);
+const OPENED: Family =
+    Family::counter("netsplit_partitions_total", &["kind"], "Partitions opened, by the kind that they had then");
 const SIDE_NODES: Family = Family::gauge(
     "netsplit_partition_side_nodes",
     &["kind", "side"],

@@ -19,8 +19,11 @@ pub const ZONES: usize = 8;
 /// What all other zones are called together.
 const OTHER: &str = "other";
 
-const PEERS: Family =
-    Family::gauge("netsplit_peers", &["state"], "Other nodes of the roster, by the state of the link from them to this agent");
+const PEERS: Family = Family::gauge(
+    "netsplit_peers",
+    &["state"],
+    "Other nodes of the roster, by the state of the link from them to this agent",
+);
 const LINKS: Family = Family::gauge(
     "netsplit_links",
     &["state"],
