@@ -15,6 +15,7 @@ pub mod http;
 pub mod identity;
 pub mod key_watch;
 pub mod keys;
+pub mod metrics;
 pub mod network;
 pub mod probe;
 pub mod simulation;
