@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -86,12 +87,15 @@ pub fn read_directory(directory: &Path) -> Result<Keys, KeysError> {
     Keys::oldest_first(keys).ok_or_else(|| KeysError::Empty(directory.into()))
 }
 
-/// What an operator most likely did not mean in a directory that can be used all the same: one key in two files, or two
-/// keys of one id. A sentence each.
+/// What an operator most likely did not mean in a directory that can be used all the same: one key in two files, two keys
+/// of one id, or a key that everybody on this machine may read. A sentence each.
 pub fn oddities(directory: &Path) -> Result<Vec<String>, KeysError> {
     let files = read_files(directory)?;
     let mut odd = Vec::new();
     for (at, (later, key)) in files.iter().enumerate() {
+        if is_for_everybody(later) {
+            odd.push(format!("everybody on this machine may read the key {0}: `chmod o= {0}`", later.display()));
+        }
         let Some((earlier, other)) = files.iter().take(at).find(|(_, other)| other.id() == key.id()) else { continue };
         let (earlier, later) = (earlier.display(), later.display());
         odd.push(if key == other {
@@ -105,6 +109,10 @@ pub fn oddities(directory: &Path) -> Result<Vec<String>, KeysError> {
         });
     }
     Ok(odd)
+}
+
+fn is_for_everybody(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o004 != 0)
 }
 
 fn read_files(directory: &Path) -> Result<Vec<(PathBuf, Key)>, KeysError> {
@@ -191,7 +199,9 @@ mod tests {
     fn directory(files: &[(&str, &str)]) -> TempDir {
         let directory = tempdir().unwrap();
         for (name, text) in files {
-            fs::write(directory.path().join(name), text).unwrap();
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap();
         }
         directory
     }
@@ -282,6 +292,14 @@ mod tests {
         assert!(odd[0].contains("/1 and ") && odd[0].contains("/2 are keys of one id"), "{}", odd[0]);
         assert!(odd[1].contains("/4 hold the same key"), "{}", odd[1]);
         assert!(!odd.concat().contains(ONES), "no key is told");
+    }
+
+    #[test]
+    fn a_key_that_everybody_may_read_is_odd() {
+        let directory = directory(&[("1", ONES), ("2", TWOS)]);
+        fs::set_permissions(directory.path().join("2"), fs::Permissions::from_mode(0o644)).unwrap();
+        let odd = oddities(directory.path()).unwrap();
+        assert!(odd.len() == 1 && odd[0].contains("may read the key") && odd[0].ends_with("/2`"), "{odd:?}");
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! Whoever reads here takes no lock that the agent waits for: views, counters and records are handed out.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::agent::{AgentHandle, Counters};
 use crate::clock::Clock;
+use crate::config::Reloads;
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::discovery::Status;
@@ -44,6 +46,10 @@ pub struct Sources {
     pub discovery: watch::Receiver<Status>,
     /// What became of its states. None if it keeps nothing.
     pub state: Option<Arc<state::Counters>>,
+    /// What became of the configuration file since the start. None if it is not looked at again.
+    pub reloads: Option<Arc<Reloads>>,
+    /// Whether other machines may ask for everything (`http.expose`); it may change while the agent runs.
+    pub expose_all: Arc<AtomicBool>,
     /// The time.
     pub times: Arc<dyn Times>,
 }
@@ -56,6 +62,8 @@ impl Sources {
             counters: agent.shared_counters(),
             discovery: agent.discovery(),
             state: agent.shared_state(),
+            reloads: None,
+            expose_all: Arc::default(),
             times: Arc::new(clock),
         }
     }
@@ -63,7 +71,8 @@ impl Sources {
     /// Those of a view alone: everything else is as at the start.
     pub fn of_view(view: watch::Receiver<Arc<View>>, times: Arc<dyn Times>) -> Self {
         let (_, discovery) = watch::channel(Status::default());
-        Self { view, counters: Arc::default(), discovery, state: None, times }
+        let (counters, expose_all) = (Arc::default(), Arc::default());
+        Self { view, counters, discovery, state: None, reloads: None, expose_all, times }
     }
 
     /// What the agent knew last.
