@@ -25,23 +25,23 @@ const READ_LIMIT: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// The directory cannot be listed.
-    #[error("cannot list the key directory {}: {source}; create it and put a key in it (`netsplit keygen`), or correct authentication.keys", path.display())]
+    #[error("cannot list the key directory {}: {cause}; create it and put a key in it (`netsplit keygen`), or correct authentication.keys", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// There is no key file in the directory.
     #[error("no key in {}: put at least one file with the output of `netsplit keygen` in it (dotfiles and subdirectories do not count)", .0.display())]
     Empty(PathBuf),
     /// A file cannot be read.
-    #[error("cannot read the key {}: {source}; make it readable for the user that netsplit runs as, or remove it", path.display())]
+    #[error("cannot read the key {}: {cause}; make it readable for the user that netsplit runs as, or remove it", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// What is there is neither a file nor a directory.
     #[error("{} is no regular file: a key directory holds key files only", .0.display())]
@@ -120,7 +120,7 @@ fn read_files(directory: &Path) -> Result<Vec<(PathBuf, Key)>, KeysError> {
 }
 
 fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
-    let failed = |source| KeysError::Directory { path: directory.into(), source };
+    let failed = |cause| KeysError::Directory { path: directory.into(), cause };
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -129,7 +129,7 @@ fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
         }
         let path = entry.path();
         // Of what a link leads to: projected keys are links into `..data`.
-        let about = fs::metadata(&path).map_err(|source| KeysError::Unreadable { path: path.clone(), source })?;
+        let about = fs::metadata(&path).map_err(|cause| KeysError::Unreadable { path: path.clone(), cause })?;
         if about.is_dir() {
             continue;
         }
@@ -145,7 +145,7 @@ fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
 fn read_key(path: &Path) -> Result<Key, KeysError> {
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(READ_LIMIT).read_to_end(&mut text));
-    read.map_err(|source| KeysError::Unreadable { path: path.into(), source })?;
+    read.map_err(|cause| KeysError::Unreadable { path: path.into(), cause })?;
     let digits = text.strip_suffix(b"\n").unwrap_or(&text);
     let digits = digits.strip_suffix(b"\r").unwrap_or(digits);
     parse(digits).map(|bytes| Key::new(&bytes)).map_err(|flaw| match flaw {

@@ -23,12 +23,20 @@ pub fn parse(text: &str) -> Result<u64, Refusal> {
     let refusal = || Refusal::new("is not a size", "write a whole number and its unit: `512KiB`, `16MiB` or `1GiB`");
     let number: u64 = digits.parse().map_err(|_| refusal())?;
     if unit.is_empty() {
-        return Err(Refusal::new("has no unit", format!("write `{number}MiB` or `{number}KiB`")));
+        return Err(Refusal::new("has no unit", format!("write {}", with_a_unit(number))));
     }
     match UNITS.iter().find(|(name, _)| *name == unit) {
         Some((_, bytes)) => number.checked_mul(*bytes).ok_or_else(refusal),
         None => Err(meant(number, unit).unwrap_or_else(refusal)),
     }
+}
+
+/// A number that was most likely meant as bytes, or as one of two units.
+fn with_a_unit(number: u64) -> String {
+    if number >= KIB && number.is_multiple_of(KIB) {
+        return format!("`{}`, if these are bytes", Size(number));
+    }
+    format!("`{number}MiB` or `{number}KiB`")
 }
 
 /// What somebody meant who writes `16Mi`, `16M`, `16MB` or `16mib`.

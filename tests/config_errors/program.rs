@@ -163,8 +163,9 @@ impl Program {
         let mut text: String = lines.map(|line| line + "\n").collect();
         for (from, to) in [
             (self.directory.path().display().to_string(), "/site"),
-            (format!("127.0.0.1:{}", self.udp), "127.0.0.1:UDP"),
-            (format!("127.0.0.1:{}", self.tcp), "127.0.0.1:TCP"),
+            (format!(":{}", self.udp), ":UDP"),
+            (format!(" port {}", self.udp), " port UDP"),
+            (format!(":{}", self.tcp), ":TCP"),
         ] {
             text = text.replace(&from, to);
         }

@@ -119,11 +119,11 @@ const PORTS: [Start; 5] = [
         good(program)
     }),
     start("an address of another machine for heartbeats", 3, |program| {
-        program.write("netsplit.yaml", program.good("listen: \"192.0.2.1:7475\"\n"));
+        program.write("netsplit.yaml", program.good(&format!("listen: \"192.0.2.1:{}\"\n", program.udp)));
         ended(program)
     }),
     start("an address of another machine for HTTP", 3, |program| {
-        program.write("netsplit.yaml", program.good("http: {listen: \"192.0.2.1:7476\"}\n"));
+        program.write("netsplit.yaml", program.good(&format!("http: {{listen: \"192.0.2.1:{}\"}}\n", program.tcp)));
         ended(program)
     }),
     start("the state directory of an agent that runs", 3, |program| {
@@ -131,10 +131,9 @@ const PORTS: [Start; 5] = [
         let mut first = program.started(&[]);
         let mut line = String::new();
         BufReader::new(first.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        program.write(
-            "second.yaml",
-            program.good("listen: \"127.0.0.2:7475\"\nhttp: {listen: \"127.0.0.2:7476\"}\n"),
-        );
+        let (udp, tcp) = (program.udp, program.tcp);
+        let elsewhere = format!("listen: \"127.0.0.2:{udp}\"\nhttp: {{listen: \"127.0.0.2:{tcp}\"}}\n");
+        program.write("second.yaml", program.good(&elsewhere));
         let second = program.ended(&["run", "--config", "second.yaml"]);
         first.kill().unwrap();
         first.wait().unwrap();
@@ -164,7 +163,7 @@ const NOT_ALLOWED: [Start; 8] = [
     }),
     start("a port of HTTP that is for root", 3, |program| {
         keys_of_nobody(program);
-        program.write("netsplit.yaml", program.good("listen: \"0.0.0.0:7475\"\nhttp: {listen: \"0.0.0.0:80\"}\n"));
+        program.write("netsplit.yaml", program.good(&format!("listen: \"0.0.0.0:{}\"\nhttp: {{listen: \"0.0.0.0:80\"}}\n", program.udp)));
         program.ended_within(&NOBODY_APART, &["run", "--config", "netsplit.yaml"])
     }),
     start("a state directory that may not be made", 0, |program| {
@@ -179,7 +178,7 @@ const NOT_ALLOWED: [Start; 8] = [
         program.goes_on(&NOBODY)
     }),
     start("no IPv6 on this machine", 0, |program| {
-        program.write("netsplit.yaml", program.good("listen: \"[::]:7475\"\nhttp: {listen: \"[::]:7476\"}\n"));
+        program.write("netsplit.yaml", program.good(&format!("listen: \"[::]:{}\"\n", program.udp)));
         program.goes_on(&WITHOUT_IPV6)
     }),
 ];
