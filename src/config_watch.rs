@@ -47,7 +47,8 @@ pub fn start(
     let (look, looks) = sync_channel(1);
     let watch = Watch { reloader, judged: Ok(text), pending: None, failure: None, reloads, clock, apply };
     thread::Builder::new().name("config".to_owned()).spawn(move || {
-        let _told = TellsOfAPanic("the thread that reads the configuration has ended; it stays as it is until a restart");
+        let _told =
+            TellsOfAPanic("the thread that reads the configuration has ended; it stays as it is until a restart");
         watch.run(&looks);
     })?;
     Ok(ConfigWatch(look))
@@ -255,7 +256,11 @@ mod tests {
     fn a_failure_counts_once_until_it_is_another_or_over() {
         let (site, changes) = (Site::new(), RefCell::default());
         let mut watch = site.watch(&changes);
-        let mut looked = |times| (0..times).for_each(|_| drop(watch.look(Because::OfTime)));
+        let mut looked = |times| {
+            for _ in 0..times {
+                watch.look(Because::OfTime);
+            }
+        };
         site.write("mode: [");
         looked(4);
         assert_eq!(site.counted(), (0, 1, false));
@@ -282,7 +287,10 @@ mod tests {
         fs::create_dir(keys("new")).unwrap();
         fs::write(keys("new").join("1"), "1".repeat(64)).unwrap();
         watch.look(Because::OfTime);
-        assert_eq!((site.counted(), changes.borrow().as_slice()), ((1, 1, true), &["authentication.keys".to_owned()][..]));
+        assert_eq!(
+            (site.counted(), changes.borrow().as_slice()),
+            ((1, 1, true), &["authentication.keys".to_owned()][..])
+        );
     }
 
     #[test]

@@ -131,7 +131,10 @@ impl Drop for Agent {
 fn sighup_puts_a_changed_period_into_force_and_names_what_changed() {
     let site = Site::new();
     let mut agent = site.start();
-    site.configure(&format!("peers: {{period: 400ms, discovery: {{static: [{}]}}}}\nmode: {{policy: ap}}\n", site.list()));
+    site.configure(&format!(
+        "peers: {{period: 400ms, discovery: {{static: [{}]}}}}\nmode: {{policy: ap}}\n",
+        site.list()
+    ));
     let told = agent.says_at_sighup("the configuration was reloaded");
     let changed = "changed=\"mode.policy, peers.confirm_period, peers.period, peers.timeout\"";
     assert!(told.contains(changed) && told.contains(" INFO "), "{told}");
@@ -173,7 +176,10 @@ fn a_change_that_needs_a_restart_is_refused_whole_and_names_the_keys() {
     let mut agent = site.start();
     site.configure("cluster: other\nmode: {policy: ap}\n");
     let told = agent.says_at_sighup("the configuration of before stays");
-    assert!(told.contains("ERROR") && told.contains("cluster cannot change while the agent runs: restart it"), "{told}");
+    assert!(
+        told.contains("ERROR") && told.contains("cluster cannot change while the agent runs: restart it"),
+        "{told}"
+    );
     let looked_up = "peers: {discovery: {dns: {name: agents.example}}}\nauthentication: insecure\n";
     site.configure(looked_up);
     let told = agent.says_at_sighup("the configuration of before stays");
@@ -210,6 +216,44 @@ fn a_link_that_is_swapped_is_noticed_within_seconds_and_said_once() {
     link("..2");
     assert!(!agent.says("it means what it meant before").contains("ERROR"));
     assert_eq!(agent.ends().matches("is not known").count(), 0, "it was said once");
+}
+
+#[test]
+fn a_node_that_is_added_to_the_list_gets_heartbeats() {
+    let site = Site::new();
+    let newcomer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    newcomer.set_read_timeout(Some(NOTICED_WITHIN)).unwrap();
+    let mut agent = site.start();
+    let entry = format!("{{name: node-3, address: \"{}\"}}", newcomer.local_addr().unwrap());
+    site.configure(&format!("peers: {{discovery: {{static: [{}, {entry}]}}}}\n", site.list()));
+    let told = agent.says_at_sighup("the configuration was reloaded");
+    assert!(told.contains("changed=\"peers.discovery.static\""), "{told}");
+    assert!(newcomer.recv(&mut [0; 2048]).unwrap() > 0);
+    agent.ends();
+}
+
+#[test]
+fn another_dns_server_is_asked_at_once() {
+    let site = Site::new();
+    let [first, second] = [(); 2].map(|()| {
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        server.set_read_timeout(Some(NOTICED_WITHIN)).unwrap();
+        server
+    });
+    let configure = |server: &UdpSocket| {
+        let server = server.local_addr().unwrap();
+        // The agent hears this port, and so do all others.
+        let dns = format!("{{name: agents.example, server: \"{server}\", port: {}}}", site.udp);
+        site.configure(&format!("peers: {{discovery: {{dns: {dns}}}}}\n"));
+    };
+    configure(&first);
+    let mut agent = site.start();
+    assert!(first.recv(&mut [0; 512]).unwrap() > 0);
+    configure(&second);
+    let told = agent.says_at_sighup("the configuration was reloaded");
+    assert!(told.contains("changed=\"peers.discovery.dns.server\""), "{told}");
+    assert!(second.recv(&mut [0; 512]).unwrap() > 0);
+    agent.ends();
 }
 
 #[test]

@@ -19,6 +19,7 @@ const COMMANDS: usize = 4;
 pub(super) enum Command {
     Stop(GoodbyeReason),
     /// Other settings, and the keys that changed.
+    #[expect(dead_code, reason = "the loop takes no other settings yet")]
     Change(Box<Settings>, Vec<String>),
 }
 

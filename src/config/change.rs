@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn keys_that_differ_are_named_and_those_that_say_the_default_are_not() {
-        let told = "authentication: {keys: /l}\nmode: {policy: ap, tie: minority}\naudit: {keep: 5}\nhttp: {expose: all}";
+        let told =
+            "authentication: {keys: /l}\nmode: {policy: ap, tie: minority}\naudit: {keep: 5}\nhttp: {expose: all}";
         assert_eq!(change(told), (of(&["audit.keep", "authentication.keys", "http.expose", "mode.policy"]), of(&[])));
         let other = listed(LIST, "authentication: insecure");
         assert_eq!(changed(&other, &other), of(&[]));

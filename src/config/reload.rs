@@ -134,7 +134,9 @@ mod tests {
     #[test]
     fn nothing_of_a_file_that_is_refused_counts() {
         let mut reloader = reloader(&text("", "/k"));
-        for bad in ["audit: {keep: 0}\nmode: {policy: ap}", "mode: {policy: ap}\nlisten: \"[::]:80\"", "mode: {policy: ap}\n}"] {
+        for bad in
+            ["audit: {keep: 0}\nmode: {policy: ap}", "mode: {policy: ap}\nlisten: \"[::]:80\"", "mode: {policy: ap}\n}"]
+        {
             assert!(reloader.take(&text(bad, "/k")).is_err(), "{bad}");
         }
         assert!(reloader.take(&text("mode: {policy: ap}", "/nowhere")).is_err(), "its keys cannot be read");

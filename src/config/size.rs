@@ -41,7 +41,10 @@ fn with_a_unit(number: u64) -> String {
 
 /// What somebody meant who writes `16Mi`, `16M`, `16MB` or `16mib`.
 fn meant(number: u64, unit: &str) -> Option<Refusal> {
-    let is_a_unit = matches!(unit.to_lowercase().as_str(), "k" | "ki" | "kb" | "kib" | "m" | "mi" | "mb" | "mib" | "g" | "gi" | "gb" | "gib");
+    let is_a_unit = matches!(
+        unit.to_lowercase().as_str(),
+        "k" | "ki" | "kb" | "kib" | "m" | "mi" | "mb" | "mib" | "g" | "gi" | "gb" | "gib"
+    );
     let first = unit.chars().next().filter(|_| is_a_unit)?.to_ascii_uppercase();
     Some(Refusal::new(format!("has the unit `{unit}`"), format!("write `{number}{first}iB`")))
 }
@@ -67,7 +70,8 @@ mod tests {
 
     #[test]
     fn the_units_are_those_of_the_documentation() {
-        for (text, bytes) in [("512KiB", 524_288), ("16MiB", 16_777_216), ("1GiB", 1_073_741_824), (" 64 KiB ", 65_536)] {
+        for (text, bytes) in [("512KiB", 524_288), ("16MiB", 16_777_216), ("1GiB", 1_073_741_824), (" 64 KiB ", 65_536)]
+        {
             assert_eq!(parse(text), Ok(bytes), "{text}");
         }
     }
@@ -81,7 +85,9 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for bad in ["", "MiB", "-1MiB", "1.5MiB", "16", "1 TiB", "16MiB later", "9999999999999999999GiB", "16m\u{e9}", "1M1"] {
+        for bad in
+            ["", "MiB", "-1MiB", "1.5MiB", "16", "1 TiB", "16MiB later", "9999999999999999999GiB", "16m\u{e9}", "1M1"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

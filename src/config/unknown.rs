@@ -36,12 +36,8 @@ pub const KEYS: [&str; 31] = [
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 4] = [
-    "endpoints",
-    "peers.max_heartbeats_per_second",
-    "peers.source_ports",
-    "peers.discovery.kubernetes",
-];
+const LATER: [&str; 4] =
+    ["endpoints", "peers.max_heartbeats_per_second", "peers.source_ports", "peers.discovery.kubernetes"];
 
 /// What to do about the key `key` below `above`, where only `expected` are known.
 pub(super) fn hint(above: &str, key: &str, expected: &[&str]) -> String {

@@ -14,8 +14,8 @@ use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
 use super::schema::{self, File, Keys, Text};
 use super::{Authentication, Config, Discovery, Environment, Expose, audit, expand, name, path, timing};
-use crate::keys::KEY_DIGITS;
 use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
+use crate::keys::KEY_DIGITS;
 
 /// Where the state is kept if the file does not say.
 const STATE_DIRECTORY: &str = "/var/lib/netsplit";

@@ -294,7 +294,7 @@ fn misfits() -> Cases {
         ("a quorum larger than the cluster", with_rest("mode: {write_quorum: 3}\n")),
         (
             "a family that cannot be reached",
-            listing("      - {name: node-1, address: \"[fd00::1]:7475\"}\nlisten: \"0.0.0.0:7475\"\n")
+            listing("      - {name: node-1, address: \"[fd00::1]:7475\"}\nlisten: \"0.0.0.0:7475\"\n"),
         ),
         ("a pod that cannot be reached", with_rest("listen: \"0.0.0.0:7475\"\nnode: {pod_address: \"fd00::1\"}\n")),
     ]

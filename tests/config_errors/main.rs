@@ -1,7 +1,7 @@
 //! What an operator reads when a configuration or a start goes wrong. The snapshots are the expected messages: each says
 //! what, where and what to do in one clear sentence. Everything goes through the real program.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics is a test that fails")]
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 #[path = "../needs/mod.rs"]
 mod needs;

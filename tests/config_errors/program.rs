@@ -98,7 +98,7 @@ impl Program {
         self.told(&self.command(Path::new("timeout"), &all).output().unwrap())
     }
 
-    /// As [`Program::ended`], without the variable NODE_NAME.
+    /// As [`Program::ended`], without the variable `NODE_NAME`.
     pub(super) fn ended_without_a_name(&self, arguments: &[&str]) -> Ended {
         self.ended_within(&["env", "-u", "NODE_NAME"], arguments)
     }
@@ -148,7 +148,9 @@ impl Program {
         assert_eq!(output.status.code(), Some(2), "{title}");
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
         let errors = json["errors"].as_array().unwrap().iter();
-        errors.map(|error| (error["message"].as_str().unwrap().into(), error["hint"].as_str().unwrap().into())).collect()
+        errors
+            .map(|error| (error["message"].as_str().unwrap().into(), error["hint"].as_str().unwrap().into()))
+            .collect()
     }
 
     /// Without directories, ports, times, and lines that only inform.
