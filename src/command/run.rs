@@ -1,5 +1,6 @@
 //! `netsplit run`: the agent.
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -66,7 +67,8 @@ fn keys_of(authentication: &Authentication) -> Result<Keys, KeysError> {
     match authentication {
         Authentication::Keys(directory) => {
             let keys = read_directory(directory)?;
-            for odd in oddities(directory)? {
+            // Should the second look fail, the directory is changing: whoever watches it finds out.
+            for odd in oddities(directory).unwrap_or_default() {
                 tracing::warn!("{odd}");
             }
             Ok(keys)
@@ -156,7 +158,7 @@ fn watch_file(
     parts: Parts<impl Fn(&AuditSettings) + Send + 'static>,
 ) -> io::Result<Option<ConfigWatch>> {
     let File { path, text, environment } = file;
-    if !path.is_file() {
+    if fs::metadata(&path).is_ok_and(|about| !about.is_file()) {
         tracing::info!(file = %path.display(), "the configuration is no regular file: it is not read again");
         return Ok(None);
     }

@@ -35,13 +35,10 @@ const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear
 const NOBODY_APART: [&str; 6] = ["unshare", "--net", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// A network without IPv6.
-const WITHOUT_IPV6: [&str; 5] = [
-    "unshare",
-    "--net",
-    "sh",
-    "-c",
-    "off=/proc/sys/net/ipv6/conf/all/disable_ipv6; { test ! -e $off || echo 1 >$off; } && exec \"$0\" \"$@\"",
-];
+const WITHOUT_IPV6: [&str; 5] = ["unshare", "--net", "sh", "-c", IPV6_OFF];
+
+const IPV6_OFF: &str = "off=/proc/sys/net/ipv6/conf/all/disable_ipv6; { test ! -e $off || echo 1 >$off; } \
+                        && ip link set lo up && exec \"$0\" \"$@\"";
 
 const FILES: [Start; 9] = [
     start("no such file", 2, ended),
