@@ -31,8 +31,8 @@ impl Show {
             match showing {
                 Showing::Lines(lines) => {
                     self.tail.show(&lines);
-                    if self.knobs.stdout() {
-                        lines.iter().for_each(|line| self.outlet.put(line));
+                    for line in lines.iter().filter(|_| self.knobs.stdout()) {
+                        self.outlet.put(line);
                     }
                 }
                 Showing::Hung => tracing::error!(

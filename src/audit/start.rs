@@ -82,8 +82,9 @@ pub fn start_on(
     settings: Settings,
     clock: Clock,
 ) -> io::Result<(Sink, Readers, Closing)> {
-    let place = settings.path.display().to_string();
-    let (counters, knobs) = (Arc::<Counters>::default(), Arc::new(Knobs::of(&settings)));
+    let Settings { path, max_size, keep, stdout } = settings;
+    let place = path.display().to_string();
+    let (counters, knobs) = (Arc::<Counters>::default(), Arc::new(Knobs::new(max_size, keep, stdout)));
     let queue = Arc::new(Queue::new(Arc::clone(&counters), clock.now()));
     let readers = Readers { tail: Tail::new(), counters: Arc::clone(&counters), knobs: Arc::clone(&knobs) };
 
