@@ -9,14 +9,14 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 /// The SHA-256 of a line without its newline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineHash([u8; SHA256_OUTPUT_LEN]);
+pub(super) struct LineHash([u8; SHA256_OUTPUT_LEN]);
 
 impl LineHash {
     /// What the first line of a chain has in place of the hash of a line before it.
-    pub const NONE: Self = Self([0; SHA256_OUTPUT_LEN]);
+    pub(super) const NONE: Self = Self([0; SHA256_OUTPUT_LEN]);
 
     /// That of these bytes.
-    pub fn of(line: &[u8]) -> Self {
+    pub(super) fn of(line: &[u8]) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
         bytes.copy_from_slice(digest(&SHA256, line).as_ref());
         Self(bytes)
@@ -45,20 +45,20 @@ impl fmt::Display for LineHash {
 
 /// Where a chain ends: what the next line has to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
+pub(super) struct End {
     /// The number of the last line. 0: there is none.
-    pub seq: u64,
+    pub(super) seq: u64,
     /// Its hash.
-    pub hash: LineHash,
+    pub(super) hash: LineHash,
 }
 
 impl End {
     /// Before the very first line.
-    pub const NOTHING: Self = Self { seq: 0, hash: LineHash::NONE };
+    pub(super) const NOTHING: Self = Self { seq: 0, hash: LineHash::NONE };
 
     /// Before a chain whose predecessor cannot be read. Its numbers begin at the microseconds since the epoch: after all
     /// that were ever given, so that whoever asks for what came after a number misses nothing.
-    pub fn unknown(wall: Duration) -> Self {
+    pub(super) fn unknown(wall: Duration) -> Self {
         Self { seq: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX / 2), hash: LineHash::NONE }
     }
 }

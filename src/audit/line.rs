@@ -83,6 +83,7 @@ pub(super) mod tests {
             node: "node-1".into(),
             incarnation: Incarnation(7),
             event: event.into(),
+            times: None,
         }
     }
 

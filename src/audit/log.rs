@@ -101,11 +101,19 @@ impl<D: Disk> Log<D> {
     /// already, so it is the same lines that are tried again.
     pub(super) fn append(&mut self, lines: &[Line]) -> Result<usize, Fault> {
         let result = self.try_append(lines);
-        if result.is_err() {
-            self.open = None;
-            self.failed = true;
+        if let Err(fault) = &result {
+            self.give_up(fault);
         }
         result
+    }
+
+    /// Leaves nothing half written behind, if the disk lets us: the next attempt sees to it in any case.
+    fn give_up(&mut self, fault: &Fault) {
+        let is_ours = matches!(fault, Fault::Failed(..)) && !self.failed;
+        if let (Some(mut file), Some(good), true) = (self.open.take(), self.good, is_ours) {
+            let _ = file.cut(good.about.length);
+        }
+        self.failed = true;
     }
 
     fn try_append(&mut self, lines: &[Line]) -> Result<usize, Fault> {
@@ -188,7 +196,9 @@ impl<D: Disk> Log<D> {
             if !is_ours {
                 self.move_torn_aside(good.about.length, about.length)?;
             }
-            file.cut(good.about.length).map_err(|error| Fault::Failed("cut off what is not whole", error))?;
+            // Made durable at once: new lines over the remains of old ones would look like what was altered.
+            let cut = file.cut(good.about.length).and_then(|()| file.sync());
+            cut.map_err(|error| Fault::Failed("cut off what is not whole", error))?;
         }
         // A file that an earlier attempt made may not have its name for good.
         self.sync_names()?;

@@ -57,7 +57,8 @@ pub(super) fn past(disk: &mut impl Disk, name: Name) -> io::Result<Option<Past>>
 /// What the bytes from this offset to the end of a file tell. None: more are needed.
 fn found(bytes: &[u8], from: u64) -> Option<Found> {
     // Unless it is the beginning of the file, the first line of the window has lost its beginning.
-    let (mut offset, mut rest) = if from == 0 { (0, bytes) } else { next_line(bytes).map(|(line, rest)| (line.len(), rest))? };
+    let (mut offset, mut rest) =
+        if from == 0 { (0, bytes) } else { next_line(bytes).map(|(line, rest)| (line.len(), rest))? };
     let mut last = None;
     while let Some((line, after)) = next_line(rest) {
         offset += line.len();
@@ -74,10 +75,15 @@ fn found(bytes: &[u8], from: u64) -> Option<Found> {
     match last {
         Some((end, whole)) => Some(Found::Lines { end, whole: from.saturating_add(u64::try_from(whole).ok()?) }),
         None if from > 0 => None,
-        None if bytes.starts_with(BEGINNING.get(..bytes.len().min(BEGINNING.len()))?) => Some(Found::NoLine),
-        None if bytes.first() == Some(&0) => Some(Found::NoLine),
+        None if may_begin_a_line(bytes) => Some(Found::NoLine),
         None => Some(Found::Foreign),
     }
+}
+
+/// Whether these bytes, as far as they were written, may be the first of a line.
+fn may_begin_a_line(bytes: &[u8]) -> bool {
+    let written = bytes.iter().take_while(|byte| **byte != 0);
+    written.zip(BEGINNING).all(|(byte, expected)| byte == expected)
 }
 
 /// How every line begins.
@@ -138,9 +144,11 @@ mod tests {
             all[hole.clone()].fill(0);
             assert_eq!(found(&all, 0), Some(after(&lines[..2])), "{hole:?}");
         }
-        let mut first = bytes(&lines);
-        first[..40].fill(0);
-        assert_eq!(found(&first, 0), Some(Found::NoLine));
+        for written in [0, 3, 7, 30] {
+            let mut first = bytes(&lines);
+            first[written..100].fill(0);
+            assert_eq!(found(&first, 0), Some(Found::NoLine), "{written} bytes of the first line");
+        }
     }
 
     #[test]

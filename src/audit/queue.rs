@@ -13,9 +13,9 @@ use crate::detector::time::Now;
 /// How many lines wait for the disk at most: minutes of a bad day.
 pub const RECORDS: usize = 4096;
 
-/// How many bytes they have at most: ten times what so many lines usually have. In a large cluster a line that lists links
-/// can be of some hundred KiB, and the memory of the agent is limited.
-pub const BYTES: usize = 16 << 20;
+/// How many bytes they have at most: several times what so many lines usually have. In a large cluster a line that lists
+/// links can be of some hundred KiB, and the memory of the agent is limited.
+pub const BYTES: usize = 8 << 20;
 
 /// After this time a line is shown though it is not durable.
 pub const SHOW_AFTER: Duration = Duration::from_millis(200);
@@ -313,7 +313,9 @@ mod tests {
         assert!(!queue.has_room(1));
         queue.became_durable(10);
         assert!(!queue.has_room(1), "not shown yet");
-        assert_eq!(shown(&queue).len(), 4096);
+        assert_eq!(shown(&queue).len(), 10);
+        assert!(queue.has_room(10) && !queue.has_room(11));
+        assert_eq!(shown(&queue).len(), 4086, "after a while, though not durable: they stay");
         assert!(queue.has_room(10) && !queue.has_room(11));
         queue.became_durable(4096);
         queue.put(4097, "x".repeat(BYTES).into(), Now::START);

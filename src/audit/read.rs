@@ -86,26 +86,32 @@ pub fn lines(path: &Path) -> Result<Lines, ReadError> {
 
 type Opened = (PathBuf, File, super::disk::Identity);
 
+/// All files, the youngest first. That is opened before the others are looked for, so that whatever is moved on meanwhile
+/// is there twice, and not missing.
 fn open(path: &Path) -> Result<Vec<Opened>, ReadError> {
-    let failed = |file: &Path, cause| ReadError::Failed { file: file.to_owned(), cause };
-    let mut files = Vec::new();
-    let older = numbers(path).map_err(|cause| failed(path, cause))?;
-    let older = older.into_iter().map(|number| beside(path, &format!(".{number}")));
-    for file in std::iter::once(path.to_owned()).chain(older) {
-        // To open a pipe would wait for somebody who writes into it.
-        match fs::metadata(&file) {
-            Ok(metadata) if !metadata.is_file() => {
-                return Err(failed(&file, io::Error::new(ErrorKind::InvalidInput, "it is no regular file")));
-            }
-            _ => {}
-        }
-        match File::open(&file).and_then(|opened| Ok((identity(&opened.metadata()?), opened))) {
-            Ok((identity, opened)) => files.push((file, opened, identity)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(&file, error)),
-        }
+    let mut files = Vec::from_iter(open_file(path.to_owned())?);
+    let older = numbers(path).map_err(|cause| ReadError::Failed { file: path.to_owned(), cause })?;
+    for number in older {
+        files.extend(open_file(beside(path, &format!(".{number}")))?);
     }
     Ok(files)
+}
+
+/// None if there is no such file.
+fn open_file(file: PathBuf) -> Result<Option<Opened>, ReadError> {
+    let opened = fs::metadata(&file).and_then(|metadata| {
+        if !metadata.is_file() {
+            // To open a pipe would wait for somebody who writes into it.
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let opened = File::open(&file)?;
+        Ok((identity(&opened.metadata()?), opened))
+    });
+    match opened {
+        Ok((identity, opened)) => Ok(Some((file, opened, identity))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(ReadError::Failed { file, cause }),
+    }
 }
 
 /// The numbers of the older files, the smallest first.

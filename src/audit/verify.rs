@@ -63,6 +63,9 @@ pub enum What {
     Altered,
     /// It or the one after it, which is the last one, is not what was written.
     AlteredHereOrNext,
+    /// It has zeros in it. A crash leaves them where the file system had not come to write; then the next start of the
+    /// agent moves it aside, with all that comes after it.
+    Zeros,
     /// It does not belong where it is.
     Inserted,
     /// Before it some are missing.
@@ -108,8 +111,14 @@ impl fmt::Display for Flaw {
         match self.what {
             What::Altered => f.write_str("was altered"),
             What::AlteredHereOrNext => f.write_str("was altered, or the last line after it was"),
+            What::Zeros => f.write_str(
+                "has zeros in it: unless a crash left it so (then the next start of the agent moves it aside), it was \
+                 altered",
+            ),
             What::Inserted => f.write_str("was inserted, or moved here from elsewhere"),
-            What::Removed { from, to } if from == to => write!(f, "does not follow: event {from} before it was removed"),
+            What::Removed { from, to } if from == to => {
+                write!(f, "does not follow: event {from} before it was removed")
+            }
             What::Removed { from, to } => write!(f, "does not follow: events {from} to {to} before it were removed"),
         }
     }
@@ -152,12 +161,14 @@ struct Link {
     number: u64,
     head: Option<Head>,
     hash: LineHash,
+    has_zeros: bool,
 }
 
 impl Link {
     fn of(line: &Line) -> Self {
         let (head, hash) = (Head::of(&line.bytes), LineHash::of(&line.bytes));
-        Self { file: Arc::clone(&line.file), number: line.number, head, hash }
+        let has_zeros = line.bytes.contains(&0);
+        Self { file: Arc::clone(&line.file), number: line.number, head, hash, has_zeros }
     }
 
     fn seq(&self) -> Option<u64> {
@@ -216,7 +227,11 @@ impl Iterator for Links<'_> {
 fn flaw(second_last: Option<&Link>, last: Option<&Link>, link: &Link, next: Option<&Link>) -> Option<Flaw> {
     let next_skips_it = last.zip(next).is_some_and(|(last, next)| next.follows(last));
     let Some(seq) = link.seq() else {
-        return Some(link.is(if next_skips_it { What::Inserted } else { What::Altered }));
+        return Some(link.is(match (next_skips_it, link.has_zeros) {
+            (true, _) => What::Inserted,
+            (false, true) => What::Zeros,
+            (false, false) => What::Altered,
+        }));
     };
     let last = last?;
     if link.follows(last) || link.begins_a_chain() {
@@ -226,7 +241,7 @@ fn flaw(second_last: Option<&Link>, last: Option<&Link>, link: &Link, next: Opti
         // Whoever wrote it gave it the next number.
         return Some(link.is(What::Altered));
     }
-    if next_skips_it {
+    if next_skips_it || link.hash == last.hash {
         return Some(link.is(What::Inserted));
     }
     if second_last.is_some_and(|second_last| link.follows(second_last)) {
@@ -234,7 +249,10 @@ fn flaw(second_last: Option<&Link>, last: Option<&Link>, link: &Link, next: Opti
     }
     let expected = last.seq().map_or(0, |seq| seq.saturating_add(1));
     let next_confirms_it = next.map(|next| next.names(link));
-    Some(if seq < expected {
+    let nothing_confirms_last = second_last.is_none() || last.begins_a_chain();
+    Some(if seq < expected && nothing_confirms_last && next_confirms_it == Some(true) {
+        last.is(What::Altered)
+    } else if seq < expected {
         link.is(What::Inserted)
     } else if next_confirms_it == Some(false) {
         link.is(What::Altered)
@@ -395,6 +413,16 @@ mod tests {
         assert_eq!((cut.is_whole(), cut.lines, cut.torn), (true, 2, None));
         let older = verified(&[text(&lines[2..]).as_bytes(), text(&lines[..2]).trim_end().as_bytes()]);
         assert!(older.is_whole(), "it lost its newline only: nothing of it is missing");
+    }
+
+    #[test]
+    fn zeros_are_told_from_what_somebody_altered() {
+        let lines = some_lines(4);
+        let mut bytes = text(&lines).into_bytes();
+        let second = lines[0].len() + 1;
+        bytes[second + 10..second + 50].fill(0);
+        let flaw = verified(&[&bytes]).flaw.unwrap();
+        assert_eq!((flaw.place.line, flaw.what), (2, What::Zeros));
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::clock::Clock;
 /// reads the end of the file.
 const BATCH_BYTES: usize = 128 << 10;
 
+/// The same, when a line could be written after a failure.
+const AFTER_A_FAILURE: usize = 4 << 10;
+
 /// The first and the longest wait after a failure; jitter shortens each to no less than its half.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -49,7 +52,7 @@ impl<D: Disk> Writer<D> {
             match result {
                 Ok(count) => {
                     delays = self::delays();
-                    bytes = BATCH_BYTES;
+                    bytes = bytes.saturating_mul(4).clamp(AFTER_A_FAILURE, BATCH_BYTES);
                     self.written(batch.lines.get(..count).and_then(<[_]>::last).map_or(0, |line| line.seq), count);
                     if said.take().is_some() || was_hung {
                         tracing::info!(log = self.place, "the audit log is written again");
@@ -61,7 +64,7 @@ impl<D: Disk> Writer<D> {
                     if batch.is_last {
                         return;
                     }
-                    // Where there is no room for a batch there may be some for a line.
+                    // Where there is no room for a batch there may be some for a line, and then for a few.
                     bytes = 0;
                     self.queue.leave_the_disk_alone(delays.next().unwrap_or(LONGEST_RETRY));
                 }

@@ -14,6 +14,7 @@ mod mode;
 mod page;
 mod partitions;
 mod peers;
+mod reload;
 mod run;
 mod status;
 mod traffic;
