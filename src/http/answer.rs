@@ -55,9 +55,10 @@ impl Refusal {
     /// As an answer: JSON below `/v1`, else text.
     pub(super) fn answer(&self, path: &str) -> Answer {
         let error = self.to_string();
-        let mut answer = match path.starts_with("/v1") {
-            true => json(self.status(), &api::Refused { error }),
-            false => text(self.status(), &error),
+        let mut answer = if path.starts_with("/v1") {
+            json(self.status(), &api::Refused { error })
+        } else {
+            text(self.status(), &error)
         };
         match self {
             Self::Method => with(&mut answer, ALLOW, HeaderValue::from_static("GET, HEAD")),
