@@ -253,6 +253,8 @@ mod tests {
         };
         View {
             awaited: Vec::new(),
+            blind_cause: None,
+            judged: true,
             roster_version: 0,
             mode_before: None,
             at: Now::START,

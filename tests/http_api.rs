@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use api_samples::full;
 use netsplit::api::{Events, Matrix, Method, ModeAnswer, Partitions, Peers, Status};
-use netsplit::audit::{Readers, Shown, Tail};
+use netsplit::audit::{Readers, Tail};
 use netsplit::detector::mode::Mode;
 use netsplit::detector::settings::{ModePolicy, Policy};
 use netsplit::detector::time::Now;
@@ -261,9 +261,9 @@ fn the_status_tells_what_matters_at_once() {
 /// A log that holds these numbers.
 fn log(seqs: impl IntoIterator<Item = u64>) -> (Readers, Tail) {
     let tail = Tail::default();
-    let readers = Readers { tail: tail.clone(), counters: Arc::default() };
+    tail.became_durable(2);
     seqs.into_iter().for_each(|seq| append(&tail, seq));
-    (readers, tail)
+    (Readers::of_tail(tail.clone()), tail)
 }
 
 fn line(seq: u64) -> String {
@@ -271,7 +271,7 @@ fn line(seq: u64) -> String {
 }
 
 fn append(tail: &Tail, seq: u64) {
-    tail.show(Shown { seq, line: line(seq).into(), durable: seq < 3 });
+    tail.show([(seq, line(seq).into())]);
 }
 
 fn logging(readers: Readers) -> Running {

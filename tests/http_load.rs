@@ -143,7 +143,8 @@ fn is_there(client: &mut TcpStream, sends: bool) -> bool {
 
 /// Asks for everything in turn; how many answers came.
 fn ask_for_everything(address: SocketAddr, left: &AtomicUsize) -> usize {
-    let paths = ["/healthz", "/v1/mode", "/v1/status", "/v1/matrix", "/v1/peers", "/v1/partitions", "/v1/events"];
+    let paths =
+        ["/metrics", "/healthz", "/v1/mode", "/v1/status", "/v1/matrix", "/v1/peers", "/v1/partitions", "/v1/events"];
     let mut answers = 0;
     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
         let path = paths[answers % paths.len()];
