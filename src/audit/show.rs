@@ -30,7 +30,7 @@ impl Show {
         while let Some(showing) = self.queue.next_to_show(self.clock) {
             match showing {
                 Showing::Lines(lines) => {
-                    self.tail.show(&lines);
+                    self.tail.show(lines.iter().map(|line| (line.seq, Arc::clone(&line.text))));
                     for line in lines.iter().filter(|_| self.knobs.stdout()) {
                         self.outlet.put(line);
                     }
