@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::thread;
 
 use netsplit::agent::{Agent, AgentHandle, Setup};
+use netsplit::audit::{self, Files, Settings};
 use netsplit::clock::Clock;
 use netsplit::discovery::Discovery;
-use netsplit::event_lines;
 use netsplit::network::UdpNetwork;
 use netsplit::wire::GoodbyeReason;
 
@@ -24,8 +24,10 @@ pub fn run() {
         let clock = Clock::start();
         let discovery = Discovery::fixed(roster, clock);
         let setup = Setup::without_state(cluster::settings(node.clone()), discovery, cluster::keys());
-        let (lines, writing) = event_lines::start(io::sink()).unwrap();
-        let (agent, handle) = Agent::new(setup, network, clock, lines).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let log = Settings { path: directory.path().join("log"), ..Settings::default() };
+        let (sink, _, closing) = audit::start_on(Files::at(&log.path), io::sink(), &log, clock).unwrap();
+        let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();
         child::say(node.address);
         let end = thread::spawn(move || {
             child::wait_for_end();
@@ -34,7 +36,7 @@ pub fn run() {
         });
         agent.run().await;
         end.join().unwrap();
-        writing.finish();
+        closing.finish();
     });
 }
 
