@@ -268,6 +268,7 @@ mod tests {
             impaired: false,
             blind: false,
             detection_bound: Duration::from_millis(2500),
+            period: Duration::from_secs(1),
             counters: Counters::default(),
         }
     }

@@ -25,7 +25,7 @@ use netsplit::detector::view::View;
 use netsplit::discovery::{Answer, Cause, Discovery, Failure, Pace, Source};
 use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
-use netsplit::network::{Batch, Left, Network, UdpNetwork};
+use netsplit::network::{Batch, Left, Network, SourcePorts, UdpNetwork};
 use netsplit::state::Memory;
 use netsplit::wire::{self, Datagram, Echo, Flags, GoodbyeReason, Keys, Kind};
 
@@ -175,7 +175,7 @@ impl Source for Late {
 #[test]
 fn an_agent_does_not_wait_for_its_discovery_and_takes_what_comes_late() {
     run(async {
-        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into(), SourcePorts::default()).unwrap();
         let node = Member::new("node-1", "", network.local_address());
         let roster = vec![node.clone(), Member::new("node-2", "", (Ipv4Addr::LOCALHOST, 9).into())];
         let answers = Arc::new(AtomicBool::new(false));
@@ -249,7 +249,7 @@ impl Network for Endless {
         Ok(Left::Perhaps)
     }
 
-    fn send(&mut self, _to: SocketAddr, _bytes: &[u8]) -> io::Result<()> {
+    fn send(&mut self, _to: SocketAddr, _bytes: &[u8], _now: Now) -> io::Result<()> {
         Ok(())
     }
 

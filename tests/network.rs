@@ -4,7 +4,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
-use netsplit::network::{Batch, Left, Network, SLOT_SIZE, UdpNetwork};
+use netsplit::detector::time::Now;
+use netsplit::network::{Batch, Left, Network, SLOT_SIZE, SourcePorts, UdpNetwork};
 
 fn within_a_runtime(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
@@ -30,13 +31,13 @@ fn drain(network: &mut UdpNetwork) -> Vec<(SocketAddr, usize)> {
 #[test]
 fn a_socket_for_all_addresses_hears_and_answers_ipv4() {
     within_a_runtime(async {
-        let mut network = UdpNetwork::bind("[::]:0".parse().unwrap()).unwrap();
+        let mut network = UdpNetwork::bind("[::]:0".parse().unwrap(), SourcePorts::ONE).unwrap();
         let peer = UdpSocket::bind(localhost(0)).unwrap();
         peer.send_to(b"hello", localhost(network.local_address().port())).unwrap();
         network.ready().await.unwrap();
         let from = peer.local_addr().unwrap();
         assert_eq!(drain(&mut network), [(from, 5)], "in its canonical form");
-        network.send(from, b"answer").unwrap();
+        network.send(from, b"answer", Now::START).unwrap();
         let mut answer = [0; 16];
         assert_eq!(peer.recv(&mut answer).unwrap(), 6);
     });
@@ -45,7 +46,7 @@ fn a_socket_for_all_addresses_hears_and_answers_ipv4() {
 #[test]
 fn what_is_too_long_is_seen_to_be_too_long() {
     within_a_runtime(async {
-        let mut network = UdpNetwork::bind(localhost(0)).unwrap();
+        let mut network = UdpNetwork::bind(localhost(0), SourcePorts::ONE).unwrap();
         let peer = UdpSocket::bind(localhost(0)).unwrap();
         peer.send_to(&[7; 5000], network.local_address()).unwrap();
         peer.send_to(&[], network.local_address()).unwrap();
@@ -57,7 +58,7 @@ fn what_is_too_long_is_seen_to_be_too_long() {
 #[test]
 fn ready_waits_again_after_the_socket_was_drained() {
     within_a_runtime(async {
-        let mut network = UdpNetwork::bind(localhost(0)).unwrap();
+        let mut network = UdpNetwork::bind(localhost(0), SourcePorts::ONE).unwrap();
         let peer = UdpSocket::bind(localhost(0)).unwrap();
         for _ in 0..3 {
             peer.send_to(b"hello", network.local_address()).unwrap();
@@ -72,7 +73,7 @@ fn ready_waits_again_after_the_socket_was_drained() {
 #[test]
 fn every_datagram_is_received_or_counted_as_dropped() {
     within_a_runtime(async {
-        let mut network = UdpNetwork::bind(localhost(0)).unwrap();
+        let mut network = UdpNetwork::bind(localhost(0), SourcePorts::ONE).unwrap();
         let peer = UdpSocket::bind(localhost(0)).unwrap();
         // What comes before the first drop comes without a count.
         peer.send_to(&[0; 1000], network.local_address()).unwrap();
@@ -102,13 +103,13 @@ fn every_datagram_is_received_or_counted_as_dropped() {
 #[test]
 fn an_address_in_use_is_told_in_one_sentence_with_what_to_do() {
     within_a_runtime(async {
-        let first = UdpNetwork::bind(localhost(0)).unwrap();
+        let first = UdpNetwork::bind(localhost(0), SourcePorts::ONE).unwrap();
         let address = first.local_address();
-        let told = UdpNetwork::bind(address).err().unwrap().to_string();
+        let told = UdpNetwork::bind(address, SourcePorts::ONE).err().unwrap().to_string();
         let expected = "the port is in use; stop the program that has it, or choose another with `listen`";
         assert_eq!(told, format!("cannot listen on {address}/udp: {expected}"));
         // TEST-NET-1 (RFC 5737) is nobody's.
-        let told = UdpNetwork::bind("192.0.2.1:0".parse().unwrap()).err().unwrap().to_string();
+        let told = UdpNetwork::bind("192.0.2.1:0".parse().unwrap(), SourcePorts::ONE).err().unwrap().to_string();
         assert_eq!(told, "cannot listen on 192.0.2.1:0/udp: this machine has no such address; correct `listen`");
     });
 }

@@ -31,6 +31,7 @@ use std::path::PathBuf;
 
 use crate::detector::settings::{Member, Settings};
 use crate::discovery::DnsSettings;
+use crate::network::SourcePorts;
 
 pub use duration::{Human, parse as parse_duration};
 pub use effective::Effective;
@@ -52,6 +53,8 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// Where other agents reach this one, if that was given; the settings' own node has it.
     pub pod_address: Option<IpAddr>,
+    /// From how many source ports heartbeats leave.
+    pub source_ports: SourcePorts,
     /// Where the nodes come from.
     pub discovery: Discovery,
     /// How heartbeats are vouched for.

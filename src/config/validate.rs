@@ -14,7 +14,8 @@ use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
 use super::schema::{self, File, Keys, Text};
 use super::{Authentication, Config, Discovery, name, timing};
-use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
+use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy, Policy, Settings, Tie, WriteQuorum};
+use crate::network::SourcePorts;
 
 /// Where the state is kept if the file does not say.
 const STATE_DIRECTORY: &str = "/var/lib/netsplit";
@@ -29,6 +30,7 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let peers = peers(file, place, cluster.as_deref().unwrap_or_default(), reader);
     let chosen = peers.as_ref().and_then(|(_, chosen)| chosen.as_ref());
     let own = own_node::read(file.node.as_ref(), chosen, reader);
+    let source_ports = source_ports(file, reader);
     let authentication = authentication(file, place, reader);
     let mode = mode(file, chosen.and_then(Chosen::listed), reader);
     let state_directory = state_directory(file, reader);
@@ -44,8 +46,17 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
         Chosen::Listed(listed) => Discovery::Static(in_order(listed, &node)),
         Chosen::Dns(dns) => Discovery::Dns(dns),
     };
-    let (authentication, state_directory) = (authentication?, state_directory?);
-    Some(Config { settings, listen, http_listen, pod_address, discovery, authentication, state_directory })
+    let (authentication, state_directory, source_ports) = (authentication?, state_directory?, source_ports?);
+    Some(Config {
+        settings,
+        listen,
+        http_listen,
+        pod_address,
+        source_ports,
+        discovery,
+        authentication,
+        state_directory,
+    })
 }
 
 /// Where something listens; left out it is every address at its usual port.
@@ -62,13 +73,28 @@ fn in_order(listed: Listed, node: &Member) -> Vec<Member> {
     roster
 }
 
-fn peers(file: &File, place: Location, cluster: &str, reader: &mut Reader<'_>) -> Option<(Timing, Option<Chosen>)> {
+fn peers(
+    file: &File,
+    place: Location,
+    cluster: &str,
+    reader: &mut Reader<'_>,
+) -> Option<(ConfiguredTiming, Option<Chosen>)> {
     let Some(peers) = &file.peers else {
         let hint = "add `peers:` with the list of nodes below it; config/examples/ has one to start from";
         reader.refuse(place, Refusal::new("peers is missing", hint));
         return None;
     };
     Some((timing::read(&peers.value, reader), discovery::read(peers, cluster, reader)))
+}
+
+fn source_ports(file: &File, reader: &mut Reader<'_>) -> Option<SourcePorts> {
+    let given = file.peers.as_ref().and_then(|peers| peers.value.source_ports.as_ref());
+    let ports = reader.read("peers.source_ports", given, |text| {
+        let hint = "write such a number, or leave the key out for 4; 1 is the port of `listen` alone";
+        let ports = text.parse().ok().and_then(SourcePorts::new);
+        ports.ok_or_else(|| Refusal::new("is not a whole number from 1 to 16", hint))
+    });
+    ports.or(SourcePorts::default())
 }
 
 fn authentication(file: &File, place: Location, reader: &mut Reader<'_>) -> Option<Authentication> {

@@ -175,7 +175,7 @@ impl Detector {
 
     /// Of a node that no run of this agent ever heard only others know when it was lost: they say whether they see a cut.
     fn were_lost_apart(&self, one: usize, other: usize) -> bool {
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.timing.detection_bound();
         match (self.lost_on(one), self.lost_on(other)) {
             (Some(one), Some(other)) => u128::from(one.0.abs_diff(other.0)) > bound.as_micros(),
             _ => !self.peers.iter().any(|peer| peer.link.is_up() && peer.sees_cut),
@@ -194,7 +194,7 @@ impl Detector {
 
     /// A silent node is told of one bound after it was lost: until then another may turn out to be lost with it.
     fn tellable(&self, silent: &Bits, now: Now) -> (Bits, Option<Now>) {
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.timing.detection_bound();
         let mut tellable = Bits::none(silent.len());
         tellable.extend(silent.iter().filter(|&node| self.lost_at(node) + bound <= now));
         let next = silent.without(&tellable).iter().map(|node| self.lost_at(node) + bound).min();
@@ -204,7 +204,7 @@ impl Detector {
     /// Nodes published as silent that stay so: nobody sees them joined yet, or others do and this agent does not. For
     /// one bound it waits for its own link, which alone tells what their silence was.
     fn not_heard_yet(&self, published: &Bits, verdict: &Verdict, now: Now) -> (Bits, Option<Now>) {
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.timing.detection_bound();
         let mut waiting = Bits::none(self.peers.len());
         let mut next = None;
         for node in published.iter().filter(|&node| verdict.judged.has(node)) {
@@ -229,7 +229,7 @@ impl Detector {
             return None;
         }
         let seen = joined.iter().filter_map(|node| self.publication.lost.seen_again.get(node).copied().flatten()).min();
-        seen.map(|seen| seen + self.settings.timing.detection_bound()).filter(|&until| now < until)
+        seen.map(|seen| seen + self.timing.detection_bound()).filter(|&until| now < until)
     }
 
     /// Across a published cut only what is *seen* joined counts: a node that is merely no longer known to be cut off

@@ -29,7 +29,8 @@ impl Detector {
             epoch: self.epoch,
             impaired: self.health.is_impaired(now),
             blind: self.is_blind(now),
-            detection_bound: self.settings.timing.detection_bound(),
+            detection_bound: self.timing.detection_bound(),
+            period: self.timing.period,
             counters: self.counters.clone(),
         }
     }

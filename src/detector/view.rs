@@ -53,6 +53,8 @@ pub struct View {
     pub blind: bool,
     /// The bound within which a silent link is declared down.
     pub detection_bound: Duration,
+    /// How often each peer gets a heartbeat: longer than configured where the cap on heartbeats a second makes it so.
+    pub period: Duration,
     /// What was counted since the start.
     pub counters: Counters,
 }
