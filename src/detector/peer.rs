@@ -144,12 +144,12 @@ impl Peer {
         self.schedule.want(pace, now);
     }
 
-    /// All paces are others from now on. Where they are faster, that begins at `turn`'s part of them, so that not
+    /// All paces are others from now on. Where they are faster, that begins with the end of `turn`, so that not
     /// everybody gets a heartbeat at once.
     pub fn change_paces(&mut self, turn: Turn, now: Now, timing: &Timing) {
-        self.schedule.change_period(timing.period, now + turn.part_of(timing.period / 8 * 7));
+        self.schedule.change_period(timing.period, now + turn.ends_in(timing.period / 8 * 7));
         let pace = self.wanted_pace(now, timing);
-        self.schedule.want(pace, now + turn.part_of(timing.fallback_pace()));
+        self.schedule.want(pace, now + turn.ends_in(timing.fallback_pace()));
     }
 
     fn wanted_pace(&mut self, now: Now, timing: &Timing) -> Pace {

@@ -155,7 +155,7 @@ impl Detector {
                 continue;
             }
             let fallback = timing.fallback_pace();
-            let (grid, first) = (now + turn.part_of(timing.period / 8 * 7), now + turn.part_of(fallback));
+            let (grid, first) = (now + turn.begins_in(timing.period / 8 * 7), now + turn.begins_in(fallback));
             peer.schedule = Schedule::new(timing.period, grid, first, Pace::Every(fallback));
         }
     }

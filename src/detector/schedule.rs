@@ -31,9 +31,14 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// How far into the stretch the turn is.
-    pub fn part_of(self, stretch: Duration) -> Duration {
+    /// How far into the stretch the turn begins.
+    pub fn begins_in(self, stretch: Duration) -> Duration {
         stretch * self.before / self.of.max(1)
+    }
+
+    /// How far into the stretch it ends: never at once.
+    pub fn ends_in(self, stretch: Duration) -> Duration {
+        stretch * (self.before + 1) / self.of.max(1)
     }
 }
 
