@@ -77,3 +77,97 @@ impl Detector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::saved::Saved;
+    use super::super::settings::{ConfiguredTiming, Member, ModePolicy};
+    use super::super::{Input, Listing};
+    use super::*;
+    use crate::identity::Incarnation;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn member(number: u16) -> Member {
+        let [high, low] = number.to_be_bytes();
+        Member::new(format!("n{number}"), "", SocketAddr::from(([10, 0, high, low], 7475)))
+    }
+
+    fn detector() -> Detector {
+        let timing = ConfiguredTiming::of_period(SECOND);
+        let settings = Settings { cluster: "c".into(), node: member(0), timing, mode: ModePolicy::default() };
+        Detector::new(settings, Saved::default(), Incarnation(9), [7; 32], Now::START)
+    }
+
+    fn list(detector: &mut Detector, nodes: u16) {
+        detector.handle(Input::Listing(Listing::of((0..nodes).map(member).collect())), Now::START);
+    }
+
+    fn period(detector: &Detector) -> Duration {
+        detector.view(Now::START).period
+    }
+
+    #[test]
+    fn the_period_is_that_of_the_roster() {
+        let mut detector = detector();
+        list(&mut detector, 251);
+        assert_eq!(period(&detector), SECOND);
+        list(&mut detector, 1001);
+        assert_eq!(period(&detector), SECOND * 4);
+        // P = 4 s, T = 1 s, d = max(T, P/6) = 1 s.
+        assert_eq!(detector.view(Now::START).detection_bound, SECOND * 7);
+    }
+
+    #[test]
+    fn a_roster_that_grows_by_a_few_leaves_the_paces_alone() {
+        let mut detector = detector();
+        list(&mut detector, 1001);
+        let mut periods: Vec<Duration> = (1001..1201)
+            .map(|nodes| {
+                list(&mut detector, nodes);
+                period(&detector)
+            })
+            .collect();
+        periods.dedup();
+        // A fifth more, in steps of a thirty-second.
+        assert!((4..=7).contains(&periods.len()), "{periods:?}");
+        let newest = periods.last().unwrap().as_secs_f64();
+        assert!((newest / 4.8 - 1.0).abs() < 0.032, "{newest}");
+    }
+
+    #[test]
+    fn a_shorter_period_goes_to_one_peer_after_another() {
+        let mut detector = detector();
+        list(&mut detector, 100);
+        let acquainted = |peer: &mut super::super::peer::Peer| {
+            peer.schedule = super::super::schedule::Schedule::new(
+                SECOND * 30,
+                Now::START,
+                Now::START + SECOND * 20,
+                super::super::schedule::Pace::Regular,
+            );
+        };
+        detector.peers.iter_mut().for_each(acquainted);
+        detector.adopt_timing(ConfiguredTiming::of_period(SECOND).at(1), Now::START);
+        detector.change_paces(Now::START);
+        let me = detector.me;
+        let peers = detector.peers.iter().enumerate().filter(|&(place, _)| place != me);
+        let mut next: Vec<Now> = peers.map(|(_, peer)| peer.schedule.next()).collect();
+        next.sort_unstable();
+        assert!(next.windows(2).all(|pair| pair[1] > pair[0]), "no two at once");
+        assert!(*next.last().unwrap() <= Now::START + SECOND);
+    }
+
+    #[test]
+    fn cluster_and_node_stay_and_the_mode_policy_does_not() {
+        use super::super::settings::{Policy, Tie, WriteQuorum};
+        let mut detector = detector();
+        let mode = ModePolicy { policy: Policy::Ap, tie: Tie::Lowest, write_quorum: WriteQuorum::Majority };
+        let other = Settings { cluster: "d".into(), node: member(5), mode, ..detector.settings().clone() };
+        detector.handle(Input::Settings(Box::new(other)), Now::START);
+        let now = detector.settings();
+        assert_eq!((now.cluster.as_str(), &now.node, now.mode), ("c", &member(0), mode));
+    }
+}
