@@ -209,7 +209,7 @@ impl Detector {
                 self.say_started();
             }
             Input::Saved(serial) => self.learn_durable(serial, now),
-            Input::Settings(settings) => self.change_settings(*settings, now),
+            Input::Settings(settings) => self.change_settings(&settings, now),
             Input::Forget(name) => self.forget(&name, now),
             Input::Evidence(evidence) => self.learn_evidence(&evidence, now),
             Input::LocalFault(fault) => self.local_fault(fault, now),

@@ -20,8 +20,8 @@ impl Detector {
     }
 
     /// An operator chose other settings.
-    pub(super) fn change_settings(&mut self, settings: Settings, now: Now) {
-        let Settings { timing, mode, .. } = settings;
+    pub(super) fn change_settings(&mut self, settings: &Settings, now: Now) {
+        let &Settings { timing, mode, .. } = settings;
         (self.settings.timing, self.settings.mode) = (timing, mode);
         self.publication.touch();
         self.view_is_old = true;
