@@ -13,6 +13,7 @@ needs=(
   "mount           mount"
   "nftables        nft"
   "procps          /bin/kill"
+  "prometheus      promtool"
   "python3         python3"
 )
 

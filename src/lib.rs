@@ -1,7 +1,10 @@
 //! netsplit: one agent per node that names who is cut off from whom.
 
 pub mod agent;
+pub mod api;
+pub mod audit;
 pub mod binding;
+pub mod calendar;
 pub mod clock;
 pub mod config;
 pub mod detector;
@@ -12,6 +15,7 @@ pub mod http;
 pub mod identity;
 pub mod key_watch;
 pub mod keys;
+pub mod metrics;
 pub mod network;
 pub mod probe;
 pub mod simulation;

@@ -23,6 +23,7 @@ mod faults;
 mod goodbye;
 pub mod health;
 pub mod held_row;
+pub mod histogram;
 mod inquiry;
 mod keeping;
 pub mod link;
@@ -123,6 +124,7 @@ pub struct Detector {
     inquiry: Inquiry,
     publication: Publication,
     mode: Mode,
+    mode_since: Now,
     epoch: Epoch,
     counters: Counters,
     leaving: Option<Leaving>,
@@ -174,6 +176,7 @@ impl Detector {
             inquiry: Inquiry::default(),
             publication: Publication::new(now),
             mode: Mode::Starting,
+            mode_since: now,
             counters: Counters::default(),
             leaving: None,
             stopped: None,
@@ -268,6 +271,11 @@ impl Detector {
     /// How many datagrams were authentic, fresh and of a verified run.
     pub fn received(&self) -> u64 {
         self.counters.received
+    }
+
+    /// How often it has judged the matrix.
+    pub fn verdicts(&self) -> u64 {
+        self.counters.verdicts
     }
 
     /// The open partition, if there is one.

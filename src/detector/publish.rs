@@ -3,13 +3,15 @@
 //! `assess` says what could be published, `settle` when, `announce` and `standing` tell it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::announce::{Memory, Open, Outage};
 use super::assess::{Candidates, Cut, Lost};
 use super::bits::Bits;
+use super::event::BlindCause;
 use super::link_records::LinkRecords;
-use super::partition::Partition;
+use super::partition::{Closed, Partition};
 use super::settle::{Rule, Settling};
 use super::time::Now;
 use super::{Detector, Output};
@@ -37,6 +39,8 @@ pub(super) struct Publication {
     pub(super) joined: Bits,
     pub(super) lost: Lost,
     pub(super) open: Option<Open>,
+    /// Partitions that are over, the newest first.
+    pub(super) recent: VecDeque<Arc<Closed>>,
     pub(super) openings: VecDeque<Now>,
     pub(super) silences: Vec<Option<Memory>>,
     /// What is told of each agent that is down.
@@ -61,6 +65,7 @@ impl Publication {
             joined: Bits::default(),
             lost: Lost::default(),
             open: None,
+            recent: VecDeque::new(),
             openings: VecDeque::new(),
             silences: Vec::new(),
             outages: BTreeMap::new(),
@@ -90,7 +95,7 @@ impl Publication {
         let remembered = |before: Option<usize>| before.and_then(|before| self.silences.get(before).copied().flatten());
         self.silences = places.iter().map(|&before| remembered(before)).collect();
         if let Some(open) = &mut self.open {
-            let unknown = Memory { lost: open.since, incarnation: None };
+            let unknown = Memory { lost: open.partition.opened, incarnation: None };
             let remembered = |before: Option<usize>| before.and_then(|before| open.memories.get(before).copied());
             open.memories = places.iter().map(|&before| remembered(before).unwrap_or(unknown)).collect();
         }
@@ -165,6 +170,7 @@ impl Detector {
         let publication = &mut self.publication;
         publication.dirty = false;
         publication.last_judged = Some(now);
+        self.counters.verdicts += 1;
         publication.judged_impaired = self.health.is_impaired(now);
         publication.certain = certain;
         publication.next_unheard = next_unheard;
@@ -198,7 +204,13 @@ impl Detector {
 
     /// Whether it cannot judge at all: nobody was ever heard, or its own socket drops what arrives.
     pub(super) fn is_blind(&self, now: Now) -> bool {
-        self.never_heard_anybody() || self.health.is_blind(now)
+        self.blind_cause(now).is_some()
+    }
+
+    /// Why it cannot.
+    pub(super) fn blind_cause(&self, now: Now) -> Option<BlindCause> {
+        let unheard = self.never_heard_anybody().then_some(BlindCause::NeverHeard);
+        unheard.or_else(|| self.health.blind_cause(now))
     }
 
     /// Whether there are others who count, and none of them was ever heard.

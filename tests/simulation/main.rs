@@ -20,6 +20,7 @@ mod review;
 mod settings;
 #[path = "../verify/mod.rs"]
 mod verify;
+mod views;
 
 use std::time::Duration;
 
