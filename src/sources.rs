@@ -12,6 +12,7 @@ use crate::agent::{AgentHandle, Counters};
 use crate::audit;
 use crate::calendar::Calendar;
 use crate::clock::Clock;
+use crate::config::Reloads;
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::discovery::Status;
@@ -49,7 +50,9 @@ pub struct Sources {
     pub state: Option<Arc<state::Counters>>,
     /// What it told, and how its audit log fares. None if it keeps none.
     pub audit: Option<audit::Readers>,
-    /// Whether all of the HTTP API answers everybody, and not this machine alone (`http.expose: all`).
+    /// What became of the configuration file since the start. None if it is not looked at again.
+    pub reloads: Option<Arc<Reloads>>,
+    /// Whether all of the HTTP API answers everybody, and not this machine alone (`http.expose`); it may change.
     pub expose_all: Arc<AtomicBool>,
     /// The time.
     pub times: Arc<dyn Times>,
@@ -64,6 +67,7 @@ impl Sources {
             discovery: agent.discovery(),
             state: agent.shared_state(),
             audit: None,
+            reloads: None,
             expose_all: Arc::default(),
             times: Arc::new(clock),
         }
@@ -73,7 +77,7 @@ impl Sources {
     pub fn of_view(view: watch::Receiver<Arc<View>>, times: Arc<dyn Times>) -> Self {
         let (_, discovery) = watch::channel(Status::default());
         let (counters, expose_all) = (Arc::default(), Arc::default());
-        Self { view, counters, discovery, state: None, audit: None, expose_all, times }
+        Self { view, counters, discovery, state: None, audit: None, reloads: None, expose_all, times }
     }
 
     /// What the agent knew last.

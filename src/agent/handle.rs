@@ -17,9 +17,12 @@ use crate::wire::{GoodbyeReason, Keys};
 const COMMANDS: usize = 4;
 
 /// What an agent can be told while it runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Command {
     Stop(GoodbyeReason),
+    /// Other settings, and the keys that changed.
+    #[expect(dead_code, reason = "the loop takes no other settings yet")]
+    Change(Box<Settings>, Vec<String>),
 }
 
 /// The agent's ends of what its handles hold.

@@ -36,7 +36,7 @@ pub struct Readers {
 impl Readers {
     /// Those of lines that somebody else shows, as a test does: nothing is written, and nothing counted.
     pub fn of_tail(tail: Tail) -> Self {
-        Self { tail, counters: Arc::default(), knobs: Arc::new(Knobs::of(&Settings::default())) }
+        Self { tail, counters: Arc::default(), knobs: Arc::new(Knobs::new(0, 1, false)) }
     }
 
     /// Sets what may change while the log is written, as in [`Settings`]. It holds from the next line on.
@@ -87,8 +87,9 @@ pub fn start_on(
     settings: &Settings,
     clock: Clock,
 ) -> io::Result<(Sink, Readers, Closing)> {
-    let place = settings.path.display().to_string();
-    let (counters, knobs) = (Arc::<Counters>::default(), Arc::new(Knobs::of(settings)));
+    let Settings { path, max_size, keep, stdout } = settings;
+    let place = path.display().to_string();
+    let (counters, knobs) = (Arc::<Counters>::default(), Arc::new(Knobs::new(*max_size, *keep, *stdout)));
     let queue = Arc::new(Queue::new(Arc::clone(&counters), clock.now()));
     let readers = Readers { tail: Tail::default(), counters: Arc::clone(&counters), knobs: Arc::clone(&knobs) };
 

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_yaml::FlowMap;
 
 use super::duration::Human;
-use super::{Authentication, Config};
+use super::{Authentication, Config, Expose, Size};
 use crate::detector::settings::{Member, Policy, Tie, WriteQuorum};
 use crate::discovery::DnsSettings;
 
@@ -21,6 +21,7 @@ pub struct Effective {
     peers: Peers,
     authentication: Keys,
     mode: Mode,
+    audit: Audit,
     state: State,
 }
 
@@ -35,6 +36,7 @@ struct Node {
 #[derive(Clone, Debug, Serialize)]
 struct Http {
     listen: SocketAddr,
+    expose: &'static str,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -92,6 +94,14 @@ struct Mode {
 }
 
 #[derive(Clone, Debug, Serialize)]
+struct Audit {
+    path: String,
+    max_size: String,
+    keep: usize,
+    stdout: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
 struct State {
     directory: String,
 }
@@ -104,7 +114,7 @@ impl Effective {
             cluster: plain(&settings.cluster),
             node: FlowMap(node(config)),
             listen: config.listen,
-            http: FlowMap(Http { listen: config.http_listen }),
+            http: FlowMap(http(config)),
             peers: peers(config),
             authentication: match &config.authentication {
                 Authentication::Keys(directory) => Keys::Keys(plain(&directory.display().to_string())),
@@ -121,6 +131,12 @@ impl Effective {
                 },
                 write_quorum: settings.mode.write_quorum,
             },
+            audit: Audit {
+                path: plain(&config.audit.path.display().to_string()),
+                max_size: Size(config.audit.max_size).to_string(),
+                keep: config.audit.keep,
+                stdout: config.audit.stdout,
+            },
             state: State { directory: plain(&config.state_directory.display().to_string()) },
         }
     }
@@ -132,6 +148,14 @@ impl Effective {
     pub fn to_yaml(&self) -> Result<String, serde_yaml::ser::Error> {
         serde_yaml::to_string(self)
     }
+}
+
+fn http(config: &Config) -> Http {
+    let expose = match config.http_expose {
+        Expose::Minimal => "minimal",
+        Expose::All => "all",
+    };
+    Http { listen: config.http_listen, expose }
 }
 
 fn node(config: &Config) -> Node {

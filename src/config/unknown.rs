@@ -1,7 +1,7 @@
 //! Keys that do not exist: what was most likely meant instead.
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 28] = [
+pub const KEYS: [&str; 33] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -9,6 +9,7 @@ pub const KEYS: [&str; 28] = [
     "node.host_address",
     "listen",
     "http.listen",
+    "http.expose",
     "peers.profile",
     "peers.period",
     "peers.timeout",
@@ -29,11 +30,15 @@ pub const KEYS: [&str; 28] = [
     "mode.policy",
     "mode.tie",
     "mode.write_quorum",
+    "audit.path",
+    "audit.max_size",
+    "audit.keep",
+    "audit.stdout",
     "state.directory",
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 4] = ["http.expose", "audit", "endpoints", "peers.discovery.kubernetes"];
+const LATER: [&str; 2] = ["endpoints", "peers.discovery.kubernetes"];
 
 /// What to do about the key `key` below `above`, where only `expected` are known.
 pub(super) fn hint(above: &str, key: &str, expected: &[&str]) -> String {
@@ -101,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_says_so() {
-        assert!(hint("", "audit", &[]).contains("not in this version"));
+        assert!(hint("", "endpoints", &[]).contains("not in this version"));
         assert!(hint("peers.discovery", "kubernetes", &["static"]).contains("not in this version"));
     }
 

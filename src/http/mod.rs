@@ -28,6 +28,7 @@ pub use router::{Audience, ROUTES, Route};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+use tokio::task;
 
 use crate::binding::{self, BindError, Port, canonical};
 use crate::sources::Sources;
@@ -143,6 +144,8 @@ async fn accept_until(mut stopped: oneshot::Receiver<()>, listener: &TcpListener
                     if !guests.seat(|seat| converse(stream, client.ip(), router, seat)) {
                         tracing::debug!(%client, "too many HTTP connections: one was closed");
                     }
+                    // Whoever came is to be heard before so many others come that it would have to go.
+                    task::yield_now().await;
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept an HTTP connection");
