@@ -8,7 +8,7 @@ use netsplit::agent::{Agent, AgentHandle, Setup};
 use netsplit::audit::{self, Files, Settings};
 use netsplit::clock::Clock;
 use netsplit::discovery::Discovery;
-use netsplit::network::UdpNetwork;
+use netsplit::network::{SourcePorts, UdpNetwork};
 use netsplit::wire::GoodbyeReason;
 
 use crate::{child, cluster};
@@ -16,7 +16,7 @@ use crate::{child, cluster};
 pub fn run() {
     let addresses = child::read_peers();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into(), SourcePorts::default()).unwrap();
         let node = cluster::agent(network.local_address());
         let mut roster: Vec<_> =
             addresses.into_iter().enumerate().map(|(index, address)| cluster::peer(index, address)).collect();

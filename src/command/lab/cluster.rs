@@ -15,7 +15,7 @@ use netsplit::detector::view::View;
 use netsplit::discovery::Discovery;
 use netsplit::http::{Server, Serving};
 use netsplit::metrics::Exporter;
-use netsplit::network::{Cut, FaultyNetwork, UdpNetwork};
+use netsplit::network::{Cut, FaultyNetwork, SourcePorts, UdpNetwork};
 use netsplit::sources::Sources;
 use netsplit::wire::{GoodbyeReason, KEY_SIZE, Key, Keys};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -138,7 +138,7 @@ struct Bound {
 impl Bound {
     fn new(last: u8, name: &str, side: usize) -> anyhow::Result<Self> {
         let own = Ipv4Addr::new(127, 0, 0, last);
-        let network = UdpNetwork::bind((own, 0).into())?;
+        let network = UdpNetwork::bind((own, 0).into(), SourcePorts::default())?;
         let server = Server::bind((own, 0).into())?;
         let zone = ZONES.get(side).copied().unwrap_or_default().to_owned();
         let http_port = Some(server.local_address().port());
@@ -156,7 +156,7 @@ fn both(mut log: audit::Sink, narrator: mpsc::Sender<Record>) -> impl EventSink 
 }
 
 fn settings(node: Member, timing: Timing) -> Settings {
-    Settings { cluster: "lab".to_owned(), node, timing, mode: ModePolicy::default() }
+    Settings { cluster: "lab".to_owned(), node, timing: timing.into(), mode: ModePolicy::default() }
 }
 
 fn fresh_keys() -> anyhow::Result<Keys> {
