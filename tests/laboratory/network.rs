@@ -9,7 +9,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::laboratory::{self, Laboratory, NAMES, feed};
+use super::{self as laboratory, Laboratory, NAMES, feed};
 
 /// Where agents listen.
 pub const PORT: u16 = 7475;
@@ -79,7 +79,7 @@ impl Network {
 
     /// Does something as if on this node: sockets that are made and programs that are started meanwhile stay there.
     pub fn within<T: Send>(&self, node: usize, act: impl FnOnce() -> T + Send) -> T {
-        inside(&self.nodes[node - 1], act)
+        inside(self.namespace(node), act)
     }
 
     /// A socket of this node, on any port.
@@ -124,6 +124,11 @@ impl Network {
         feed("ip", &["-n", &self.switch, "link", "set", &format!("port-{node}"), state], "");
     }
 
+    /// The namespace of a node.
+    pub fn namespace(&self, node: usize) -> &str {
+        &self.nodes[node - 1]
+    }
+
     fn names(&self) -> impl Iterator<Item = &String> {
         self.nodes.iter().chain([&self.switch])
     }
@@ -137,8 +142,8 @@ impl Drop for Network {
     }
 }
 
-/// A namespace belongs to a thread, so a thread of its own enters it.
-fn inside<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> T {
+/// Does something inside a namespace. It belongs to a thread, so a thread of its own enters it.
+pub fn inside<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> T {
     let enter = || {
         let namespace = File::open(format!("{NAMES}/{name}")).unwrap();
         setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
