@@ -23,6 +23,7 @@ pub enum Family {
 
 /// Nodes are numbered from 1, as in their names.
 pub struct Network {
+    case: usize,
     family: Family,
     switch: String,
     nodes: Vec<String>,
@@ -35,7 +36,7 @@ impl Network {
         let case = CASES.fetch_add(1, Ordering::Relaxed);
         let names = (1..=nodes).map(|node| laboratory::name(case, &node.to_string())).collect();
         // From here on what is made is removed, whatever fails.
-        let network = Self { family, switch: laboratory::name(case, "switch"), nodes: names };
+        let network = Self { case, family, switch: laboratory::name(case, "switch"), nodes: names };
         network.make();
         network
     }
@@ -127,6 +128,11 @@ impl Network {
     /// The namespace of a node.
     pub fn namespace(&self, node: usize) -> &str {
         &self.nodes[node - 1]
+    }
+
+    /// A name for one more namespace of this case, which whoever makes it removes.
+    pub fn further(&self, what: &str) -> String {
+        laboratory::name(self.case, what)
     }
 
     fn names(&self) -> impl Iterator<Item = &String> {
