@@ -18,22 +18,24 @@ use serde_json::{Value, json};
 const TO_COME: [&str; 1] = ["EndpointUnreachable"];
 
 /// The series of design section 11 that may be named as long as docs/metrics.md does not have them in its table.
-const METRICS: [&str; 15] = [
+const METRICS: [&str; 17] = [
     "netsplit_audit_failing",
     "netsplit_audit_lost_records_total",
     "netsplit_authentication_keys",
     "netsplit_blind",
     "netsplit_config_last_reload_successful",
     "netsplit_discovery_up",
-    "netsplit_heartbeat_loss_ratio",
+    "netsplit_degraded_links",
     "netsplit_heartbeats_rejected_total",
-    "netsplit_links",
     "netsplit_mode",
     "netsplit_partition_active",
+    "netsplit_partition_side_nodes",
     "netsplit_peer_down",
     "netsplit_peers",
     "netsplit_roster_size",
     "netsplit_stalled_seconds_total",
+    "netsplit_state_errors_total",
+    "netsplit_view_age_seconds",
 ];
 
 /// The labels that an alert may have: more would tell the same thing once a node.

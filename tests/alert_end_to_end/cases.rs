@@ -83,16 +83,16 @@ fn a_cut_is_one_alert_that_outlives_a_cut_scrape_and_ends_with_the_heal() {
         monitoring.until(cluster, "all five report it", || monitoring.query(five).pop());
         let told = monitoring.until(cluster, "the alert names all five", || {
             let alert = only(monitoring, PARTITION);
-            alert["annotations"]["description"].as_str()?.starts_with("Reported by 5 agents").then_some(alert)
+            alert["annotations"]["description"].as_str()?.starts_with("Reported by agents (5)").then_some(alert)
         });
         let expected = labels(&[("alertname", PARTITION), ("cluster", "production"), ("kind", "complete")]);
         let expected: Labels = expected.into_iter().chain(labels(&[("severity", "critical")])).collect();
         assert_eq!(told["labels"], serde_json::to_value(expected).unwrap(), "one a cluster and kind, not one a node");
-        assert_eq!(told["annotations"]["summary"], "Network partition (complete)");
+        assert_eq!(told["annotations"]["summary"], "Network partition (complete) in cluster production");
         assert_eq!(
             told["annotations"]["description"],
-            "Reported by 5 agents: node-1 node-2 node-3 node-4 node-5. Not heard: node-1 by 2, node-2 by 2, node-3 by 2, \
-             node-4 by 3, node-5 by 3, the 10 that most agents miss."
+            "Reported by agents (5): node-1 node-2 node-3 node-4 node-5. Nodes of the smallest side: 2. Not heard, at most 10 named: node-1 by 2, node-2 by 2, node-3 by 2, \
+             node-4 by 3, node-5 by 3."
         );
 
         monitoring.management.plug(false);
@@ -157,7 +157,7 @@ fn a_node_that_is_cut_off_is_a_warning_and_no_partition() {
         assert_eq!(told["labels"]["severity"], "warning");
         assert_eq!(
             told["annotations"]["description"],
-            "4 agents do not hear it: node-1 node-2 node-3 node-4. The node is gone, or its network is."
+            "Agents that do not hear it (4): node-1 node-2 node-3 node-4. The node is gone, or its network is."
         );
         cluster.listen(any_alert());
 
