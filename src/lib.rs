@@ -1,7 +1,10 @@
 //! netsplit: one agent per node that names who is cut off from whom.
 
 pub mod agent;
+pub mod api;
+pub mod audit;
 pub mod binding;
+pub mod calendar;
 pub mod clock;
 pub mod config;
 pub mod detector;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::agent::{AgentHandle, Counters};
+use crate::audit;
 use crate::clock::Clock;
 use crate::detector::time::Now;
 use crate::detector::view::View;
@@ -44,6 +45,8 @@ pub struct Sources {
     pub discovery: watch::Receiver<Status>,
     /// What became of its states. None if it keeps nothing.
     pub state: Option<Arc<state::Counters>>,
+    /// The audit log. None if there is none.
+    pub audit: Option<audit::Readers>,
     /// The time.
     pub times: Arc<dyn Times>,
 }
@@ -56,6 +59,7 @@ impl Sources {
             counters: agent.shared_counters(),
             discovery: agent.discovery(),
             state: agent.shared_state(),
+            audit: None,
             times: Arc::new(clock),
         }
     }
@@ -63,7 +67,7 @@ impl Sources {
     /// Those of a view alone: everything else is as at the start.
     pub fn of_view(view: watch::Receiver<Arc<View>>, times: Arc<dyn Times>) -> Self {
         let (_, discovery) = watch::channel(Status::default());
-        Self { view, counters: Arc::default(), discovery, state: None, times }
+        Self { view, counters: Arc::default(), discovery, state: None, audit: None, times }
     }
 
     /// What the agent knew last.

@@ -203,7 +203,7 @@ mod tests {
     use crate::detector::mode::Mode;
     use crate::detector::partition::{Partition, PartitionId, PartitionKind, Side};
     use crate::detector::row::Cells;
-    use crate::detector::settings::Member;
+    use crate::detector::settings::{Member, ModePolicy};
     use crate::detector::time::Now;
     use crate::detector::view::{Counters, RowView};
     use crate::identity::{Digest, Epoch, Incarnation, NodeId};
@@ -245,6 +245,7 @@ mod tests {
             silent_for: Some(Duration::from_millis(7300)),
             rtt: None,
             loss: 0.0,
+            is_degraded: false,
             incarnation: None,
             unheard: false,
             agent_down: None,
@@ -260,13 +261,18 @@ mod tests {
             me: 0,
             nodes: (0..nodes).map(node).collect(),
             mode: Mode::Normal,
+            mode_since: Now::START,
+            policy: ModePolicy::default(),
+            quorum: Some(true),
             members: nodes,
             electorate: nodes,
             electorate_digest: Digest::NONE,
             partitions: Vec::new(),
+            recent: Vec::new(),
             epoch: Epoch(0),
             impaired: false,
             blind: false,
+            period: Duration::from_secs(1),
             detection_bound: Duration::from_millis(2500),
             counters: Counters::default(),
         }
@@ -286,9 +292,13 @@ mod tests {
             bridges,
             exceptions,
             direction,
+            witness: None,
+            opened: Now::START,
             detection,
             epoch,
+            quorum: true,
             electorate_digest,
+            roster_digest: Digest::NONE,
         }
     }
 

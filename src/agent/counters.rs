@@ -1,8 +1,11 @@
 //! What the shell counts: datagrams that were refused before they came to the detector, and troubles of its own.
 //! Anybody may read while the agent counts.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use crate::detector::histogram::{Bounds, Histogram};
 use crate::identity::{Incarnation, NodeId, Sequence};
 use crate::wire::{Newer, Refusal};
 
@@ -66,7 +69,11 @@ pub struct Counters {
     key_reloads: AtomicU64,
     key_reload_failures: AtomicU64,
     keys_lacked: AtomicU64,
+    verdicts: Mutex<Histogram>,
 }
+
+/// The bounds of the histogram of verdict durations: up to 50 ms at 5,000 nodes, by section 17 of the design.
+pub const VERDICT_BOUNDS: Bounds = [10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 250_000];
 
 impl Counters {
     pub(super) fn of_keys(keys: usize) -> Self {
@@ -108,6 +115,18 @@ impl Counters {
     /// How often a peer was found to hold a newest key that this agent lacks: once for each peer and key.
     pub fn keys_lacked(&self) -> u64 {
         self.keys_lacked.load(Ordering::Relaxed)
+    }
+
+    /// How long the detector took whenever it judged the matrix.
+    pub fn verdicts(&self) -> Histogram {
+        self.verdicts.lock().map(|verdicts| verdicts.clone()).unwrap_or_default()
+    }
+
+    /// A reader holds the lock for one copy of a hundred bytes; what is measured meanwhile is left out, not waited for.
+    pub(super) fn judged(&self, duration: Duration) {
+        if let Ok(mut verdicts) = self.verdicts.try_lock() {
+            verdicts.observe(duration, &VERDICT_BOUNDS);
+        }
     }
 
     pub(super) fn reloaded_keys(&self, keys: usize) {

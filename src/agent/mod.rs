@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-pub use counters::{Counters, Reason};
+pub use counters::{Counters, Reason, VERDICT_BOUNDS};
 pub use handle::AgentHandle;
-pub use record::{EventSink, Happening, Record, ShellEvent};
+pub use record::{EventSink, Happening, PartitionTimes, Record, ShellEvent};
 pub use setup::{NoRandomness, Setup};
 
 use crate::clock::Clock;
@@ -166,7 +166,7 @@ impl<N: Network> Agent<N> {
             self.detector.handle(Input::LocalFault(LocalFault::Drops { datagrams }), moment.now);
         }
         if self.detector.poll_timeout().is_some_and(|due| due <= moment.now) {
-            self.detector.handle_timeout(moment.now);
+            self.timed(|detector| detector.handle_timeout(moment.now));
         }
         self.do_what_is_wanted(moment);
         self.key_troubles.tell(moment.now);
@@ -219,12 +219,21 @@ impl<N: Network> Agent<N> {
         let sender = datagram.sender;
         let heard = Heard { run: datagram.incarnation, sequence: datagram.sequence, newest_key };
         let before = self.detector.received();
-        self.detector.handle(Input::Datagram { datagram, from, size }, moment.now);
+        self.timed(|detector| detector.handle(Input::Datagram { datagram, from, size }, moment.now));
         let is_fresh = self.detector.received() > before;
         self.outbox.learn_key(sender, heard, is_fresh);
         if is_fresh && !self.outbox.holds(newest_key) && self.key_troubles.lack(sender, newest_key, moment.now) {
             self.counters.lacked_a_key();
             self.key_troubles.name(name_in(&self.doors.view.borrow(), sender));
+        }
+    }
+
+    /// Lets the detector work, and notes how long it took if it judged the matrix.
+    fn timed(&mut self, work: impl FnOnce(&mut Detector)) {
+        let (judged, began) = (self.detector.verdicts(), self.clock.now());
+        work(&mut self.detector);
+        if self.detector.verdicts() > judged {
+            self.counters.judged(self.clock.now().since(began));
         }
     }
 

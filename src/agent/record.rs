@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::Moment;
+use crate::calendar::Calendar;
 use crate::detector::event::Event;
 use crate::detector::settings::Settings;
 use crate::detector::time::Now;
@@ -36,6 +37,35 @@ pub struct Record {
     /// What happened.
     #[serde(flatten)]
     pub event: Happening,
+    /// Of a partition: when it opened and closed.
+    #[serde(flatten)]
+    pub times: Option<PartitionTimes>,
+}
+
+/// The time of day of a partition's beginning and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PartitionTimes {
+    /// When it opened.
+    #[serde(serialize_with = "microseconds")]
+    pub opened_at: Timestamp,
+    /// When it closed; none while it is open.
+    #[serde(serialize_with = "maybe_microseconds")]
+    pub closed_at: Option<Timestamp>,
+}
+
+impl PartitionTimes {
+    /// Those of a happening that is about a partition.
+    fn of(happening: &Happening, calendar: Calendar) -> Option<Self> {
+        let (partition, is_over) = match happening {
+            Happening::Decision(Event::PartitionOpened(partition) | Event::PartitionChanged(partition)) => {
+                (partition, false)
+            }
+            Happening::Decision(Event::PartitionClosed { partition, .. }) => (partition, true),
+            _ => return None,
+        };
+        let closed_at = is_over.then(|| calendar.at(calendar.now));
+        Some(Self { opened_at: calendar.at(partition.opened), closed_at })
+    }
 }
 
 impl Record {
@@ -116,21 +146,31 @@ impl Identity {
         hlc: Stamp,
         moment: Moment,
     ) -> Record {
-        let microseconds = i64::try_from(moment.wall.as_micros()).unwrap_or(i64::MAX);
+        let event = event.into();
+        let calendar = Calendar { now: moment.now, wall: moment.wall };
         Record {
             at: moment.now,
-            time: Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::MAX),
+            time: calendar.at(moment.now),
             hlc,
             cluster: Arc::clone(&self.cluster),
             node: Arc::clone(&self.node),
             incarnation,
-            event: event.into(),
+            times: PartitionTimes::of(&event, calendar),
+            event,
         }
     }
 }
 
 fn microseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{time:.6}"))
+}
+
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn maybe_microseconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => microseconds(time, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn text<S: Serializer>(text: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,23 +1,27 @@
 //! What is said when a publication changes: partitions that open, change and close, nodes that fall silent and return.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Detector;
 use super::assess::Cut;
 use super::bits::Bits;
 use super::event::{AgentDownCause, CloseCause, Event};
-use super::partition::{Partition, PartitionId, PartitionKind, Side};
+use super::partition::{Closed, Partition, PartitionId, PartitionKind, Side, Witness};
 use super::peer::Peer;
 use super::time::Now;
+use super::view::DETECTION_BOUNDS;
 use crate::identity::{Epoch, Incarnation};
 
 /// A cut that comes back within this time makes the next closing wait longer.
 const FLAPPING: Duration = Duration::from_secs(600);
 
+/// How many partitions that are over are remembered.
+const REMEMBERED: usize = 32;
+
 /// The open partition, and what was true of each node when it opened.
 pub(super) struct Open {
     pub(super) partition: Partition,
-    pub(super) since: Now,
     pub(super) memories: Vec<Memory>,
 }
 
@@ -56,21 +60,29 @@ impl Detector {
             bridges: Vec::new(),
             exceptions: Vec::new(),
             direction: None,
+            witness: self.witness_of(cut),
+            opened: now,
             detection: now.since(last_heard.unwrap_or(self.started)),
             epoch,
+            quorum: self.is_quorate(&cut.mine),
             electorate_digest: self.electorate_digest(),
+            roster_digest: self.roster_digest,
         };
+        *self.counters.partitions.entry(partition.kind).or_default() += 1;
+        self.counters.detections.observe(partition.detection, &DETECTION_BOUNDS);
         let memories = self.peers.iter().map(|peer| memory_of(peer, now)).collect();
         self.publication.openings.push_back(now);
         self.publication.openings.retain(|&opening| now.since(opening) < FLAPPING);
-        self.publication.open = Some(Open { partition: partition.clone(), since: now, memories });
+        self.publication.open = Some(Open { partition: partition.clone(), memories });
         self.emit_event(Event::PartitionOpened(partition));
     }
 
     fn change(&mut self, cut: &Cut) {
         let (sides, kind, certain) = (self.sides_of(cut), kind_of(cut), self.publication.certain);
+        let (witness, quorum, roster_digest) = (self.witness_of(cut), self.is_quorate(&cut.mine), self.roster_digest);
         let Some(open) = &mut self.publication.open else { return };
-        open.partition = Partition { sides, kind, certain, ..open.partition.clone() };
+        let before = open.partition.clone();
+        open.partition = Partition { sides, kind, certain, witness, quorum, roster_digest, ..before };
         let partition = open.partition.clone();
         self.emit_event(Event::PartitionChanged(partition));
     }
@@ -98,8 +110,13 @@ impl Detector {
         };
         self.epoch = self.epoch.max(Epoch(open.partition.epoch.0.saturating_add(1)));
         self.keeping.want();
-        let duration = now.since(open.since);
-        self.emit_event(Event::PartitionClosed { partition: open.partition, cause, duration, confirmed });
+        let duration = now.since(open.partition.opened);
+        self.counters.partitioned += duration;
+        let partition = open.partition;
+        let closed = Closed { partition: partition.clone(), at: now, cause, confirmed };
+        self.publication.recent.push_front(Arc::new(closed));
+        self.publication.recent.truncate(REMEMBERED);
+        self.emit_event(Event::PartitionClosed { partition, cause, duration, confirmed });
     }
 
     /// What the silence of nodes was, now that some are heard: who runs on as the same incarnation and did not sleep
@@ -175,6 +192,11 @@ impl Detector {
     /// Why the agent of a node is down, if that is published.
     pub(super) fn published_outage(&self, place: usize) -> Option<AgentDownCause> {
         self.publication.outages.get(&self.peers[place].id).map(|outage| outage.cause)
+    }
+
+    /// What shows that somebody across the cut lives.
+    fn witness_of(&self, cut: &Cut) -> Option<Witness> {
+        cut.others.iter().any(|place| self.shows_life(place)).then_some(Witness::Http)
     }
 
     fn sides_of(&self, cut: &Cut) -> Vec<Side> {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
 use super::partition::Partition;
@@ -158,7 +158,7 @@ pub struct LinkRecord {
 }
 
 /// What ended a partition, or the silence of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseCause {
     /// The network works again.
@@ -173,6 +173,20 @@ pub enum CloseCause {
     Removed,
     /// Evidence came late: the other side's agents do not run.
     AgentDown,
+}
+
+impl CloseCause {
+    /// The name of the cause in events and in text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healed => "healed",
+            Self::Stalled => "stalled",
+            Self::Restarted => "restarted",
+            Self::Left => "left",
+            Self::Removed => "removed",
+            Self::AgentDown => "agent_down",
+        }
+    }
 }
 
 /// Why a peer left.

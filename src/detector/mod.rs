@@ -23,6 +23,7 @@ mod faults;
 mod goodbye;
 pub mod health;
 pub mod held_row;
+pub mod histogram;
 mod inquiry;
 mod keeping;
 pub mod link;
@@ -116,6 +117,7 @@ pub struct Detector {
     inquiry: Inquiry,
     publication: Publication,
     mode: Mode,
+    mode_since: Now,
     epoch: Epoch,
     counters: Counters,
     leaving: Option<Leaving>,
@@ -165,6 +167,7 @@ impl Detector {
             inquiry: Inquiry::default(),
             publication: Publication::new(now),
             mode: Mode::Starting,
+            mode_since: now,
             counters: Counters::default(),
             leaving: None,
             stopped: None,
@@ -252,6 +255,11 @@ impl Detector {
     /// How many datagrams were authentic, fresh and of a verified run.
     pub fn received(&self) -> u64 {
         self.counters.received
+    }
+
+    /// How often it has judged the matrix.
+    pub fn verdicts(&self) -> u64 {
+        self.counters.verdicts
     }
 
     /// The open partition, if there is one.

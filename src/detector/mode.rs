@@ -26,7 +26,7 @@ pub enum Mode {
 }
 
 /// What an application may expect of this side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceLevel {
     /// Nobody can tell.
@@ -37,6 +37,20 @@ pub enum ServiceLevel {
     Cached,
     /// Reads.
     ReadOnly,
+}
+
+/// How much of what was written elsewhere a reader of this side may miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// Nobody can tell.
+    Unknown,
+    /// Nothing.
+    Strong,
+    /// What the other sides write, until they meet again.
+    Eventual,
+    /// Everything that is not on this node.
+    Stale,
 }
 
 impl Mode {
@@ -50,6 +64,21 @@ impl Mode {
             Self::Starting => false,
             Self::Normal | Self::Degraded | Self::Majority => true,
             Self::Minority | Self::Isolated => policy == Policy::Ap,
+        }
+    }
+
+    /// Whether this side may answer reads; [`Self::consistency`] says how far they are to be trusted.
+    pub fn may_read(self) -> bool {
+        self != Self::Starting
+    }
+
+    /// What a reader of this side may miss.
+    pub fn consistency(self) -> Consistency {
+        match self {
+            Self::Starting => Consistency::Unknown,
+            Self::Normal | Self::Degraded | Self::Majority => Consistency::Strong,
+            Self::Minority => Consistency::Eventual,
+            Self::Isolated => Consistency::Stale,
         }
     }
 
@@ -134,7 +163,7 @@ impl Standing {
 }
 
 impl Count {
-    fn is_quorate(self, quorum: WriteQuorum) -> bool {
+    pub(super) fn is_quorate(self, quorum: WriteQuorum) -> bool {
         let asked = match quorum {
             WriteQuorum::Majority => 0,
             WriteQuorum::AtLeast(members) => usize::from(members),

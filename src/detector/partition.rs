@@ -5,9 +5,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::event::CloseCause;
 use super::seconds::seconds;
+use super::time::Now;
 use crate::identity::{Digest, Epoch, Hash};
 
 /// How many names a side lists; the rest is counted.
@@ -38,7 +40,7 @@ impl Serialize for PartitionId {
 }
 
 /// What kind of cut it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PartitionKind {
     /// No node of one side reaches any of the other.
@@ -55,8 +57,34 @@ pub enum PartitionKind {
     Service,
 }
 
+impl PartitionKind {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [Self; 6] =
+        [Self::Complete, Self::Partial, Self::Simplex, Self::Isolation, Self::Overlay, Self::Service];
+
+    /// The name of the kind in metrics and in text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Simplex => "simplex",
+            Self::Isolation => "isolation",
+            Self::Overlay => "overlay",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// What shows, beside the heartbeats, that the other side lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Witness {
+    /// The HTTP server of an agent over there answered.
+    Http,
+}
+
 /// Which way a one-way cut lets nothing through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// What the first side sends does not arrive.
@@ -66,12 +94,12 @@ pub enum Direction {
 }
 
 /// A set of nodes that can reach each other, as far as it can be seen from here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
-    /// The names, sorted; at most 100.
-    pub nodes: Vec<String>,
     /// How many nodes there are.
     pub count: usize,
+    /// The names, sorted; at most 100.
+    pub nodes: Vec<String>,
     /// Whether this agent sees that they reach each other; otherwise they are only "not reachable from here".
     pub seen: bool,
 }
@@ -98,19 +126,38 @@ pub struct Partition {
     /// The sides: this agent's own first.
     pub sides: Vec<Side>,
     /// Who reaches both sides of a partial cut.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bridges: Vec<String>,
     /// Pairs across a partial cut that are joined.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<(String, String)>,
     /// Which way a one-way cut is cut, once that is certain.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
+    /// What shows that the other side lives; none if only its silence is known.
+    pub witness: Option<Witness>,
+    /// When it was published first.
+    #[serde(skip)]
+    pub opened: Now,
     /// From the last datagram that arrived over the links that were cut to the decision.
     #[serde(rename = "detection_seconds", serialize_with = "seconds")]
     pub detection: Duration,
     /// The epoch in which it opened.
     pub epoch: Epoch,
+    /// Whether this agent's side has a majority of the electorate.
+    pub quorum: bool,
     /// The electorate by which this agent counted when it opened.
     pub electorate_digest: Digest,
+    /// The roster that it is about.
+    pub roster_digest: Digest,
+}
+
+/// A partition that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closed {
+    /// As it was published last.
+    pub partition: Partition,
+    /// When it closed.
+    pub at: Now,
+    /// What ended it.
+    pub cause: CloseCause,
+    /// Whether nodes across the cut lived through it; none if it cannot be told.
+    pub confirmed: Option<bool>,
 }

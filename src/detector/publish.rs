@@ -3,13 +3,14 @@
 //! `assess` says what could be published, `settle` when, `announce` and `standing` tell it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::announce::{Memory, Open, Outage};
 use super::assess::{Candidates, Cut, Lost};
 use super::bits::Bits;
 use super::link_records::LinkRecords;
-use super::partition::Partition;
+use super::partition::{Closed, Partition};
 use super::settle::{Rule, Settling};
 use super::time::Now;
 use super::{Detector, Output};
@@ -37,6 +38,8 @@ pub(super) struct Publication {
     pub(super) joined: Bits,
     pub(super) lost: Lost,
     pub(super) open: Option<Open>,
+    /// Partitions that are over, the newest first.
+    pub(super) recent: VecDeque<Arc<Closed>>,
     pub(super) openings: VecDeque<Now>,
     pub(super) silences: Vec<Option<Memory>>,
     /// What is told of each agent that is down.
@@ -61,6 +64,7 @@ impl Publication {
             joined: Bits::default(),
             lost: Lost::default(),
             open: None,
+            recent: VecDeque::new(),
             openings: VecDeque::new(),
             silences: Vec::new(),
             outages: BTreeMap::new(),
@@ -90,7 +94,7 @@ impl Publication {
         let remembered = |before: Option<usize>| before.and_then(|before| self.silences.get(before).copied().flatten());
         self.silences = places.iter().map(|&before| remembered(before)).collect();
         if let Some(open) = &mut self.open {
-            let unknown = Memory { lost: open.since, incarnation: None };
+            let unknown = Memory { lost: open.partition.opened, incarnation: None };
             let remembered = |before: Option<usize>| before.and_then(|before| open.memories.get(before).copied());
             open.memories = places.iter().map(|&before| remembered(before).unwrap_or(unknown)).collect();
         }
@@ -166,6 +170,7 @@ impl Detector {
         let publication = &mut self.publication;
         publication.dirty = false;
         publication.last_judged = Some(now);
+        self.counters.verdicts += 1;
         publication.judged_impaired = self.health.is_impaired(now);
         publication.certain = certain;
         publication.next_unheard = next_unheard;

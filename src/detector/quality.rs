@@ -106,14 +106,15 @@ impl Quality {
         }
     }
 
-    /// An echo came back: one sample of the round trip time, if its datagram is still remembered.
-    pub fn echoed(&mut self, echo: Echo, now: Now) {
-        let Some(&(sequence, sent_at)) = self.sent.get(echo.sequence.0 as usize % REMEMBERED) else { return };
+    /// An echo came back: returns one sample of the round trip time, if its datagram is still remembered.
+    pub fn echoed(&mut self, echo: Echo, now: Now) -> Option<Duration> {
+        let &(sequence, sent_at) = self.sent.get(echo.sequence.0 as usize % REMEMBERED)?;
         if echo.sequence == Sequence::default() || sequence != echo.sequence {
-            return;
+            return None;
         }
         let sample = now.since(sent_at).saturating_sub(echo.delay);
         self.rtt = Some(self.rtt.map_or(sample, |smoothed| smoothed / 8 * 7 + sample / 8));
+        Some(sample)
     }
 }
 

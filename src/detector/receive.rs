@@ -9,7 +9,7 @@ use super::session::{Admission, Proof};
 use super::strangers::reachable;
 use super::time::Now;
 use super::transmit::Asked;
-use super::view::Refusal;
+use super::view::{RTT_BOUNDS, Refusal};
 use super::{Detector, Event};
 use crate::identity::{Epoch, Incarnation, NodeId, Sequence};
 use crate::wire::{Block, Datagram, Hello, Kind, Nonce, Slept};
@@ -232,7 +232,9 @@ impl Detector {
             peer.quality.resume(datagram.sequence);
         }
         let loss = peer.quality.arrived(datagram.sequence);
-        peer.quality.echoed(datagram.echo, now);
+        if let Some(sample) = peer.quality.echoed(datagram.echo, now) {
+            self.counters.rtts.observe(sample, &RTT_BOUNDS);
+        }
         if datagram.sequence >= peer.newest.0 || datagram.sequence == peer.session.newest() {
             peer.newest = (datagram.sequence, now);
             peer.hearing = datagram.flags.hearing;

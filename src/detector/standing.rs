@@ -20,6 +20,7 @@ impl Detector {
         let (members, electorate) = standing.counts.first().map_or((0, 0), |newest| (newest.members, newest.size));
         let electorate_digest = self.electorate_digest();
         let from = std::mem::replace(&mut self.mode, mode);
+        self.mode_since = now;
         self.view_is_old = true;
         self.emit_event(Event::ModeChanged { from, to: mode, members, electorate, electorate_digest });
     }
@@ -45,6 +46,20 @@ impl Detector {
             partition: false,
             lossy: self.peers.iter().any(|peer| peer.link.is_up() && peer.quality.is_degraded()),
         }
+    }
+
+    /// Whether a side has a majority of every electorate that counts.
+    pub(super) fn is_quorate(&self, side: &Bits) -> bool {
+        let quorum = self.settings.mode.write_quorum;
+        let mut counts = self.ballot.all().map(|counted| self.count(counted, side)).peekable();
+        counts.peek().is_some() && counts.all(|count| count.is_quorate(quorum))
+    }
+
+    /// Whether this side has one; none while that cannot be told.
+    pub(super) fn quorum(&self, now: Now) -> Option<bool> {
+        let side = self.publication.side.published();
+        let founded = self.ballot.newest().is_some_and(|newest| !newest.electorate.is_in_foundation());
+        (self.can_tell(now) && founded && !side.is_empty()).then(|| self.is_quorate(side))
     }
 
     pub(super) fn count(&self, counted: &Counted, side: &Bits) -> Count {

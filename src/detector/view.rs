@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::AgentDownCause;
+use super::histogram::{Bounds, Histogram};
 use super::link::LinkState;
 use super::mode::Mode;
-use super::partition::Partition;
+use super::partition::{Closed, Partition, PartitionKind};
 use super::row::Cells;
-use super::settings::Member;
+use super::settings::{Member, ModePolicy};
 use super::time::Now;
 use crate::identity::{Digest, Epoch, Incarnation, NodeId};
 
@@ -30,6 +31,12 @@ pub struct View {
     pub nodes: Vec<NodeView>,
     /// What this side may do.
     pub mode: Mode,
+    /// Since when.
+    pub mode_since: Now,
+    /// By which rules that was decided.
+    pub policy: ModePolicy,
+    /// Whether this side has a majority of every electorate that counts. None while that cannot be told.
+    pub quorum: Option<bool>,
     /// Members of the electorate joined to this node, itself included.
     pub members: usize,
     /// The size of the electorate.
@@ -45,12 +52,16 @@ pub struct View {
     pub mode_before: Option<Mode>,
     /// Open partitions.
     pub partitions: Vec<Partition>,
+    /// Partitions that are over, the newest first; the last 32 of this run.
+    pub recent: Vec<Arc<Closed>>,
     /// The highest epoch known.
     pub epoch: Epoch,
     /// This agent distrusts its own row.
     pub impaired: bool,
     /// This agent cannot judge: nobody was ever heard, UDP is blocked, or its socket drops what arrives.
     pub blind: bool,
+    /// How often each peer gets a heartbeat.
+    pub period: Duration,
     /// The bound within which a silent link is declared down.
     pub detection_bound: Duration,
     /// What was counted since the start.
@@ -88,6 +99,8 @@ pub struct NodeView {
     pub rtt: Option<Duration>,
     /// Smoothed share of lost datagrams.
     pub loss: f64,
+    /// It loses too many: since 10 %, until 3 %.
+    pub is_degraded: bool,
     /// The verified run of its agent.
     pub incarnation: Option<Incarnation>,
     /// Nobody hears it, and nothing else shows life.
@@ -109,6 +122,16 @@ pub struct RowView {
     pub impaired: bool,
 }
 
+/// The bounds of the histogram of detection times: around the 2.5 s of the defaults, and the 41 s of the slow profile.
+pub const DETECTION_BOUNDS: Bounds = [
+    250_000, 500_000, 1_000_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000, 5_000_000, 10_000_000,
+    30_000_000, 60_000_000,
+];
+
+/// The bounds of the histogram of round trip times: from one rack to the other side of the world.
+pub const RTT_BOUNDS: Bounds =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
+
 /// What was counted since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -128,6 +151,16 @@ pub struct Counters {
     pub dropped: u64,
     /// Errors on sending: local facts, which blame nobody.
     pub send_errors: u64,
+    /// How often the matrix was judged.
+    pub verdicts: u64,
+    /// Partitions opened, by the kind that they had then.
+    pub partitions: BTreeMap<PartitionKind, u64>,
+    /// For how long partitions were open that are over.
+    pub partitioned: Duration,
+    /// From the last datagram over the links that were cut to the decision, of each partition that opened.
+    pub detections: Histogram,
+    /// Round trip times.
+    pub rtts: Histogram,
 }
 
 /// Why the detector refuses a datagram that is authentic. The wire has its own reasons, before.

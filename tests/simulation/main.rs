@@ -19,6 +19,7 @@ mod returning;
 mod review;
 #[path = "../verify/mod.rs"]
 mod verify;
+mod views;
 
 use std::time::Duration;
 

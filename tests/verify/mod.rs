@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 /// test says which).
 pub const TABLES: &[Head] = &[
     ALERT.head(),
+    AUDIT.head(),
     BOUND.head(),
     CUTS.head(),
     ELECTORATE.head(),
@@ -35,6 +36,14 @@ pub static ALERT: Table<7> = Table {
     section: "alert",
     command: "cargo test --locked --test alert_end_to_end timing::",
     columns: ["scrapes / rules every", "runs", "repeated", "part", "promised", "median", "max"],
+};
+
+/// What is left of the audit log when the power or the process goes.
+pub static AUDIT: Table<4> = Table {
+    document: "events",
+    section: "audit-cuts",
+    command: "cargo test --locked --test audit no_",
+    columns: ["what", "cuts", "events shown as durable", "torn ends"],
 };
 
 /// Every link of a cut falls within the bound.

@@ -1,0 +1,65 @@
+//! `/v1/mode`: what this side may do.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Calendar;
+use crate::detector::mode::{Consistency, Mode, ServiceLevel};
+use crate::detector::view::View;
+
+/// What this side may do, for applications that ask at the time of the write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeAnswer {
+    /// The mode.
+    pub mode: Mode,
+    /// What an application may expect of this side.
+    pub service_level: ServiceLevel,
+    /// Whether this side may answer reads; how far they can be trusted, `consistency` says.
+    pub reads: bool,
+    /// Whether this side may take writes.
+    pub writes: bool,
+    /// What a reader of this side may miss.
+    pub consistency: Consistency,
+    /// Since when this mode holds.
+    pub since: String,
+    /// How many count, and how many of them are on this side.
+    pub side: SideAnswer,
+    /// The id of the open partition; null if there is none.
+    pub partition: Option<String>,
+    /// What an operator put in the place of the mode; null if nobody did.
+    #[serde(rename = "override")]
+    pub overridden: Option<Mode>,
+    /// The mode is that of before a clean stop within the last minute: this run cannot tell yet.
+    pub stale: bool,
+}
+
+/// How many count for the majority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SideAnswer {
+    /// Members of the electorate on this side, this node included.
+    pub nodes: usize,
+    /// The size of the electorate.
+    pub of: usize,
+}
+
+impl ModeAnswer {
+    /// The answer from a view. One that is older than `fresh` is of an agent that stalled: it answers `starting`.
+    pub fn of(view: &View, calendar: Calendar, fresh: Duration) -> Self {
+        let is_fresh = calendar.now.since(view.at) <= fresh;
+        let before = view.mode_before.filter(|_| is_fresh && view.mode == Mode::Starting);
+        let mode = if is_fresh { before.unwrap_or(view.mode) } else { Mode::Starting };
+        Self {
+            mode,
+            service_level: mode.service_level(),
+            reads: mode.may_read(),
+            writes: mode.may_write(view.policy.policy),
+            consistency: mode.consistency(),
+            since: calendar.text(if is_fresh { view.mode_since } else { view.at }),
+            side: SideAnswer { nodes: view.members, of: view.electorate },
+            partition: view.partitions.first().map(|partition| partition.id.to_string()),
+            overridden: None,
+            stale: before.is_some(),
+        }
+    }
+}
