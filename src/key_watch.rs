@@ -2,16 +2,18 @@
 //! agent the keys when they are others. It compares content, since a projected volume changes without changing a file.
 //!
 //! A directory that is bad or empty takes no key away: the agent goes on with those of before. The thread ends when
-//! [`KeyWatch`] is dropped.
+//! the last [`KeyWatch`] is dropped.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::agent::AgentHandle;
 use crate::keys::{KeysError, read_directory};
+use crate::panics::TellsOfAPanic;
 use crate::wire::Keys;
 
 /// How often the directory is read.
@@ -22,14 +24,37 @@ const EVERY: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(1);
 
 /// Tells the thread to look. Dropped, it lets it end.
-#[derive(Debug)]
-pub struct KeyWatch(SyncSender<()>);
+#[derive(Clone, Debug)]
+pub struct KeyWatch {
+    looks: SyncSender<()>,
+    moved: Arc<Moved>,
+}
+
+/// Where to look from now on, until the thread has taken it: a newer place replaces an older one.
+#[derive(Debug, Default)]
+struct Moved(Mutex<Option<(PathBuf, Keys)>>);
+
+impl Moved {
+    fn put(&self, directory: PathBuf, keys: Keys) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((directory, keys));
+    }
+
+    fn take(&self) -> Option<(PathBuf, Keys)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 impl KeyWatch {
     /// Looks now, not in up to five seconds.
     pub fn look(&self) {
         // A full queue holds a look that is still to come, and a thread that ended has said so.
-        let _ = self.0.try_send(());
+        let _ = self.looks.try_send(());
+    }
+
+    /// From now on the keys are those of `directory`, where `keys` were found.
+    pub fn move_to(&self, directory: PathBuf, keys: Keys) {
+        self.moved.put(directory, keys);
+        self.look();
     }
 }
 
@@ -39,12 +64,13 @@ impl KeyWatch {
 /// The system has no thread to give.
 pub fn start(directory: PathBuf, keys: Keys, agent: AgentHandle) -> io::Result<KeyWatch> {
     let (look, looks) = sync_channel(1);
-    let watch = Watch { directory, keys, agent, failure: Failure::None };
+    let moved = Arc::<Moved>::default();
+    let watch = Watch { directory, keys, agent, failure: Failure::None, moved: Arc::clone(&moved) };
     thread::Builder::new().name("keys".to_owned()).spawn(move || {
-        let _told = TellsOfAPanic;
+        let _told = TellsOfAPanic("the thread that reads the keys has ended; they stay as they are until a restart");
         watch.run(&looks);
     })?;
-    Ok(KeyWatch(look))
+    Ok(KeyWatch { looks: look, moved })
 }
 
 struct Watch {
@@ -52,6 +78,7 @@ struct Watch {
     keys: Keys,
     agent: AgentHandle,
     failure: Failure,
+    moved: Arc<Moved>,
 }
 
 /// What is known of a directory that cannot be used.
@@ -67,7 +94,19 @@ impl Watch {
     fn run(mut self, looks: &Receiver<()>) {
         let mut delay = EVERY;
         while looks.recv_timeout(delay) != Err(RecvTimeoutError::Disconnected) {
+            // Here and nowhere else, so that what was read in the old place never replaces what came from the new one.
+            if let Some((directory, keys)) = self.moved.take() {
+                self.move_to(directory, keys);
+            }
             delay = self.take(read_directory(&self.directory));
+        }
+    }
+
+    fn move_to(&mut self, directory: PathBuf, keys: Keys) {
+        self.directory = directory;
+        self.failure = Failure::None;
+        if keys != self.keys {
+            self.change(keys);
         }
     }
 
@@ -120,20 +159,6 @@ impl Failure {
             }
         }
         EVERY
-    }
-}
-
-/// A thread must not die in silence.
-struct TellsOfAPanic;
-
-impl Drop for TellsOfAPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            tracing::error!(
-                "the thread that reads the keys has ended; they stay as they are until a restart: this is a fault in \
-                 netsplit, please report it"
-            );
-        }
     }
 }
 

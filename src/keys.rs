@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -24,23 +25,23 @@ const READ_LIMIT: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// The directory cannot be listed.
-    #[error("cannot list the key directory {}: {source}; create it and put a key in it (`netsplit keygen`), or correct authentication.keys", path.display())]
+    #[error("cannot list the key directory {}: {cause}; create it and put a key in it (`netsplit keygen`), or correct authentication.keys", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// There is no key file in the directory.
     #[error("no key in {}: put at least one file with the output of `netsplit keygen` in it (dotfiles and subdirectories do not count)", .0.display())]
     Empty(PathBuf),
     /// A file cannot be read.
-    #[error("cannot read the key {}: {source}; make it readable for the user that netsplit runs as, or remove it", path.display())]
+    #[error("cannot read the key {}: {cause}; make it readable for the user that netsplit runs as, or remove it", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// What is there is neither a file nor a directory.
     #[error("{} is no regular file: a key directory holds key files only", .0.display())]
@@ -86,12 +87,15 @@ pub fn read_directory(directory: &Path) -> Result<Keys, KeysError> {
     Keys::oldest_first(keys).ok_or_else(|| KeysError::Empty(directory.into()))
 }
 
-/// What an operator most likely did not mean in a directory that can be used all the same: one key in two files, or two
-/// keys of one id. A sentence each.
+/// What an operator most likely did not mean in a directory that can be used all the same: one key in two files, two keys
+/// of one id, or a key that everybody on this machine may read. A sentence each.
 pub fn oddities(directory: &Path) -> Result<Vec<String>, KeysError> {
     let files = read_files(directory)?;
     let mut odd = Vec::new();
     for (at, (later, key)) in files.iter().enumerate() {
+        if is_for_everybody(later) {
+            odd.push(format!("everybody on this machine may read the key {0}: `chmod o= {0}`", later.display()));
+        }
         let Some((earlier, other)) = files.iter().take(at).find(|(_, other)| other.id() == key.id()) else { continue };
         let (earlier, later) = (earlier.display(), later.display());
         odd.push(if key == other {
@@ -107,12 +111,16 @@ pub fn oddities(directory: &Path) -> Result<Vec<String>, KeysError> {
     Ok(odd)
 }
 
+fn is_for_everybody(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o004 != 0)
+}
+
 fn read_files(directory: &Path) -> Result<Vec<(PathBuf, Key)>, KeysError> {
     key_files(directory)?.into_iter().map(|path| read_key(&path).map(|key| (path, key))).collect()
 }
 
 fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
-    let failed = |source| KeysError::Directory { path: directory.into(), source };
+    let failed = |cause| KeysError::Directory { path: directory.into(), cause };
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -121,7 +129,7 @@ fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
         }
         let path = entry.path();
         // Of what a link leads to: projected keys are links into `..data`.
-        let about = fs::metadata(&path).map_err(|source| KeysError::Unreadable { path: path.clone(), source })?;
+        let about = fs::metadata(&path).map_err(|cause| KeysError::Unreadable { path: path.clone(), cause })?;
         if about.is_dir() {
             continue;
         }
@@ -137,7 +145,7 @@ fn key_files(directory: &Path) -> Result<Vec<PathBuf>, KeysError> {
 fn read_key(path: &Path) -> Result<Key, KeysError> {
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(READ_LIMIT).read_to_end(&mut text));
-    read.map_err(|source| KeysError::Unreadable { path: path.into(), source })?;
+    read.map_err(|cause| KeysError::Unreadable { path: path.into(), cause })?;
     let digits = text.strip_suffix(b"\n").unwrap_or(&text);
     let digits = digits.strip_suffix(b"\r").unwrap_or(digits);
     parse(digits).map(|bytes| Key::new(&bytes)).map_err(|flaw| match flaw {
@@ -191,7 +199,9 @@ mod tests {
     fn directory(files: &[(&str, &str)]) -> TempDir {
         let directory = tempdir().unwrap();
         for (name, text) in files {
-            fs::write(directory.path().join(name), text).unwrap();
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap();
         }
         directory
     }
@@ -282,6 +292,14 @@ mod tests {
         assert!(odd[0].contains("/1 and ") && odd[0].contains("/2 are keys of one id"), "{}", odd[0]);
         assert!(odd[1].contains("/4 hold the same key"), "{}", odd[1]);
         assert!(!odd.concat().contains(ONES), "no key is told");
+    }
+
+    #[test]
+    fn a_key_that_everybody_may_read_is_odd() {
+        let directory = directory(&[("1", ONES), ("2", TWOS)]);
+        fs::set_permissions(directory.path().join("2"), fs::Permissions::from_mode(0o644)).unwrap();
+        let odd = oddities(directory.path()).unwrap();
+        assert!(odd.len() == 1 && odd[0].contains("may read the key") && odd[0].ends_with("/2`"), "{odd:?}");
     }
 
     #[test]

@@ -3,13 +3,16 @@
 //! Whoever reads here takes no lock that the agent waits for: views, counters and records are handed out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::agent::{AgentHandle, Counters};
 use crate::audit;
+use crate::calendar::Calendar;
 use crate::clock::Clock;
+use crate::config::Reloads;
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::discovery::Status;
@@ -45,8 +48,12 @@ pub struct Sources {
     pub discovery: watch::Receiver<Status>,
     /// What became of its states. None if it keeps nothing.
     pub state: Option<Arc<state::Counters>>,
-    /// The audit log. None if there is none.
+    /// What it told, and how its audit log fares. None if it keeps none.
     pub audit: Option<audit::Readers>,
+    /// What became of the configuration file since the start. None if it is not looked at again.
+    pub reloads: Option<Arc<Reloads>>,
+    /// Whether all of the HTTP API answers everybody, and not this machine alone (`http.expose`); it may change.
+    pub expose_all: Arc<AtomicBool>,
     /// The time.
     pub times: Arc<dyn Times>,
 }
@@ -60,6 +67,8 @@ impl Sources {
             discovery: agent.discovery(),
             state: agent.shared_state(),
             audit: None,
+            reloads: None,
+            expose_all: Arc::default(),
             times: Arc::new(clock),
         }
     }
@@ -67,11 +76,22 @@ impl Sources {
     /// Those of a view alone: everything else is as at the start.
     pub fn of_view(view: watch::Receiver<Arc<View>>, times: Arc<dyn Times>) -> Self {
         let (_, discovery) = watch::channel(Status::default());
-        Self { view, counters: Arc::default(), discovery, state: None, audit: None, times }
+        let (counters, expose_all) = (Arc::default(), Arc::default());
+        Self { view, counters, discovery, state: None, audit: None, reloads: None, expose_all, times }
     }
 
     /// What the agent knew last.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
+    }
+
+    /// Whether all of the HTTP API answers everybody.
+    pub fn exposes_all(&self) -> bool {
+        self.expose_all.load(Ordering::Relaxed)
+    }
+
+    /// One reading of both clocks.
+    pub fn calendar(&self) -> Calendar {
+        Calendar { now: self.times.now(), wall: self.times.wall() }
     }
 }

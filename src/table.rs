@@ -253,6 +253,8 @@ mod tests {
         };
         View {
             awaited: Vec::new(),
+            blind_cause: None,
+            judged: true,
             roster_version: 0,
             mode_before: None,
             at: Now::START,
@@ -273,6 +275,7 @@ mod tests {
             impaired: false,
             blind: false,
             period: Duration::from_secs(1),
+            timeout: Duration::from_millis(500),
             detection_bound: Duration::from_millis(2500),
             counters: Counters::default(),
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -35,7 +36,9 @@ impl Site {
     fn new() -> Self {
         let site = Self(tempfile::tempdir().unwrap());
         fs::create_dir(site.0.path().join("keys")).unwrap();
-        fs::write(site.0.path().join("keys/1"), stdout(&netsplit(&["keygen"]))).unwrap();
+        let key = site.0.path().join("keys/1");
+        fs::write(&key, stdout(&netsplit(&["keygen"]))).unwrap();
+        fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
         site
     }
 

@@ -23,9 +23,10 @@ fn configuration_with(directory: &Path, listen: &str, http: &str) -> std::path::
         "cluster: test\nnode: {{name: node-1}}\nlisten: \"{listen}\"\nhttp: {{listen: \"{http}\"}}\n\
          peers:\n  discovery:\n    static:\n      - {{name: node-1, address: \"127.0.0.1:7475\"}}\n      \
          - {{name: node-2, address: \"127.0.0.1:9\"}}\n\
-         authentication: {{keys: {}}}\nstate: {{directory: {}}}\n",
+         authentication: {{keys: {}}}\nstate: {{directory: {}}}\naudit: {{path: {}}}\n",
         keys.display(),
-        directory.join("state").display()
+        directory.join("state").display(),
+        directory.join("events.log").display()
     );
     let file = directory.join("netsplit.yaml");
     fs::write(&file, text).unwrap();

@@ -33,7 +33,9 @@ impl Site {
     }
 
     fn write_key(&self, name: &str, digit: char) {
-        fs::write(self.path("keys").join(name), digit.to_string().repeat(64)).unwrap();
+        let path = self.path("keys").join(name);
+        fs::write(&path, digit.to_string().repeat(64)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     fn spawn(&self) -> Child {
@@ -42,9 +44,10 @@ impl Site {
         let text = format!(
             "cluster: test\nnode: {{name: node-1}}\nlisten: \"127.0.0.1:{port}\"\n\
              peers: {{discovery: {{static: [{{name: node-1, address: \"127.0.0.1:{port}\"}}, {{name: node-2, address: \"127.0.0.1:9\"}}]}}}}\n\
-             authentication: {{keys: {}}}\nstate: {{directory: {}}}\nhttp: {{listen: \"{http}\"}}\n",
+             authentication: {{keys: {}}}\nstate: {{directory: {}}}\nhttp: {{listen: \"{http}\"}}\naudit: {{path: {}}}\n",
             self.path("keys").display(),
-            self.path("state").display()
+            self.path("state").display(),
+            self.path("events.log").display()
         );
         let file = self.path(&format!("{port}.yaml"));
         fs::write(&file, text).unwrap();

@@ -7,7 +7,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use netsplit::config::{self, Authentication, Config, Discovery, Effective, Environment, KEYS, MAX_FILE_SIZE, load};
+use netsplit::audit;
+use netsplit::config::{
+    self, Authentication, Config, Discovery, Effective, Environment, Expose, KEYS, MAX_FILE_SIZE, load,
+};
 use netsplit::detector::settings::{Member, ModePolicy, Policy, Tie, Timing, WriteQuorum};
 use netsplit::discovery::{Cause, DnsSettings};
 use proptest::prelude::*;
@@ -76,6 +79,9 @@ fn the_least_file_has_every_default() {
     assert_eq!((config.settings.node.http_port, config.settings.node.host), (Some(7476), None));
     assert_eq!(config.settings.node, list(&config)[0]);
     assert_eq!(config.state_directory, PathBuf::from("/var/lib/netsplit"));
+    assert_eq!(config.http_expose, Expose::Minimal);
+    let path = PathBuf::from("/var/log/partition-events.log");
+    assert_eq!(config.audit, audit::Settings { path, max_size: 16 * 1024 * 1024, keep: 4, stdout: true });
     assert_eq!(
         list(&config).iter().map(|member| member.name.as_str()).collect::<Vec<_>>(),
         ["node-1", "node-2", "node-3"]
@@ -108,6 +114,19 @@ fn the_shipped_file_shows_the_defaults_of_the_code() {
 }
 
 #[test]
+fn the_shipped_file_shows_the_defaults_of_a_name_to_look_up() {
+    let text = shipped("config/netsplit.yaml");
+    let (_, line) = text.split_once("# dns: {").unwrap();
+    let (fields, _) = line.split_once('}').unwrap();
+    let Discovery::Dns(shown) = config(&LOOKED_UP.replace("name: netsplit.example.internal", fields)).discovery else {
+        panic!("{fields}")
+    };
+    let Discovery::Dns(default) = config(LOOKED_UP).discovery else { panic!("{LOOKED_UP}") };
+    assert!(fields.contains("port: ") && fields.contains("server: "), "{fields}");
+    assert_eq!((shown.name, shown.port), (default.name, default.port));
+}
+
+#[test]
 fn the_shipped_file_has_every_key() {
     let text = with_optional_keys(&shipped("config/netsplit.yaml"));
     for path in KEYS {
@@ -121,6 +140,105 @@ fn the_documentation_has_every_key() {
     let text = shipped("docs/configuration.md");
     for path in KEYS {
         assert!(text.contains(&format!("| `{path}` |")), "{path} has no row in docs/configuration.md");
+    }
+}
+
+/// What the documentation says of each key: its default and what it does.
+fn documented() -> Vec<(String, String, String)> {
+    let rows = shipped("docs/configuration.md");
+    let rows = rows.lines().filter(|line| line.starts_with("| `") && line.matches(" | ").count() == 4);
+    rows.map(|row| {
+        let mut cells = row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned());
+        let key = cells.next().unwrap().trim_matches('`').to_owned();
+        (key, cells.nth(1).unwrap(), cells.nth(1).unwrap())
+    })
+    .collect()
+}
+
+/// The least file with one more value, `key` being `section.key`.
+fn with_value(key: &str, value: &str) -> String {
+    let value = format!("\"{value}\"");
+    match key.split_once('.') {
+        None => format!("{LEAST}{key}: {value}\n"),
+        Some(("peers", key)) => LEAST.replacen("peers:\n", &format!("peers:\n  {key}: {value}\n"), 1),
+        Some((section, key)) => format!("{LEAST}{section}: {{{key}: {value}}}\n"),
+    }
+}
+
+#[test]
+fn the_documentation_has_the_defaults_of_the_code() {
+    let mut checked = Vec::new();
+    for (key, default, _) in documented() {
+        let is_one_value = |text: &str| !text.contains('`') && !text.contains(' ');
+        let value = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap_or(&default);
+        let is_a_literal = default.starts_with('`') || default.starts_with(|c: char| c.is_ascii_digit());
+        if !is_a_literal || !is_one_value(value) {
+            continue;
+        }
+        if key == "peers.discovery.dns.port" {
+            let text = LOOKED_UP.replace("{name:", &format!("{{port: {value}, name:"));
+            assert_eq!(config(&text), config(LOOKED_UP), "{key}");
+        } else {
+            assert_eq!(config(&with_value(&key, value)), config(LEAST), "{key}");
+        }
+        checked.push(key);
+    }
+    // Of these the documentation says in words what they are by default.
+    let in_words = [
+        "node.name",
+        "node.zone",
+        "node.pod_address",
+        "node.host_address",
+        "peers.period",
+        "peers.timeout",
+        "peers.confirm_period",
+        "peers.discovery.static",
+        "peers.discovery.static.name",
+        "peers.discovery.static.address",
+        "peers.discovery.static.zone",
+        "peers.discovery.dns",
+        "peers.discovery.dns.name",
+        "peers.discovery.dns.server",
+        "authentication.keys",
+    ];
+    for key in KEYS {
+        assert_eq!(checked.iter().any(|checked| checked == key), !in_words.contains(&key), "{key}");
+    }
+}
+
+#[test]
+fn a_default_that_is_not_that_of_the_code_would_be_noticed() {
+    for (key, other) in [
+        ("cluster", "other"),
+        ("listen", "[::]:7474"),
+        ("http.listen", "[::]:7477"),
+        ("http.expose", "all"),
+        ("peers.profile", "fast"),
+        ("peers.failure_threshold", "4"),
+        ("peers.success_threshold", "4"),
+        ("mode.policy", "ap"),
+        ("mode.tie", "lowest"),
+        ("mode.write_quorum", "2"),
+        ("audit.path", "/other"),
+        ("audit.max_size", "17MiB"),
+        ("audit.keep", "5"),
+        ("audit.stdout", "false"),
+        ("state.directory", "/other"),
+    ] {
+        assert_ne!(load("f", &with_value(key, other), &environment()).unwrap().config, config(LEAST), "{key}");
+    }
+}
+
+#[test]
+fn the_documentation_says_of_every_key_whether_a_change_needs_a_restart() {
+    // Of these it depends on what they change from and to.
+    let in_part = ["peers.discovery.static", "peers.discovery.dns", "authentication.keys", "authentication: insecure"];
+    for (key, _, does) in documented().into_iter().filter(|(key, ..)| !in_part.contains(&key.as_str())) {
+        assert_eq!(does.contains("Needs a restart."), config::needs_restart(&key), "{key}");
+    }
+    for key in in_part {
+        let (_, _, does) = documented().into_iter().find(|(documented, ..)| documented == key).unwrap();
+        assert!(does.contains("a restart."), "{key}");
     }
 }
 
@@ -153,6 +271,7 @@ fn the_list_of_keys_is_that_of_the_schema() {
         ("peers.discovery.dns.", "peers: {discovery: {dns: {x: 1}}}".into()),
         ("authentication.", "authentication: {x: 1}".into()),
         ("mode.", "mode: {x: 1}".into()),
+        ("audit.", "audit: {x: 1}".into()),
         ("state.", "state: {x: 1}".into()),
     ] {
         let errors = load("f", &text, &environment()).unwrap_err();
@@ -204,6 +323,23 @@ fn every_timing_key_counts() {
 fn every_mode_key_counts() {
     let mode = config(&format!("{LEAST}mode: {{policy: ap, tie: lowest, write_quorum: 3}}\n")).settings.mode;
     assert_eq!(mode, ModePolicy { policy: Policy::Ap, tie: Tie::Lowest, write_quorum: WriteQuorum::AtLeast(3) });
+}
+
+#[test]
+fn every_audit_key_counts_and_so_does_the_exposure() {
+    let audit = "audit: {path: events.log, max_size: 512KiB, keep: 1, stdout: false}\nhttp: {expose: all}\n";
+    let config = config(&format!("{LEAST}{audit}"));
+    let path = PathBuf::from("events.log");
+    assert_eq!(config.audit, audit::Settings { path, max_size: 512 * 1024, keep: 1, stdout: false });
+    assert_eq!(config.http_expose, Expose::All);
+}
+
+#[test]
+fn the_ends_of_the_ranges_of_the_log_are_within() {
+    for (max_size, keep) in [("64KiB", 1), ("1GiB", 100)] {
+        let audit = config(&format!("{LEAST}audit: {{max_size: {max_size}, keep: {keep}}}\n")).audit;
+        assert_eq!((config::Size(audit.max_size).to_string().as_str(), audit.keep), (max_size, keep));
+    }
 }
 
 #[test]
@@ -284,7 +420,8 @@ fn a_thousand_nodes_load() {
 #[test]
 fn what_check_prints_loads_as_the_same_configuration() {
     let odd = format!(
-        "{}cluster: $$a\nmode: {{write_quorum: 3}}\nhttp: {{listen: \"127.0.0.1:80\"}}\nstate: {{directory: /a$$b}}\n\
+        "{}cluster: $$a\nmode: {{write_quorum: 3}}\nhttp: {{listen: \"127.0.0.1:80\", expose: all}}\nstate: {{directory: /a$$b}}\n\
+         audit: {{path: /b$$c, max_size: 100KiB, keep: 9, stdout: false}}\n\
          node: {{pod_address: 10.9.9.9, host_address: \"fd00::1\"}}\n",
         LEAST.replacen("peers:\n", "peers:\n  period: 33ms\n", 1)
     );

@@ -2,127 +2,59 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod served;
+
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use netsplit::detector::Detector;
-use netsplit::detector::saved::Saved;
-use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
-use netsplit::detector::time::Now;
-use netsplit::detector::view::View;
-use netsplit::http::{MAX_CONNECTIONS, Server, Serving};
-use netsplit::identity::Incarnation;
-use netsplit::sources::{Sources, Times};
-use tokio::sync::watch;
-
-/// How long a test waits for what must come.
-const DEADLINE: Duration = Duration::from_mins(1);
-
-/// A view of second 0.
-fn view() -> Arc<View> {
-    let node = Member::new("node-1", "", (Ipv4Addr::LOCALHOST, 7475).into());
-    let timing = Timing::of_period(Duration::from_secs(1));
-    let settings = Settings { cluster: "test".into(), node, timing, mode: ModePolicy::default() };
-    Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], Now::START).view(Now::START)
-}
-
-/// A server, and the time in milliseconds by which it goes.
-struct Running {
-    address: SocketAddr,
-    milliseconds: Arc<AtomicU64>,
-    serving: Serving,
-    _view: watch::Sender<Arc<View>>,
-}
-
-/// The time that the test shows; the day begins with it.
-struct Shown(Arc<AtomicU64>);
-
-impl Times for Shown {
-    fn now(&self) -> Now {
-        Now::at(self.wall())
-    }
-
-    fn wall(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-fn start_at(address: &str) -> Running {
-    let server = Server::bind(address.parse().unwrap()).unwrap();
-    let (sender, view) = watch::channel(view());
-    let milliseconds = Arc::new(AtomicU64::new(0));
-    let time = Arc::clone(&milliseconds);
-    let address = server.local_address();
-    let serving = server.start(Sources::of_view(view, Arc::new(Shown(time)))).unwrap();
-    Running { address, milliseconds, serving, _view: sender }
-}
+use netsplit::http::{SEATS, STREAMS, Server, WAITS};
+use netsplit::metrics;
+use served::{Following, Running, ask, connect, get, read, rest, said, view};
 
 fn start() -> Running {
-    start_at("127.0.0.1:0")
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream
-}
-
-/// What comes until the end. A reset is an end, too.
-fn rest(mut stream: TcpStream) -> String {
-    let mut bytes = Vec::new();
-    match stream.read_to_end(&mut bytes) {
-        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("no end came: {error}"),
-        _ => String::from_utf8(bytes).unwrap(),
-    }
-}
-
-fn said(address: SocketAddr, request: &str) -> String {
-    let mut stream = connect(address);
-    // Whoever is sent away may find it closed already.
-    let _ = stream.write_all(request.as_bytes());
-    rest(stream)
-}
-
-/// The status and the body.
-fn get(address: SocketAddr, path: &str) -> (String, String) {
-    let whole = said(address, &format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"));
-    let (head, body) = whole.split_once("\r\n\r\n").unwrap_or_default();
-    let status = head.lines().next().unwrap_or_default().trim_start_matches("HTTP/1.1 ");
-    (status.to_owned(), body.to_owned())
-}
-
-fn answer(status: &str, body: &str) -> (String, String) {
-    (status.to_owned(), body.to_owned())
+    Running::start()
 }
 
 #[test]
 fn an_agent_is_healthy_as_long_as_its_view_is_younger_than_5_seconds() {
     let server = start();
-    assert_eq!(get(server.address, "/healthz"), answer("200 OK", "ok\n"));
-    server.milliseconds.store(4_999, Ordering::Relaxed);
-    assert_eq!(get(server.address, "/healthz"), answer("200 OK", "ok\n"));
-    server.milliseconds.store(5_000, Ordering::Relaxed);
+    assert_eq!(server.get("/healthz").said(), ("200 OK", "ok\n"));
+    server.set_time(4_999);
+    assert_eq!(server.get("/healthz").said(), ("200 OK", "ok\n"));
+    server.set_time(5_000);
     let told = "the agent has done nothing for 5.0 s\n";
-    assert_eq!(get(server.address, "/healthz"), answer("503 Service Unavailable", told));
+    assert_eq!(server.get("/healthz").said(), ("503 Service Unavailable", told));
 }
 
 #[test]
 fn an_agent_that_has_started_is_ready_whatever_it_sees() {
     let server = start();
-    server.milliseconds.store(60_000, Ordering::Relaxed);
-    assert_eq!(get(server.address, "/readyz?verbose"), answer("200 OK", "ok\n"));
+    server.set_time(60_000);
+    assert_eq!(server.get("/readyz?verbose").said(), ("200 OK", "ok\n"));
 }
 
 #[test]
-fn what_is_not_there_is_told_in_one_sentence() {
+fn prometheus_is_answered_in_its_own_format() {
+    let answer = start().get("/metrics?collect=all");
+    assert_eq!((answer.status.as_str(), answer.header("content-type")), ("200 OK", Some(metrics::CONTENT_TYPE)));
+    assert!(answer.body.contains("\nnetsplit_roster_size 1\n"), "{}", answer.body);
+}
+
+#[test]
+fn what_is_not_there_is_told_in_one_sentence_and_what_is() {
     let server = start();
-    let told = "there is nothing here: try /healthz or /readyz\n";
-    for path in ["/", "/healthz/", "/v1/mode", "/%00"] {
-        assert_eq!(get(server.address, path), answer("404 Not Found", told), "{path}");
+    for path in ["/", "/healthz/", "/v2/mode", "/%00"] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, "404 Not Found", "{path}");
+        assert!(
+            answer.body.starts_with(&format!("there is nothing at {path}: try /metrics, /healthz, ")),
+            "{answer:?}"
+        );
     }
+    let answer = server.get("/v1/endpoints");
+    assert_eq!((answer.status.as_str(), answer.header("content-type")), ("404 Not Found", Some("application/json")));
+    assert!(answer.error().starts_with("there is nothing at /v1/endpoints: try "), "{answer:?}");
 }
 
 #[test]
@@ -140,18 +72,58 @@ fn a_slow_client_delays_nobody_and_is_sent_away() {
     let server = start();
     let mut slow = connect(server.address);
     slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ").unwrap();
-    assert_eq!(get(server.address, "/healthz").0, "200 OK");
+    assert_eq!(server.get("/healthz").status, "200 OK");
     assert_eq!(rest(slow), "", "after five seconds");
 }
 
 #[test]
-fn one_client_too_many_is_sent_away_at_once_and_welcome_when_another_has_left() {
+fn whoever_comes_when_all_seats_are_taken_is_answered_and_who_idles_longest_goes() {
     let server = start();
-    let mut idle: Vec<TcpStream> = (0..MAX_CONNECTIONS).map(|_| connect(server.address)).collect();
-    assert_eq!(said(server.address, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"), "");
-    idle.pop();
-    let tries = std::iter::repeat_with(|| get(server.address, "/healthz").0);
-    assert!(tries.take(10_000).any(|status| status == "200 OK"));
+    let mut idle: Vec<TcpStream> = (0..SEATS).map(|_| connect(server.address)).collect();
+    let halfway = b"GET /healthz HTTP/1.1\r\n";
+    idle.iter_mut().for_each(|stream| stream.write_all(halfway).unwrap());
+    assert_eq!(server.get("/healthz").status, "200 OK");
+    let last = idle.pop().unwrap();
+    assert_eq!(rest(idle.remove(0)), "", "it came first");
+    let mut last = last;
+    last.write_all(b"host: a\r\nconnection: close\r\n\r\n").unwrap();
+    assert_eq!(read(last).status, "200 OK", "it came last");
+}
+
+#[test]
+fn a_hundred_streams_and_a_hundred_who_wait_leave_seats_for_others() {
+    let server = start();
+    let streams: Vec<Following> = (0..STREAMS).map(|_| Following::begin(server.address, "/v1/events", &[])).collect();
+    let tag = server.get("/v1/mode").header("etag").unwrap().to_owned();
+    let headers = [("if-none-match", tag.as_str())];
+    let waits: Vec<TcpStream> = (0..WAITS)
+        .map(|_| {
+            let mut stream = connect(server.address);
+            ask(&mut stream, "/v1/mode?wait=60s", &headers);
+            stream
+        })
+        .collect();
+    let refused = until_refused(&server, "/v1/mode?wait=10ms", &headers);
+    assert_eq!(refused, "100 clients wait for a change of the mode: try again in a second");
+    let refused = until_refused(&server, "/v1/events", &[("accept", "text/event-stream")]);
+    assert_eq!(refused, "100 streams of events are open: try again in a second");
+    let idle: Vec<TcpStream> = (0..SEATS).map(|_| connect(server.address)).collect();
+    assert_eq!(server.get("/healthz").status, "200 OK");
+    drop(idle);
+    drop((streams, waits));
+    assert!(
+        std::iter::repeat_with(|| server.get_with("/v1/mode?wait=1ms", &headers).status)
+            .take(1000)
+            .any(|status| status == "304 Not Modified")
+    );
+}
+
+/// Asks until that is too much; why.
+fn until_refused(server: &Running, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut answers = std::iter::repeat_with(|| server.get_with(path, headers)).take(1000);
+    let refused = answers.find(|answer| answer.status == "429 Too Many Requests").unwrap();
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    refused.error()
 }
 
 #[test]
@@ -162,7 +134,7 @@ fn a_head_without_end_is_refused() {
     let many = "x: y\r\n".repeat(100);
     let told = said(server.address, &format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"));
     assert!(told.starts_with("HTTP/1.1 431"), "{told}");
-    assert_eq!(get(server.address, "/healthz").0, "200 OK");
+    assert_eq!(server.get("/healthz").status, "200 OK");
 }
 
 #[test]
@@ -174,9 +146,9 @@ fn what_is_not_http_is_refused() {
 
 #[test]
 fn a_server_for_all_addresses_answers_ipv4() {
-    let server = start_at("[::]:0");
+    let server = Running::start_with("[::]:0", view(), |_| {});
     let address = (Ipv4Addr::LOCALHOST, server.address.port()).into();
-    assert_eq!(get(address, "/healthz").0, "200 OK");
+    assert_eq!(get(address, "/healthz", &[]).status, "200 OK");
 }
 
 #[test]

@@ -70,10 +70,15 @@ pub struct Counters {
     key_reload_failures: AtomicU64,
     keys_lacked: AtomicU64,
     verdicts: Mutex<Histogram>,
+    delays: Mutex<Histogram>,
 }
 
 /// The bounds of the histogram of verdict durations: up to 50 ms at 5,000 nodes, by section 17 of the design.
 pub const VERDICT_BOUNDS: Bounds = [10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 250_000];
+
+/// The bounds of the histogram of delays: a quarter of the timeout is 25 ms in the fast profile and 125 ms by default.
+pub const DELAY_BOUNDS: Bounds =
+    [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 125_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
 impl Counters {
     pub(super) fn of_keys(keys: usize) -> Self {
@@ -120,6 +125,18 @@ impl Counters {
     /// How long the detector took whenever it judged the matrix.
     pub fn verdicts(&self) -> Histogram {
         self.verdicts.lock().map(|verdicts| verdicts.clone()).unwrap_or_default()
+    }
+
+    /// How late the loop came to what was due: heartbeats above all.
+    pub fn delays(&self) -> Histogram {
+        self.delays.lock().map(|delays| delays.clone()).unwrap_or_default()
+    }
+
+    /// As [`judged`](Self::judged).
+    pub(super) fn came_late(&self, by: Duration) {
+        if let Ok(mut delays) = self.delays.try_lock() {
+            delays.observe(by, &DELAY_BOUNDS);
+        }
     }
 
     /// A reader holds the lock for one copy of a hundred bytes; what is measured meanwhile is left out, not waited for.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::Counters;
+use crate::detector::settings::Settings;
 use crate::detector::view::View;
 use crate::discovery::Status;
 use crate::state;
@@ -14,9 +15,12 @@ use crate::wire::{GoodbyeReason, Keys};
 const COMMANDS: usize = 4;
 
 /// What an agent can be told while it runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Command {
     Stop(GoodbyeReason),
+    /// Other settings, and the keys that changed.
+    #[expect(dead_code, reason = "the loop takes no other settings yet")]
+    Change(Box<Settings>, Vec<String>),
 }
 
 /// The agent's ends of what its handles hold.
@@ -92,6 +96,11 @@ impl AgentHandle {
     /// Counts that the keys could not be read again; those of before stay.
     pub fn keys_not_reloaded(&self) {
         self.counters.failed_to_reload_keys();
+    }
+
+    /// From now on these settings hold. `changed` names the keys that led to them, for the event that tells of it.
+    pub fn change_settings(&self, settings: Settings, changed: Vec<String>) {
+        let _ = self.commands.try_send(Command::Change(Box::new(settings), changed));
     }
 
     /// Lets the agent say goodbye, and then end.

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-pub use counters::{Counters, Reason, VERDICT_BOUNDS};
+pub use counters::{Counters, DELAY_BOUNDS, Reason, VERDICT_BOUNDS};
 pub use handle::AgentHandle;
 pub use record::{EventSink, Happening, PartitionTimes, Record, ShellEvent};
 pub use setup::{NoRandomness, Setup};
@@ -165,7 +165,8 @@ impl<N: Network> Agent<N> {
         if datagrams > 0 {
             self.detector.handle(Input::LocalFault(LocalFault::Drops { datagrams }), moment.now);
         }
-        if self.detector.poll_timeout().is_some_and(|due| due <= moment.now) {
+        if let Some(due) = self.detector.poll_timeout().filter(|due| *due <= moment.now) {
+            self.counters.came_late(moment.now.since(due));
             self.timed(|detector| detector.handle_timeout(moment.now));
         }
         self.do_what_is_wanted(moment);

@@ -4,6 +4,8 @@
 //! what its node *sends*; hence the cells of one column come from the row of one owner, and `age_seconds` and `impaired`
 //! of a node are about its column.
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
 use super::seconds;
@@ -36,21 +38,59 @@ pub struct MatrixRow {
 impl Matrix {
     /// The answer from a view.
     pub fn of(view: &View) -> Self {
+        let turned = Turned::new(view);
+        Self { nodes: turned.nodes(), rows: (0..turned.len()).filter_map(|at| turned.row(at)).collect() }
+    }
+}
+
+/// A view turned round, from which the answer is made row by row: whole it would be 25 MB for 5,000 nodes.
+pub struct Turned<V> {
+    view: V,
+    /// The places of the nodes in the view, by name.
+    order: Vec<usize>,
+}
+
+impl<V: Deref<Target = View>> Turned<V> {
+    /// Turns a view.
+    pub fn new(view: V) -> Self {
         let mut order: Vec<usize> = (0..view.nodes.len()).collect();
-        let name = |place: usize| view.nodes.get(place).map(|node| node.member.name.as_str()).unwrap_or_default();
-        order.sort_by_key(|&place| name(place));
-        let held: Vec<Option<&RowView>> = view.nodes.iter().map(|node| node.row.as_ref()).collect();
-        let row_of = |place: usize| held.get(place).copied().flatten();
-        let row = |&from: &usize| MatrixRow {
-            node: name(from).to_owned(),
-            age_seconds: row_of(from).map(|row| seconds(row.age)),
-            impaired: row_of(from).map(|row| row.impaired),
-            cells: order.iter().map(|&to| if from == to { '-' } else { cell(row_of(to), from) }).collect(),
-        };
-        Self {
-            nodes: order.iter().map(|&place| name(place).to_owned()).collect(),
-            rows: order.iter().map(row).collect(),
-        }
+        order.sort_by_key(|&place| view.nodes.get(place).map(|node| node.member.name.as_str()));
+        Self { view, order }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The names, in the order of the rows.
+    pub fn nodes(&self) -> Vec<String> {
+        self.order.iter().map(|&place| self.name(place)).collect()
+    }
+
+    /// The row at a place in the order of names.
+    pub fn row(&self, at: usize) -> Option<MatrixRow> {
+        let from = *self.order.get(at)?;
+        let own = self.row_of(from);
+        Some(MatrixRow {
+            node: self.name(from),
+            age_seconds: own.map(|row| seconds(row.age)),
+            impaired: own.map(|row| row.impaired),
+            cells: self.order.iter().map(|&to| if from == to { '-' } else { cell(self.row_of(to), from) }).collect(),
+        })
+    }
+
+    fn name(&self, place: usize) -> String {
+        self.view.nodes.get(place).map(|node| node.member.name.clone()).unwrap_or_default()
+    }
+
+    fn row_of(&self, place: usize) -> Option<&RowView> {
+        self.view.nodes.get(place)?.row.as_ref()
     }
 }
 

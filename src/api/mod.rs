@@ -3,19 +3,43 @@
 //!
 //! Durations are seconds, times of day RFC 3339. What is not known is null, never left out.
 
+mod events;
 mod matrix;
 mod mode;
 mod partitions;
 mod peers;
+mod status;
 
-pub use matrix::{Matrix, MatrixRow};
+pub use events::{EventAnswer, Events};
+pub use matrix::{Matrix, MatrixRow, Turned};
 pub use mode::{ModeAnswer, SideAnswer};
 pub use partitions::{PartitionAnswer, Partitions};
 pub use peers::{Link, Peer, Peers};
+pub use status::{
+    AuditStatus, AuthenticationStatus, ConfigurationStatus, DiscoveryStatus, MOST_NAMES, Method, Names, StateStatus,
+    Status,
+};
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Calendar;
+use crate::detector::time::Now;
+
+/// What is answered where there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// What is wrong and what to do, in one sentence.
+    pub error: String,
+}
 
 /// Seconds, to the millisecond.
 fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// A time of day, given since the epoch.
+fn of_day(wall: Duration) -> String {
+    Calendar { now: Now::START, wall }.text(Now::START)
 }

@@ -101,11 +101,19 @@ impl<D: Disk> Log<D> {
     /// already, so it is the same lines that are tried again.
     pub(super) fn append(&mut self, lines: &[Line]) -> Result<usize, Fault> {
         let result = self.try_append(lines);
-        if result.is_err() {
-            self.open = None;
-            self.failed = true;
+        if let Err(fault) = &result {
+            self.give_up(fault);
         }
         result
+    }
+
+    /// Leaves nothing half written behind, if the disk lets us: the next attempt sees to it in any case.
+    fn give_up(&mut self, fault: &Fault) {
+        let is_ours = matches!(fault, Fault::Failed(..)) && !self.failed;
+        if let (Some(mut file), Some(good), true) = (self.open.take(), self.good, is_ours) {
+            let _ = file.cut(good.about.length);
+        }
+        self.failed = true;
     }
 
     fn try_append(&mut self, lines: &[Line]) -> Result<usize, Fault> {

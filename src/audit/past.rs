@@ -75,10 +75,15 @@ fn found(bytes: &[u8], from: u64) -> Option<Found> {
     match last {
         Some((end, whole)) => Some(Found::Lines { end, whole: from.saturating_add(u64::try_from(whole).ok()?) }),
         None if from > 0 => None,
-        None if bytes.starts_with(BEGINNING.get(..bytes.len().min(BEGINNING.len()))?) => Some(Found::NoLine),
-        None if bytes.first() == Some(&0) => Some(Found::NoLine),
+        None if may_begin_a_line(bytes) => Some(Found::NoLine),
         None => Some(Found::Foreign),
     }
+}
+
+/// Whether these bytes, as far as they were written, may be the first of a line.
+fn may_begin_a_line(bytes: &[u8]) -> bool {
+    let written = bytes.iter().take_while(|byte| **byte != 0);
+    written.zip(BEGINNING).all(|(byte, expected)| byte == expected)
 }
 
 /// How every line begins.
@@ -91,6 +96,7 @@ fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 #[cfg(test)]
+#[expect(clippy::as_conversions, reason = "a test counts to a few hundred")]
 mod tests {
     use proptest::prelude::*;
 
@@ -139,9 +145,11 @@ mod tests {
             all[hole.clone()].fill(0);
             assert_eq!(found(&all, 0), Some(after(&lines[..2])), "{hole:?}");
         }
-        let mut first = bytes(&lines);
-        first[..40].fill(0);
-        assert_eq!(found(&first, 0), Some(Found::NoLine));
+        for written in [0, 3, 7, 30] {
+            let mut first = bytes(&lines);
+            first[written..100].fill(0);
+            assert_eq!(found(&first, 0), Some(Found::NoLine), "{written} bytes of the first line");
+        }
     }
 
     #[test]

@@ -31,12 +31,8 @@ pub(super) struct Knobs {
 }
 
 impl Knobs {
-    pub(super) fn of(settings: &Settings) -> Self {
-        Self {
-            max_size: AtomicU64::new(settings.max_size),
-            keep: AtomicUsize::new(settings.keep),
-            stdout: AtomicBool::new(settings.stdout),
-        }
+    pub(super) fn new(max_size: u64, keep: usize, stdout: bool) -> Self {
+        Self { max_size: max_size.into(), keep: keep.into(), stdout: stdout.into() }
     }
 
     pub(super) fn change(&self, max_size: u64, keep: usize, stdout: bool) {

@@ -30,9 +30,9 @@ impl Show {
         while let Some(showing) = self.queue.next_to_show(self.clock) {
             match showing {
                 Showing::Lines(lines) => {
-                    self.tail.show(&lines);
-                    if self.knobs.stdout() {
-                        lines.iter().for_each(|line| self.outlet.put(line));
+                    self.tail.show(lines.iter().map(|line| (line.seq, Arc::clone(&line.text))));
+                    for line in lines.iter().filter(|_| self.knobs.stdout()) {
+                        self.outlet.put(line);
                     }
                 }
                 Showing::Hung => tracing::error!(

@@ -34,6 +34,11 @@ pub struct Readers {
 }
 
 impl Readers {
+    /// Those of lines that somebody else shows, as a test does: nothing is written, and nothing counted.
+    pub fn of_tail(tail: Tail) -> Self {
+        Self { tail, counters: Arc::default(), knobs: Arc::new(Knobs::new(0, 1, false)) }
+    }
+
     /// Sets what may change while the log is written, as in [`Settings`]. It holds from the next line on.
     pub fn change(&self, max_size: u64, keep: usize, stdout: bool) {
         self.knobs.change(max_size, keep, stdout);
@@ -68,7 +73,7 @@ impl Closing {
 ///
 /// # Errors
 /// The system has no thread to give. Whatever is wrong with the disk is said in the log of diagnostics.
-pub fn start(settings: Settings, clock: Clock) -> io::Result<(Sink, Readers, Closing)> {
+pub fn start(settings: &Settings, clock: Clock) -> io::Result<(Sink, Readers, Closing)> {
     start_on(Files::at(&settings.path), io::stdout(), settings, clock)
 }
 
@@ -79,13 +84,14 @@ pub fn start(settings: Settings, clock: Clock) -> io::Result<(Sink, Readers, Clo
 pub fn start_on(
     disk: impl Disk,
     out: impl Write + Send + 'static,
-    settings: Settings,
+    settings: &Settings,
     clock: Clock,
 ) -> io::Result<(Sink, Readers, Closing)> {
-    let place = settings.path.display().to_string();
-    let (counters, knobs) = (Arc::<Counters>::default(), Arc::new(Knobs::of(&settings)));
+    let Settings { path, max_size, keep, stdout } = settings;
+    let place = path.display().to_string();
+    let (counters, knobs) = (Arc::<Counters>::default(), Arc::new(Knobs::new(*max_size, *keep, *stdout)));
     let queue = Arc::new(Queue::new(Arc::clone(&counters), clock.now()));
-    let readers = Readers { tail: Tail::new(), counters: Arc::clone(&counters), knobs: Arc::clone(&knobs) };
+    let readers = Readers { tail: Tail::default(), counters: Arc::clone(&counters), knobs: Arc::clone(&knobs) };
 
     let (outlet, out) = stdout::pair(out, &counters);
     let stdout = spawn("audit-stdout", move || out.write_all())?;

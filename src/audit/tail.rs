@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::queue::Line;
-
 /// How many lines are held, and how many bytes, whichever is less. The newest line is held however long it is.
 const LINES: usize = 1000;
 const BYTES: usize = 1 << 20;
@@ -52,12 +50,15 @@ pub struct Shown {
     pub durable: bool,
 }
 
-impl Tail {
-    pub(super) fn new() -> Self {
+impl Default for Tail {
+    /// One that shows nothing yet.
+    fn default() -> Self {
         let newest = watch::Sender::new(0);
         Self(Arc::new(Shared { held: Mutex::default(), durable: AtomicU64::new(0), newest }))
     }
+}
 
+impl Tail {
     /// At most `limit` lines with a larger number than `seq`: the oldest of them that are held.
     pub fn since(&self, seq: u64, limit: usize) -> Page {
         let durable = self.0.durable.load(Ordering::Acquire);
@@ -75,24 +76,24 @@ impl Tail {
         self.0.newest.subscribe()
     }
 
-    /// Shows lines that follow those before.
-    pub(super) fn show(&self, lines: &[Line]) {
+    /// Shows lines, by their numbers, that follow those before.
+    pub fn show(&self, lines: impl IntoIterator<Item = (u64, Arc<str>)>) {
         let mut held = self.lock();
         for line in lines {
-            held.bytes += line.text.len();
-            held.lines.push_back((line.seq, Arc::clone(&line.text)));
+            held.bytes += line.1.len();
+            held.lines.push_back(line);
             while held.lines.len() > LINES || held.bytes > BYTES && held.lines.len() > 1 {
                 let length = held.lines.pop_front().map_or(0, |(_, text)| text.len());
                 held.bytes -= length;
             }
         }
+        let newest = held.lines.back().map_or(0, |(seq, _)| *seq);
         drop(held);
-        if let Some(last) = lines.last() {
-            self.0.newest.send_replace(last.seq);
-        }
+        self.0.newest.send_if_modified(|shown| std::mem::replace(shown, newest) != newest);
     }
 
-    pub(super) fn became_durable(&self, seq: u64) {
+    /// All lines up to this number are on the disk for good.
+    pub fn became_durable(&self, seq: u64) {
         self.0.durable.fetch_max(seq, Ordering::Release);
     }
 
@@ -103,15 +104,10 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::queue::Queue;
     use super::*;
-    use crate::clock::Clock;
-    use crate::detector::time::Now;
 
-    fn lines(seqs: std::ops::RangeInclusive<u64>, length: usize) -> Vec<Line> {
-        let queue = Queue::new(Arc::default(), Now::START);
-        seqs.for_each(|seq| queue.put(seq, "x".repeat(length).into(), Now::START));
-        queue.next_batch(usize::MAX, usize::MAX, Clock::start()).unwrap().lines
+    fn lines(seqs: std::ops::RangeInclusive<u64>, length: usize) -> impl Iterator<Item = (u64, Arc<str>)> {
+        seqs.map(move |seq| (seq, "x".repeat(length).into()))
     }
 
     fn seqs(page: &Page) -> Vec<u64> {
@@ -120,9 +116,9 @@ mod tests {
 
     #[test]
     fn a_page_has_what_comes_after_a_number_and_says_what_is_held() {
-        let tail = Tail::new();
+        let tail = Tail::default();
         assert_eq!(tail.since(0, 10), Page::default());
-        tail.show(&lines(5..=9, 3));
+        tail.show(lines(5..=9, 3));
         tail.became_durable(7);
         let page = tail.since(6, 2);
         assert_eq!((seqs(&page), page.oldest, page.newest), (vec![7, 8], Some(5), 9));
@@ -133,22 +129,22 @@ mod tests {
 
     #[test]
     fn a_thousand_lines_or_a_mebibyte_are_held_and_the_newest_in_any_case() {
-        let tail = Tail::new();
-        tail.show(&lines(1..=1500, 10));
+        let tail = Tail::default();
+        tail.show(lines(1..=1500, 10));
         assert_eq!((tail.since(0, usize::MAX).lines.len(), tail.since(0, 0).oldest), (1000, Some(501)));
-        tail.show(&lines(1501..=1700, 1 << 13));
+        tail.show(lines(1501..=1700, 1 << 13));
         assert_eq!(seqs(&tail.since(0, usize::MAX)), (1573..=1700).collect::<Vec<_>>());
-        tail.show(&lines(1701..=1701, 2 << 20));
+        tail.show(lines(1701..=1701, 2 << 20));
         assert_eq!(seqs(&tail.since(0, usize::MAX)), [1701]);
     }
 
     #[test]
     fn who_follows_is_told_of_new_lines() {
-        let tail = Tail::new();
+        let tail = Tail::default();
         let mut changes = tail.changes();
         assert_eq!(*changes.borrow_and_update(), 0);
         assert!(!changes.has_changed().unwrap());
-        tail.show(&lines(1..=3, 3));
+        tail.show(lines(1..=3, 3));
         assert!(changes.has_changed().unwrap());
         assert_eq!(*changes.borrow_and_update(), 3);
     }

@@ -7,6 +7,7 @@ mod check;
 mod diagnostics;
 mod keygen;
 mod lab;
+mod reload;
 mod run;
 mod traffic;
 

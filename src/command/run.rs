@@ -1,24 +1,29 @@
 //! `netsplit run`: the agent.
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 use netsplit::agent::{Agent, AgentHandle, Setup};
+use netsplit::audit;
 use netsplit::clock::Clock;
-use netsplit::config::{self, Authentication, Config, Environment, Human, Loaded};
-use netsplit::discovery::{Discovery, DnsList, Families, Pace};
-use netsplit::event_lines;
+use netsplit::config::{self, Authentication, Config, Environment, Expose, Human, Loaded, Reloader, Reloads};
+use netsplit::config_watch::{self, ConfigWatch, tell_of};
+use netsplit::discovery::Families;
 use netsplit::http::{Server, Serving};
 use netsplit::key_watch::{self, KeyWatch};
-use netsplit::keys::{KeysError, read_directory};
+use netsplit::keys::{KeysError, oddities, read_directory};
 use netsplit::network::UdpNetwork;
 use netsplit::sources::Sources;
 use netsplit::state::{self, Directory, Memory, Opened, Whose};
 use netsplit::wire::{GoodbyeReason, Keys};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::reload::{Parts, start_discovery};
 use super::{Exit, diagnostics};
 
 const EXAMPLES: &str = "\
@@ -27,7 +32,7 @@ Example:
 
 Events go to standard output, one JSON object a line; diagnostics to standard error (RUST_LOG=debug says
 more). SIGTERM and SIGINT say goodbye to the peers and end it; a second one ends it at once. SIGHUP reads the
-keys again, which happens every five seconds anyway.";
+configuration and the keys again, which happens every five seconds anyway.";
 
 /// Run the agent of this node.
 #[derive(Debug, Args)]
@@ -40,48 +45,75 @@ pub(crate) struct Arguments {
 
 /// Runs until told to stop.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let Loaded { config, warnings } = config::read(&arguments.config, &Environment::of_process())?;
+    let environment = Environment::of_process();
+    let file = File { text: config::text_of(&arguments.config)?, path: arguments.config.clone(), environment };
+    let Loaded { config, warnings } = config::load(&file.path.display().to_string(), &file.text, &file.environment)?;
     diagnostics::start("info");
-    for problem in warnings {
-        let line = problem.place.as_ref().map(|place| place.line);
-        tracing::warn!(file = problem.file, line, hint = problem.hint, "{}", problem.message);
-    }
+    warnings.iter().for_each(tell_of);
     let keys = keys_of(&config.authentication)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(config, keys))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(file, config, keys))
+}
+
+/// The configuration file as it was at the start, and what its variables are.
+struct File {
+    path: PathBuf,
+    text: String,
+    environment: Environment,
 }
 
 fn keys_of(authentication: &Authentication) -> Result<Keys, KeysError> {
     match authentication {
-        Authentication::Keys(directory) => read_directory(directory),
+        Authentication::Keys(directory) => {
+            let keys = read_directory(directory)?;
+            // Should the second look fail, the directory is changing: whoever watches it finds out.
+            for odd in oddities(directory).unwrap_or_default() {
+                tracing::warn!("{odd}");
+            }
+            Ok(keys)
+        }
         // Loading has warned of it.
         Authentication::Insecure => Ok(Keys::insecure()),
     }
 }
 
-async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
+async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
     let network = UdpNetwork::bind(config.listen)?;
     let server = Server::bind(config.http_listen)?;
     announce(&config, &network, &server);
-    let (lines, writing) = event_lines::start(io::stdout())?;
     let clock = Clock::start();
+    let (log, log_readers, log_closing) = audit::start(&config.audit, clock)?;
     let Opened { saved, incarnation, keeper, closing, .. } = open_state(&config, clock)?;
     let memory = Memory { saved, incarnation: Some(incarnation), keeper: Some(keeper) };
-    let discovery = discovery(config.discovery, &network, clock);
-    let setup = Setup { settings: config.settings, discovery, keys: keys.clone(), memory };
-    let (agent, handle) = Agent::new(setup, network, clock, lines)?;
-    let serving = server.start(Sources::of(&handle, clock))?;
-    let key_watch = watch_keys(config.authentication, keys, handle.clone())?;
+    let families = Families::reached_from(network.local_address());
+    let (discovery, switch) = start_discovery(config.discovery.clone(), families, clock);
+    let setup = Setup { settings: config.settings.clone(), discovery, keys: keys.clone(), memory };
+    let (agent, handle) = Agent::new(setup, network, clock, log)?;
+    let mut sources = Sources::of(&handle, clock);
+    sources.audit = Some(log_readers.clone());
+    let watches = {
+        let keys = watch_keys(&config.authentication, keys, handle.clone())?;
+        let expose_all = Arc::clone(&sources.expose_all);
+        expose_all.store(config.http_expose == Expose::All, Ordering::Relaxed);
+        let reloads = Arc::new(Reloads::since(clock.wall()));
+        let parts =
+            Parts { agent: handle.clone(), discovery: switch, keys: keys.clone(), expose_all, audit: log_readers };
+        let config = watch_file(file, config, &reloads, clock, parts)?;
+        sources.reloads = config.is_some().then_some(reloads);
+        Watches { config, keys }
+    };
+    let serving = server.start(sources)?;
     {
         let mut agent = pin!(agent.run());
         tokio::select! {
             () = &mut agent => {}
             () = watch(serving) => {}
-            () = signals.end(key_watch.as_ref()) => {
+            () = signals.end(&watches) => {
                 handle.stop(GoodbyeReason::Stopped);
+                let nothing = Watches::default();
                 tokio::select! {
                     () = &mut agent => {}
-                    () = signals.end(None) => {
+                    () = signals.end(&nothing) => {
                         tracing::warn!("a second signal: ending at once, though not every peer was told");
                         return Ok(Exit::Fine);
                     }
@@ -89,7 +121,7 @@ async fn serve(config: Config, keys: Keys) -> anyhow::Result<Exit> {
             }
         }
     }
-    writing.finish();
+    log_closing.finish();
     closing.finish();
     tracing::info!("stopped");
     Ok(Exit::Fine)
@@ -102,16 +134,6 @@ async fn watch(mut serving: Serving) {
     std::future::pending::<()>().await;
 }
 
-fn discovery(chosen: config::Discovery, network: &UdpNetwork, clock: Clock) -> Discovery {
-    match chosen {
-        config::Discovery::Static(list) => Discovery::fixed(list, clock),
-        config::Discovery::Dns(settings) => {
-            let families = Families::reached_from(network.local_address());
-            Discovery::start(DnsList::new(settings, families), Pace::default(), clock)
-        }
-    }
-}
-
 fn open_state(config: &Config, clock: Clock) -> Result<Opened, state::StateError> {
     let directory = &config.state_directory;
     let whose = Whose { cluster: config.settings.cluster.clone(), node: config.settings.node.name.clone() };
@@ -119,11 +141,28 @@ fn open_state(config: &Config, clock: Clock) -> Result<Opened, state::StateError
 }
 
 /// None without keys: then there is nothing to watch.
-fn watch_keys(authentication: Authentication, keys: Keys, agent: AgentHandle) -> io::Result<Option<KeyWatch>> {
+fn watch_keys(authentication: &Authentication, keys: Keys, agent: AgentHandle) -> io::Result<Option<KeyWatch>> {
     match authentication {
-        Authentication::Keys(directory) => key_watch::start(directory, keys, agent).map(Some),
+        Authentication::Keys(directory) => key_watch::start(directory.clone(), keys, agent).map(Some),
         Authentication::Insecure => Ok(None),
     }
+}
+
+/// None where the configuration came through a pipe or the like: it cannot be read a second time.
+fn watch_file(
+    file: File,
+    config: Config,
+    reloads: &Arc<Reloads>,
+    clock: Clock,
+    parts: Parts,
+) -> io::Result<Option<ConfigWatch>> {
+    let File { path, text, environment } = file;
+    if fs::metadata(&path).is_ok_and(|about| !about.is_file()) {
+        tracing::info!(file = %path.display(), "the configuration is no regular file: it is not read again");
+        return Ok(None);
+    }
+    let reloader = Reloader::new(path, environment, config);
+    config_watch::start(reloader, text, Arc::clone(reloads), clock, move |change| parts.take(change)).map(Some)
 }
 
 fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
@@ -144,6 +183,20 @@ fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
     );
 }
 
+/// What SIGHUP has looked at again.
+#[derive(Default)]
+struct Watches {
+    config: Option<ConfigWatch>,
+    keys: Option<KeyWatch>,
+}
+
+impl Watches {
+    fn look(&self) {
+        self.config.iter().for_each(ConfigWatch::look);
+        self.keys.iter().for_each(KeyWatch::look);
+    }
+}
+
 /// The signals that stop it, and the one that has it look again.
 struct Signals {
     terminate: Signal,
@@ -162,12 +215,12 @@ impl Signals {
     }
 
     /// Waits for the next one that stops it, and sees to the others meanwhile.
-    async fn end(&mut self, keys: Option<&KeyWatch>) {
+    async fn end(&mut self, watches: &Watches) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => keys.map_or((), KeyWatch::look),
+                _ = self.hang_up.recv() => watches.look(),
             }
         }
     }

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_yaml::FlowMap;
 
 use super::duration::Human;
-use super::{Authentication, Config};
+use super::{Authentication, Config, Expose, Size};
 use crate::detector::settings::{Member, Policy, Tie, WriteQuorum};
 use crate::discovery::DnsSettings;
 
@@ -20,6 +20,7 @@ pub struct Effective {
     peers: Peers,
     authentication: Keys,
     mode: Mode,
+    audit: Audit,
     state: State,
 }
 
@@ -34,6 +35,7 @@ struct Node {
 #[derive(Clone, Debug, Serialize)]
 struct Http {
     listen: SocketAddr,
+    expose: &'static str,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -84,6 +86,14 @@ struct Mode {
 }
 
 #[derive(Clone, Debug, Serialize)]
+struct Audit {
+    path: String,
+    max_size: String,
+    keep: usize,
+    stdout: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
 struct State {
     directory: String,
 }
@@ -96,7 +106,7 @@ impl Effective {
             cluster: plain(&settings.cluster),
             node: FlowMap(node(config)),
             listen: config.listen,
-            http: FlowMap(Http { listen: config.http_listen }),
+            http: FlowMap(http(config)),
             peers: peers(config),
             authentication: match &config.authentication {
                 Authentication::Keys(directory) => Keys::Keys(plain(&directory.display().to_string())),
@@ -113,6 +123,12 @@ impl Effective {
                 },
                 write_quorum: settings.mode.write_quorum,
             },
+            audit: Audit {
+                path: plain(&config.audit.path.display().to_string()),
+                max_size: Size(config.audit.max_size).to_string(),
+                keep: config.audit.keep,
+                stdout: config.audit.stdout,
+            },
             state: State { directory: plain(&config.state_directory.display().to_string()) },
         }
     }
@@ -124,6 +140,14 @@ impl Effective {
     pub fn to_yaml(&self) -> Result<String, serde_yaml::ser::Error> {
         serde_yaml::to_string(self)
     }
+}
+
+fn http(config: &Config) -> Http {
+    let expose = match config.http_expose {
+        Expose::Minimal => "minimal",
+        Expose::All => "all",
+    };
+    Http { listen: config.http_listen, expose }
 }
 
 fn node(config: &Config) -> Node {

@@ -1,4 +1,4 @@
-//! From a path to a [`Loaded`] configuration. [`read`] is the only place of the configuration that touches a disk.
+//! From a path to a [`Loaded`] configuration. [`text_of`] is the only place that reads the file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,6 +16,14 @@ pub const MAX_FILE_SIZE: usize = 1 << 20;
 /// # Errors
 /// What makes the file unreadable, or everything that [`load`] refuses.
 pub fn read(path: &Path, environment: &Environment) -> Result<Loaded, Errors> {
+    load(&path.display().to_string(), &text_of(path)?, environment)
+}
+
+/// What is in the file at `path`.
+///
+/// # Errors
+/// What makes it unreadable.
+pub fn text_of(path: &Path) -> Result<String, Errors> {
     let name = path.display().to_string();
     let whole_file = |refusal| Errors::about(&name, refusal);
     let bytes = bytes_of(path).map_err(|error| whole_file(unreadable(&error)))?;
@@ -23,8 +31,7 @@ pub fn read(path: &Path, environment: &Environment) -> Result<Loaded, Errors> {
         let hint = "is it the right file? A configuration with 1,000 nodes is a tenth of that";
         return Err(whole_file(Refusal::new("the file is larger than 1 MiB", hint)));
     }
-    let text = String::from_utf8(bytes).map_err(|error| whole_file(not_utf8(&error)))?;
-    load(&name, &text, environment)
+    String::from_utf8(bytes).map_err(|error| whole_file(not_utf8(&error)))
 }
 
 /// Loads a configuration from its text; the errors call the file `name`.

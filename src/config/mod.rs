@@ -1,14 +1,16 @@
 //! The configuration: one YAML file becomes one [`Config`] in the detector's own terms, or a list of [`Errors`] that say
 //! what, where and what to do.
 //!
-//! Loading is a pure function of (file name, text, [`Environment`]), so that `check`, the agent's start and a later
-//! reload judge alike. The way of a file: [`load`] reads it, `parse` makes it a [`schema`] (the first error ends it),
+//! Loading is a pure function of (file name, text, [`Environment`]), so that `check`, the agent's start and a reload
+//! judge alike; [`Reloader`] compares with what is in force. The way of a file: [`load`] reads it, `parse` makes it a [`schema`] (the first error ends it),
 //! `validate` and its helpers (`timing`, `discovery`, `roster`, `own_node`, `name`) replace `${NAME}` and judge every value
 //! (all errors are told).
 //! `docs/configuration.md` describes every key.
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod audit;
+mod change;
 mod discovery;
 mod duration;
 mod effective;
@@ -19,9 +21,13 @@ mod load;
 mod name;
 mod own_node;
 mod parse;
+mod path;
 mod reader;
+mod reload;
+mod reloads;
 mod roster;
 pub mod schema;
+mod size;
 mod timing;
 mod unknown;
 mod validate;
@@ -32,13 +38,17 @@ use std::path::PathBuf;
 use crate::detector::settings::{Member, Settings};
 use crate::discovery::DnsSettings;
 
+pub use change::needs_restart;
 pub use duration::{Human, parse as parse_duration};
 pub use effective::Effective;
 pub use environment::Environment;
 pub use error::{Errors, Place, Problem, Refusal};
 pub use expand::expand;
-pub use load::{MAX_FILE_SIZE, load, read};
+pub use load::{MAX_FILE_SIZE, load, read, text_of};
+pub use reload::{Change, Refused, Reloader};
+pub use reloads::Reloads;
 pub use roster::MAX_STATIC_NODES;
+pub use size::{Size, parse as parse_size};
 pub use unknown::KEYS;
 
 /// Everything that an agent is told by its configuration file.
@@ -50,14 +60,27 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the HTTP server listens. `[::]` stands for IPv4 too.
     pub http_listen: SocketAddr,
+    /// What the HTTP server tells other machines.
+    pub http_expose: Expose,
     /// Where other agents reach this one, if that was given; the settings' own node has it.
     pub pod_address: Option<IpAddr>,
     /// Where the nodes come from.
     pub discovery: Discovery,
     /// How heartbeats are vouched for.
     pub authentication: Authentication,
+    /// The log of what happened.
+    pub audit: crate::audit::Settings,
     /// Where the agent keeps what outlives its run. It need not exist.
     pub state_directory: PathBuf,
+}
+
+/// What the HTTP server tells other machines; this one may ask for everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expose {
+    /// Metrics, health and mode.
+    Minimal,
+    /// Names and addresses of every node, and what happened, too.
+    All,
 }
 
 /// Where the nodes come from.

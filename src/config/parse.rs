@@ -88,7 +88,7 @@ fn not_one_value(path: &str) -> Refusal {
 fn example(path: &str) -> &'static str {
     match path {
         "node" => "write it as `node: {name: node-1, zone: east}`",
-        "http" => "write it as `http: {listen: \"[::]:7476\"}`",
+        "http" => "write it as `http: {listen: \"[::]:7476\", expose: minimal}`",
         "peers" => "write it as `peers:`, with `period: 1s` and its other keys indented below",
         "peers.discovery" => "write it as `discovery:`, with `static:` and the list of nodes indented below",
         "peers.discovery.dns" => "write it as `dns: {name: netsplit.example.internal}`",
@@ -97,6 +97,7 @@ fn example(path: &str) -> &'static str {
         }
         "authentication" => "write it as `authentication: {keys: /etc/netsplit/keys}` or `authentication: insecure`",
         "mode" => "write it as `mode: {policy: cp}`",
+        "audit" => "write it as `audit: {path: /var/log/partition-events.log}`",
         "state" => "write it as `state: {directory: /var/lib/netsplit}`",
         _ => "write one `key: value` a line, such as `cluster: production`",
     }

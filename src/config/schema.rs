@@ -26,7 +26,7 @@ pub struct File {
     pub node: Option<Node>,
     /// Where heartbeats arrive (UDP). What the other agents have as this node's address must lead here; needs a restart.
     pub listen: Option<Text>,
-    /// The HTTP server, which tells whether the agent is well.
+    /// The HTTP server, which tells whether the agent is well, and what it knows.
     pub http: Option<Http>,
     /// Who the other nodes are and how closely they are watched.
     pub peers: Option<Spanned<Peers>>,
@@ -34,6 +34,8 @@ pub struct File {
     pub authentication: Option<Spanned<Authentication>>,
     /// What this agent's side may do when the cluster is cut.
     pub mode: Option<Mode>,
+    /// The audit log: what happened, one line each, durably.
+    pub audit: Option<Audit>,
     /// What outlives a run of the agent.
     pub state: Option<State>,
 }
@@ -62,6 +64,9 @@ pub struct Node {
 pub struct Http {
     /// Where it listens (TCP). Peers that no longer hear this agent ask there for a sign of life; needs a restart.
     pub listen: Option<Text>,
+    /// What it tells other machines: `minimal` (metrics, health and mode) or `all` (names and addresses of every node, and
+    /// what happened, too).
+    pub expose: Option<Text>,
 }
 
 /// `peers`: who the other nodes are and how closely they are watched.
@@ -149,6 +154,20 @@ pub struct Mode {
     pub tie: Option<Text>,
     /// How many nodes a writing side needs: `majority`, or a larger number.
     pub write_quorum: Option<Text>,
+}
+
+/// `audit`: the audit log.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The file. Older ones lie beside it, with a number behind the name; needs a restart.
+    pub path: Option<Text>,
+    /// How large it grows before the next one begins. What it may take of the disk is this times `keep`.
+    pub max_size: Option<Text>,
+    /// How many files there are in all. Fewer forget sooner.
+    pub keep: Option<Text>,
+    /// Whether each line is on standard output, too.
+    pub stdout: Option<Text>,
 }
 
 /// `state`: what outlives a run of the agent.

@@ -1,7 +1,7 @@
 //! Keys that do not exist: what was most likely meant instead.
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 31] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -9,6 +9,7 @@ pub const KEYS: [&str; 26] = [
     "node.host_address",
     "listen",
     "http.listen",
+    "http.expose",
     "peers.profile",
     "peers.period",
     "peers.timeout",
@@ -27,18 +28,16 @@ pub const KEYS: [&str; 26] = [
     "mode.policy",
     "mode.tie",
     "mode.write_quorum",
+    "audit.path",
+    "audit.max_size",
+    "audit.keep",
+    "audit.stdout",
     "state.directory",
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 6] = [
-    "http.expose",
-    "audit",
-    "endpoints",
-    "peers.max_heartbeats_per_second",
-    "peers.source_ports",
-    "peers.discovery.kubernetes",
-];
+const LATER: [&str; 4] =
+    ["endpoints", "peers.max_heartbeats_per_second", "peers.source_ports", "peers.discovery.kubernetes"];
 
 /// What to do about the key `key` below `above`, where only `expected` are known.
 pub(super) fn hint(above: &str, key: &str, expected: &[&str]) -> String {
@@ -106,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_says_so() {
-        assert!(hint("", "audit", &[]).contains("not in this version"));
+        assert!(hint("", "endpoints", &[]).contains("not in this version"));
         assert!(hint("peers.discovery", "kubernetes", &["static"]).contains("not in this version"));
     }
 

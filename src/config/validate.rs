@@ -13,8 +13,9 @@ use super::own_node::{self, OwnNode};
 use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
 use super::schema::{self, File, Keys, Text};
-use super::{Authentication, Config, Discovery, name, timing};
+use super::{Authentication, Config, Discovery, Environment, Expose, audit, expand, name, path, timing};
 use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
+use crate::keys::KEY_DIGITS;
 
 /// Where the state is kept if the file does not say.
 const STATE_DIRECTORY: &str = "/var/lib/netsplit";
@@ -26,11 +27,13 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let listen = listen("listen", file.listen.as_ref(), roster::HEARTBEATS, reader);
     let http_listen = file.http.as_ref().and_then(|http| http.listen.as_ref());
     let http_listen = self::listen("http.listen", http_listen, roster::HTTP, reader);
+    let http_expose = expose(file, reader);
     let peers = peers(file, place, cluster.as_deref().unwrap_or_default(), reader);
     let chosen = peers.as_ref().and_then(|(_, chosen)| chosen.as_ref());
     let own = own_node::read(file.node.as_ref(), chosen, reader);
     let authentication = authentication(file, place, reader);
     let mode = mode(file, chosen.and_then(Chosen::listed), reader);
+    let audit = audit::read(file.audit.as_ref(), reader);
     let state_directory = state_directory(file, reader);
     let (timing, chosen) = peers?;
     let (chosen, own, listen, http_listen) = (chosen?, own?, listen?, http_listen?);
@@ -44,8 +47,22 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
         Chosen::Listed(listed) => Discovery::Static(in_order(listed, &node)),
         Chosen::Dns(dns) => Discovery::Dns(dns),
     };
-    let (authentication, state_directory) = (authentication?, state_directory?);
-    Some(Config { settings, listen, http_listen, pod_address, discovery, authentication, state_directory })
+    Some(Config {
+        settings,
+        listen,
+        http_listen,
+        http_expose: http_expose?,
+        pod_address,
+        discovery,
+        authentication: authentication?,
+        audit: audit?,
+        state_directory: state_directory?,
+    })
+}
+
+fn expose(file: &File, reader: &mut Reader<'_>) -> Option<Expose> {
+    let given = file.http.as_ref().and_then(|http| http.expose.as_ref());
+    reader.word("http.expose", given, &[("minimal", Expose::Minimal), ("all", Expose::All)]).or(Expose::Minimal)
 }
 
 /// Where something listens; left out it is every address at its usual port.
@@ -77,6 +94,12 @@ fn authentication(file: &File, place: Location, reader: &mut Reader<'_>) -> Opti
         reader.refuse(place, Refusal::new("authentication is missing", example));
         return None;
     };
+    if holds_a_key(value, reader.environment()) {
+        // Without its place: the line would show the key.
+        let hint = "write it into a file of a directory that only netsplit reads, and name the directory instead";
+        reader.refuse_whole(Refusal::new("authentication holds a key itself", hint));
+        return None;
+    }
     match value {
         schema::Authentication::Keys(keys) => keys_in(keys, *referenced, example, reader),
         schema::Authentication::Word(word) => {
@@ -90,6 +113,16 @@ fn authentication(file: &File, place: Location, reader: &mut Reader<'_>) -> Opti
     }
 }
 
+/// Whether a key stands where the name of a directory belongs. Secrets come from files only, and no message shows one.
+fn holds_a_key(authentication: &schema::Authentication, environment: &Environment) -> bool {
+    let text = match authentication {
+        schema::Authentication::Keys(keys) => keys.keys.as_ref().map(|text| &text.value),
+        schema::Authentication::Word(word) => Some(word),
+    };
+    let text = text.and_then(|text| expand(text, environment).ok()).unwrap_or_default();
+    text.len() == KEY_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn insecure(word: &str) -> Result<Authentication, Refusal> {
     let hint = "write `{keys: DIRECTORY}`, or the word `insecure` to run without keys";
     if word == "insecure" { Ok(Authentication::Insecure) } else { Err(Refusal::new("is not known", hint)) }
@@ -98,25 +131,14 @@ fn insecure(word: &str) -> Result<Authentication, Refusal> {
 fn keys_in(keys: &Keys, place: Location, example: &str, reader: &mut Reader<'_>) -> Option<Authentication> {
     let missing = (place, Refusal::new("authentication.keys is missing", example));
     let directory =
-        reader.required("authentication.keys", keys.keys.as_ref(), missing, |text| directory(text, example));
+        reader.required("authentication.keys", keys.keys.as_ref(), missing, |text| path::parse(text, example));
     directory.map(|(directory, _)| Authentication::Keys(directory))
 }
 
 fn state_directory(file: &File, reader: &mut Reader<'_>) -> Option<PathBuf> {
     let given = file.state.as_ref().and_then(|state| state.directory.as_ref());
     let hint = "write a directory that this agent has for itself, or leave the key out for /var/lib/netsplit";
-    reader.read("state.directory", given, |text| directory(text, hint)).or(PathBuf::from(STATE_DIRECTORY))
-}
-
-fn directory(text: &str, hint_if_empty: &str) -> Result<PathBuf, Refusal> {
-    if text.is_empty() {
-        return Err(Refusal::new("is empty", hint_if_empty));
-    }
-    if text.starts_with('~') {
-        let hint = "write the whole path, from `/` on";
-        return Err(Refusal::new("begins with `~`, which only a shell replaces", hint));
-    }
-    Ok(PathBuf::from(text))
+    reader.read("state.directory", given, |text| path::parse(text, hint)).or(PathBuf::from(STATE_DIRECTORY))
 }
 
 fn mode(file: &File, listed: Option<&Listed>, reader: &mut Reader<'_>) -> Option<ModePolicy> {

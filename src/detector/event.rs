@@ -244,3 +244,17 @@ pub enum BlindCause {
     /// Many peers fell silent at once, and their ports go on taking connections.
     Udp,
 }
+
+impl BlindCause {
+    /// Every cause, in the order of the enum.
+    pub const ALL: [Self; 3] = [Self::Drops, Self::NeverHeard, Self::Udp];
+
+    /// The name of the cause in metrics and in text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drops => "drops",
+            Self::NeverHeard => "never_heard",
+            Self::Udp => "udp",
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::event::BlindCause;
 use super::time::Now;
 use crate::identity::NodeId;
 use crate::wire::Slept;
@@ -78,9 +79,11 @@ impl Health {
         [woke, self.udp_back].into_iter().flatten().any(|woke| now < woke + bound)
     }
 
-    /// Whether it cannot judge: UDP is blocked, or its socket has been dropping for long.
-    pub fn is_blind(&self, now: Now, bound: Duration) -> bool {
-        self.is_udp_blocked() || self.drops.is_some_and(|drops| drops.blinds() && now.since(drops.last) < bound)
+    /// Why it cannot judge: UDP is blocked, or its socket has been dropping for long.
+    pub fn blind_cause(&self, now: Now, bound: Duration) -> Option<BlindCause> {
+        let dropping = || self.drops.is_some_and(|drops| drops.blinds() && now.since(drops.last) < bound);
+        let udp = self.is_udp_blocked().then_some(BlindCause::Udp);
+        udp.or_else(|| dropping().then_some(BlindCause::Drops))
     }
 
     /// When the next of these ends.
@@ -128,7 +131,7 @@ mod tests {
         let said: Vec<bool> = (0..14).map(|second| health.drop(at(second), BOUND)).collect();
         assert_eq!(said.iter().filter(|&&blind| blind).count(), 1);
         assert!(said[11], "after more than ten seconds");
-        assert!(health.is_blind(at(13), BOUND) && !health.is_blind(at(16), BOUND));
+        assert_eq!([13, 16].map(|second| health.blind_cause(at(second), BOUND)), [Some(BlindCause::Drops), None]);
     }
 
     #[test]

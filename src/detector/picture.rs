@@ -33,7 +33,10 @@ impl Detector {
             epoch: self.epoch,
             impaired: self.health.is_impaired(now),
             blind: self.is_blind(now),
+            blind_cause: self.blind_cause(now),
+            judged: self.can_tell(now) && !side.is_empty(),
             period: self.settings.timing.period,
+            timeout: self.settings.timing.timeout,
             detection_bound: self.settings.timing.detection_bound(),
             counters: self.counters.clone(),
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::announce::{Memory, Open, Outage};
 use super::assess::{Candidates, Cut, Lost};
 use super::bits::Bits;
+use super::event::BlindCause;
 use super::link_records::LinkRecords;
 use super::partition::{Closed, Partition};
 use super::settle::{Rule, Settling};
@@ -205,7 +206,13 @@ impl Detector {
 
     /// Whether it cannot judge at all: nobody was ever heard, or its own socket drops what arrives.
     pub(super) fn is_blind(&self, now: Now) -> bool {
-        self.never_heard_anybody() || self.health.is_blind(now, self.settings.timing.detection_bound())
+        self.blind_cause(now).is_some()
+    }
+
+    /// Why it cannot.
+    pub(super) fn blind_cause(&self, now: Now) -> Option<BlindCause> {
+        let unheard = self.never_heard_anybody().then_some(BlindCause::NeverHeard);
+        unheard.or_else(|| self.health.blind_cause(now, self.settings.timing.detection_bound()))
     }
 
     /// Whether there are others who count, and none of them was ever heard.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::AgentDownCause;
+use super::event::{AgentDownCause, BlindCause};
 use super::histogram::{Bounds, Histogram};
 use super::link::LinkState;
 use super::mode::Mode;
@@ -60,8 +60,14 @@ pub struct View {
     pub impaired: bool,
     /// This agent cannot judge: nobody was ever heard, UDP is blocked, or its socket drops what arrives.
     pub blind: bool,
+    /// Why it cannot.
+    pub blind_cause: Option<BlindCause>,
+    /// It may say what the matrix means: it has done so since its start, not within a bound of a stall, and is not blind.
+    pub judged: bool,
     /// How often each peer gets a heartbeat.
     pub period: Duration,
+    /// How long after its time a heartbeat is waited for. What is told by a view that is older is not to be relied on.
+    pub timeout: Duration,
     /// The bound within which a silent link is declared down.
     pub detection_bound: Duration,
     /// What was counted since the start.
@@ -183,6 +189,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [Self; 7] = [
+        Self::Own,
+        Self::UnknownSender,
+        Self::Unverified,
+        Self::StaleIncarnation,
+        Self::Replayed,
+        Self::WrongName,
+        Self::TooManyStrangers,
+    ];
+
     /// The name of the reason in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -63,6 +63,17 @@ impl Failure {
     }
 }
 
+/// Has a discovery ask another source of the same kind. What the source of before has answered is delivered no more.
+#[derive(Debug)]
+pub struct Switch<S>(watch::Sender<Arc<S>>);
+
+impl<S: Source> Switch<S> {
+    /// From now on, and at once, it asks this one.
+    pub fn to(&self, source: S) {
+        self.0.send_replace(Arc::new(source));
+    }
+}
+
 /// A source that is asked again and again, seen by whoever wants the answers. To drop it is to end it.
 #[derive(Debug)]
 pub struct Discovery {
@@ -76,25 +87,36 @@ pub struct Discovery {
 impl Discovery {
     /// Begins to ask `source`. Must be called within a tokio runtime.
     pub fn start(source: impl Source, pace: Pace, clock: Clock) -> Self {
-        Self::begin(source, None, pace, clock)
+        Self::begin(source, None, pace, clock).0
     }
 
     /// A list that is there at once and never changes: what an operator wrote down is always fresh, so it is delivered
     /// again at the pace of every discovery. Must be called within a tokio runtime.
     pub fn fixed(members: Vec<Member>, clock: Clock) -> Self {
+        Self::fixed_with_switch(members, clock).0
+    }
+
+    /// As [`Discovery::start`], with a way to ask another source of the same kind later.
+    pub fn start_with_switch<S: Source>(source: S, pace: Pace, clock: Clock) -> (Self, Switch<S>) {
+        Self::begin(source, None, pace, clock)
+    }
+
+    /// As [`Discovery::fixed`], with a way to give another list later.
+    pub fn fixed_with_switch(members: Vec<Member>, clock: Clock) -> (Self, Switch<StaticList>) {
         let list = StaticList::new(members);
         let first = list.answer();
         Self::begin(list, Some(first), Pace::default(), clock)
     }
 
-    fn begin<S: Source>(source: S, first: Option<Answer>, pace: Pace, clock: Clock) -> Self {
+    fn begin<S: Source>(source: S, first: Option<Answer>, pace: Pace, clock: Clock) -> (Self, Switch<S>) {
         let (sender, listings) = watch::channel(None);
         let (said, status) = watch::channel(Status::default());
-        let mut rounds = Rounds::new(Arc::new(source), pace, Door::new(S::KIND, sender, said, clock));
+        let (switch, sources) = watch::channel(Arc::new(source));
+        let mut rounds = Rounds::new(sources, pace, Door::new(S::KIND, sender, said, clock));
         let wait = first.map(|answer| rounds.take(Ok(answer)));
         let mut asking = JoinSet::new();
         asking.spawn(rounds.run(wait));
-        Self { listings, status, is_over: false, _asking: asking }
+        (Self { listings, status, is_over: false, _asking: asking }, Switch(switch))
     }
 
     /// The newest answer, if there is one already that nobody has taken.

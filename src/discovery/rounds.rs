@@ -53,42 +53,47 @@ impl Pace {
     }
 }
 
-/// One source, asked for ever.
+/// A source that is asked for ever, or until another one comes.
 pub(super) struct Rounds<S> {
     source: Arc<S>,
+    others: watch::Receiver<Arc<S>>,
     pace: Pace,
     retries: ExponentialBackoff,
     door: Door,
 }
 
 impl<S: Source> Rounds<S> {
-    pub(super) fn new(source: Arc<S>, pace: Pace, door: Door) -> Self {
-        Self { source, pace, retries: pace.retries(), door }
+    /// Asks what is in `sources`, and whatever replaces it there.
+    pub(super) fn new(sources: watch::Receiver<Arc<S>>, pace: Pace, door: Door) -> Self {
+        let source = Arc::clone(&sources.borrow());
+        Self { source, others: sources, pace, retries: pace.retries(), door }
     }
 
-    /// Asks for ever, first after `wait` if there is one.
+    /// Asks for ever, first after `wait` if there is one; another source at once.
     pub(super) async fn run(mut self, wait: Option<Duration>) {
-        if let Some(wait) = wait {
-            sleep(wait).await;
-        }
+        let mut wait = wait.unwrap_or_default();
         loop {
-            let answer = self.ask().await;
-            let wait = self.take(answer);
-            sleep(wait).await;
+            let asking = async {
+                sleep(wait).await;
+                ask(Arc::clone(&self.source), self.pace.patience).await
+            };
+            let next = tokio::select! {
+                answer = asking => Next::Answer(answer),
+                source = another(&mut self.others) => Next::Source(source),
+            };
+            wait = match next {
+                Next::Answer(answer) => self.take(answer),
+                Next::Source(source) => self.begin_anew(source),
+            };
         }
     }
 
-    /// Asks once, in a task of its own: should it panic, that is one more failure, and no silence.
-    async fn ask(&self) -> Result<Answer, Failure> {
-        let (source, patience) = (Arc::clone(&self.source), self.pace.patience);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move { timeout(patience, source.ask()).await });
-        match tasks.join_next().await {
-            Some(Ok(Ok(answer))) => answer,
-            Some(Ok(Err(_))) => Err(Failure::new(Cause::Timeout, format!("no answer within {patience:?}"))),
-            Some(Err(ended)) => Err(Failure::new(Cause::Internal, ended.to_string())),
-            None => Err(Failure::new(Cause::Internal, "nobody asked")),
-        }
+    /// What was known of the source of before does not count for another one.
+    fn begin_anew(&mut self, source: Arc<S>) -> Duration {
+        self.source = source;
+        self.retries = self.pace.retries();
+        self.door.said.clear();
+        Duration::ZERO
     }
 
     /// Delivers an answer, or tells of a failure; how long to wait before the next question.
@@ -105,6 +110,32 @@ impl<S: Source> Rounds<S> {
             }
         }
     }
+}
+
+/// Asks once, in a task of its own: should it panic, that is one more failure, and no silence.
+async fn ask(source: Arc<impl Source>, patience: Duration) -> Result<Answer, Failure> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { timeout(patience, source.ask()).await });
+    match tasks.join_next().await {
+        Some(Ok(Ok(answer))) => answer,
+        Some(Ok(Err(_))) => Err(Failure::new(Cause::Timeout, format!("no answer within {patience:?}"))),
+        Some(Err(ended)) => Err(Failure::new(Cause::Internal, ended.to_string())),
+        None => Err(Failure::new(Cause::Internal, "nobody asked")),
+    }
+}
+
+/// What a round waits for.
+enum Next<S> {
+    Answer(Result<Answer, Failure>),
+    Source(Arc<S>),
+}
+
+/// Waits for another source: for ever, where nobody can give one any more.
+async fn another<S>(sources: &mut watch::Receiver<Arc<S>>) -> Arc<S> {
+    if sources.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    Arc::clone(&sources.borrow_and_update())
 }
 
 impl Answer {
@@ -208,6 +239,23 @@ mod tests {
         }
     }
 
+    /// Two of one kind, as another source has to be.
+    enum Either {
+        Silent,
+        Scripted(Scripted),
+    }
+
+    impl Source for Either {
+        const KIND: &'static str = "either";
+
+        async fn ask(&self) -> Result<Answer, Failure> {
+            match self {
+                Self::Silent => Silent.ask().await,
+                Self::Scripted(source) => source.ask().await,
+            }
+        }
+    }
+
     fn members(names: &[&str]) -> Vec<Member> {
         names.iter().map(|name| Member::new(*name, "", "10.0.0.1:7475".parse().unwrap())).collect()
     }
@@ -241,7 +289,7 @@ mod tests {
 
     fn rounds(pace: Pace) -> Rounds<Silent> {
         let door = Door::new("test", watch::channel(None).0, watch::channel(Status::default()).0, Clock::start());
-        Rounds::new(Arc::new(Silent), pace, door)
+        Rounds::new(watch::channel(Arc::new(Silent)).1, pace, door)
     }
 
     async fn status(discovery: &Discovery, is_so: impl FnMut(&Status) -> bool) -> Status {
@@ -253,13 +301,39 @@ mod tests {
         run(async {
             let source = super::super::StaticList::new(members(&["node-1", "node-2"]));
             let first = source.answer();
-            let mut discovery = Discovery::begin(source, Some(first.clone()), QUICK, Clock::start());
+            let (mut discovery, _) = Discovery::begin(source, Some(first.clone()), QUICK, Clock::start());
             assert_eq!(discovery.status().borrow().up, Some(true));
             assert_eq!(discovery.at_hand(), Some(first.listing.clone()));
             assert_eq!(discovery.at_hand(), None, "it was taken");
             for _ in 0..3 {
                 assert_eq!(discovery.next().await, first.listing);
             }
+        });
+    }
+
+    #[test]
+    fn another_list_is_delivered_at_once_as_a_fresh_answer() {
+        run(async {
+            let (mut discovery, switch) = Discovery::fixed_with_switch(members(&["node-1"]), Clock::start());
+            assert_eq!(discovery.at_hand(), Some(answer(&["node-1"]).listing));
+            // The next one would be due in 30 s, which is longer than this test lasts.
+            let second = timeout(Duration::from_secs(10), async {
+                switch.to(super::super::StaticList::new(members(&["node-1", "node-2"])));
+                discovery.next().await
+            });
+            assert_eq!(second.await.unwrap(), answer(&["node-1", "node-2"]).listing);
+        });
+    }
+
+    #[test]
+    fn a_source_that_was_replaced_while_it_was_asked_is_not_waited_for() {
+        run(async {
+            let asked = || Scripted::of(&[good]);
+            let (mut discovery, switch) = Discovery::start_with_switch(Either::Silent, QUICK, Clock::start());
+            tokio::task::yield_now().await;
+            switch.to(Either::Scripted(asked()));
+            assert_eq!(discovery.next().await, good().unwrap().listing);
+            assert_eq!(discovery.status().borrow().failures().map(|(_, count)| count).sum::<u64>(), 0);
         });
     }
 

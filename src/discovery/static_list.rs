@@ -1,4 +1,4 @@
-//! The roster that an operator wrote down: it never changes while the agent runs, and it is always there.
+//! The roster that an operator wrote down: it is always there, and changes only when another list replaces it.
 
 use std::time::Duration;
 

@@ -1,51 +1,54 @@
 //! The HTTP server: read-only, on a thread and a runtime of its own, so that whoever reads delays no heartbeat.
 //!
-//! `router` says what is answered, from the [`Sources`]. This file listens, bounds what a client may cost, and ends it with
-//! its [`Serving`].
+//! This file listens, seats who comes, and ends it with its [`Serving`]. `router` says what is answered, from the
+//! [`Sources`]; `guests`, `limits` and `connection` bound what clients may cost.
 
+mod answer;
+mod body;
+mod connection;
+mod events;
+mod guests;
+mod knowledge;
+mod limits;
+mod mode;
+mod query;
 mod router;
+mod tag;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as Listener};
-use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+pub use limits::{LARGE, SEATS, STREAMS, WAITS};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpUserTimeout;
+pub use router::{Audience, ROUTES, Route};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::task;
 
 use crate::binding::{self, BindError, Port, canonical};
 use crate::sources::Sources;
+use connection::converse;
+use guests::Guests;
 use router::Router;
-
-/// How many clients are served at once: Prometheus, the kubelet, peers that ask and a few people. One more is sent away
-/// at once; none waits in a queue, where it would look like an agent that is stalled.
-pub const MAX_CONNECTIONS: usize = 64;
 
 /// How many connections wait in the kernel while the thread is busy.
 const BACKLOG: i32 = 128;
 
-/// How long a client may take to send the head of its request, and to send the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the kernel may hold of an answer, and of a request, in bytes; it doubles both. By itself it would take megabytes
+/// for a client that does not read.
+const SEND_BUFFER: usize = 32 * 1024;
+const RECEIVE_BUFFER: usize = 16 * 1024;
 
-/// How large a head may be, and the buffer for it: the least that hyper allows.
-const MAX_HEAD: usize = 8192;
+/// After how long without a sign of life a client is taken for gone.
+const VANISHED: Duration = Duration::from_secs(30);
 
-/// How many headers a request may have.
-const MAX_HEADERS: usize = 64;
-
-/// How long one connection lives: longer than any answer takes, and so a client that does not read goes, too.
-const LIFETIME: Duration = Duration::from_mins(1);
-
-/// How long the answer under way may then still take.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How many tables are drawn at once; others wait.
+const DRAWERS: usize = 1;
 
 /// How long accepting rests after it failed, as it does when there are no more file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -64,7 +67,10 @@ impl Server {
     /// What keeps it from listening, with what to do about it.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         // The connections of the run before may linger: they do not keep the port.
-        let prepare = |socket: &socket2::Socket| socket.set_reuse_address(true);
+        let prepare = |socket: &socket2::Socket| {
+            socket.set_reuse_address(true)?;
+            bound_each_connection(socket)
+        };
         binding::bind(address, Port::Tcp, prepare, |socket| {
             socket.listen(BACKLOG)?;
             let listener = Listener::from(socket);
@@ -83,7 +89,7 @@ impl Server {
     /// # Errors
     /// The system has no thread to give, or nothing to wait with.
     pub fn start(self, sources: Sources) -> io::Result<Serving> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(DRAWERS).build()?;
         let (stop, stopped) = oneshot::channel();
         let (running, ended) = oneshot::channel();
         let router = Arc::new(Router::new(sources));
@@ -119,46 +125,34 @@ fn serve(runtime: &Runtime, listener: Listener, router: &Arc<Router>, stopped: o
     });
 }
 
+/// Every connection inherits it from the socket that listens.
+fn bound_each_connection(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    let milliseconds = u32::try_from(VANISHED.as_millis()).unwrap_or(u32::MAX);
+    Ok(setsockopt(socket, TcpUserTimeout, &milliseconds)?)
+}
+
 async fn accept_until(mut stopped: oneshot::Receiver<()>, listener: &TcpListener, router: &Arc<Router>) {
-    let mut connections = JoinSet::new();
+    let mut guests = Guests::of(SEATS);
     loop {
         tokio::select! {
             _ = &mut stopped => return,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() < MAX_CONNECTIONS => {
-                    connections.spawn(converse(stream, Arc::clone(router)));
+                Ok((stream, client)) => {
+                    let router = Arc::clone(router);
+                    if !guests.seat(|seat| converse(stream, client.ip(), router, seat)) {
+                        tracing::debug!(%client, "too many HTTP connections: one was closed");
+                    }
+                    // Whoever came is to be heard before so many others come that it would have to go.
+                    task::yield_now().await;
                 }
-                Ok((_, client)) => tracing::debug!(%client, "too many HTTP connections: one was closed"),
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept an HTTP connection");
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            Some(ended) = connections.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "an HTTP answer failed: this is a fault in netsplit, please report it");
-                }
-            }
+            Some(id) = guests.next_gone() => guests.forget(id),
         }
-    }
-}
-
-/// One client, for as long as it may stay.
-async fn converse(stream: TcpStream, router: Arc<Router>) {
-    let answer = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(router.answer(&request))));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), answer);
-    let mut connection = pin!(connection);
-    let mut ended = tokio::time::timeout(LIFETIME, &mut connection).await;
-    if ended.is_err() {
-        connection.as_mut().graceful_shutdown();
-        ended = tokio::time::timeout(FAREWELL, connection).await;
-    }
-    if let Ok(Err(error)) = ended {
-        tracing::debug!(%error, "an HTTP connection ended early");
     }
 }

@@ -119,6 +119,14 @@ impl Monitoring {
         all.into_iter().filter(|alert| alert["labels"]["alertname"] == name).collect()
     }
 
+    /// What the alert of this name, which fires once, says in Prometheus. Alertmanager learns it anew once a minute only.
+    pub fn description(&self, name: &str) -> Option<String> {
+        let answer = self.prometheus.ask(&self.management, "/api/v1/alerts")?;
+        let mut all = answer["data"]["alerts"].as_array()?.iter().filter(|alert| alert["labels"]["alertname"] == name);
+        let alert = all.next().filter(|alert| alert["state"] == "firing")?;
+        Some(alert["annotations"]["description"].as_str()?.to_owned())
+    }
+
     /// For whoever reads a failure.
     pub fn report(&self) -> String {
         let fired: Vec<_> = self.query("ALERTS").into_iter().map(|series| series.labels).collect();

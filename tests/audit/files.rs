@@ -61,6 +61,7 @@ fn a_burst_is_rotated_too() {
     let log = directory.path().join("log");
     let mut running = Running::start(Settings { max_size: 2000, keep: 100, ..at(&log) });
     running.accept(0..200);
+    running.until_durable(200);
     running.finish();
     assert_eq!(numbers(&written(&log)), (0..200).collect::<Vec<_>>());
     assert!(names(&log).len() > 10);
@@ -89,6 +90,7 @@ fn a_line_that_is_larger_than_a_file_may_be_has_one_of_its_own() {
     let log = directory.path().join("log");
     let mut running = Running::start(Settings { max_size: 10, keep: 100, ..at(&log) });
     running.accept(0..5);
+    running.until_durable(5);
     running.finish();
     assert_eq!(names(&log), ["log", "log.1", "log.2", "log.3", "log.4"]);
     assert_eq!(whole(&log).lines, 5);
@@ -167,7 +169,9 @@ fn a_crash_between_two_files_is_no_gap() {
         assert_eq!(numbers(&written(&log)), [0, 1, 2, 3, 4], "{step}");
         let found = whole(&log);
         assert_eq!((found.first, found.last), (Some(1), Some(5)), "{step}");
-        names(&log).iter().for_each(|name| fs::remove_file(log.with_file_name(name)).unwrap());
+        for name in names(&log) {
+            fs::remove_file(log.with_file_name(name)).unwrap();
+        }
     }
 }
 

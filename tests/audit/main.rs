@@ -1,6 +1,6 @@
 //! The audit log on disks that fail in every way, and its lines as the documents describe them.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that panics is a test that fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 mod cuts;
 mod disks;

@@ -162,7 +162,9 @@ fn written() -> Vec<Value> {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
     let mut running = Running::start(at(&log));
-    samples().into_iter().for_each(|happening| running.sink.accept(record_of(happening)));
+    for happening in samples() {
+        running.sink.accept(record_of(happening));
+    }
     running.finish();
     lines(&log).unwrap().map(|line| serde_json::from_slice(&line.unwrap().bytes).unwrap()).collect()
 }
@@ -203,7 +205,10 @@ impl Checker<'_> {
                 "type" => types(rule).iter().any(|name| is_a(value, name)),
                 "const" => value == rule,
                 "enum" => match rule.as_array().unwrap().iter().position(|allowed| allowed == value) {
-                    Some(index) => self.used.insert(format!("{at}/enum/{index}")) || true,
+                    Some(index) => {
+                        self.used.insert(format!("{at}/enum/{index}"));
+                        true
+                    }
                     None => false,
                 },
                 "minimum" => value.as_f64().is_some_and(|number| number >= rule.as_f64().unwrap()),

@@ -50,7 +50,8 @@ impl Node {
             "cluster: {CLUSTER}\nnode: {{name: {name}}}\n\
              peers:\n  discovery:\n    static:\n{listed}\
              authentication: {{keys: {directory}/keys}}\n\
-             state: {{directory: {directory}/state}}\n"
+             state: {{directory: {directory}/state}}\n\
+             audit: {{path: {directory}/events.log}}\n"
         );
         fs::write(self.configuration(), text).unwrap();
     }

@@ -27,6 +27,7 @@ pub const TABLES: &[Head] = &[
     FLOOD.head(),
     HEARTBEAT.head(),
     QUIET.head(),
+    SCRAPE.head(),
     TIMING.head(),
 ];
 
@@ -92,6 +93,14 @@ pub static QUIET: Table<5> = Table {
     section: "false-alarms",
     command: "cargo test --locked --test simulation quiet::",
     columns: ["network", "nodes", "virtual time", "links down", "partitions"],
+};
+
+/// What a scrape of /metrics costs.
+pub static SCRAPE: Table<5> = Table {
+    document: "performance",
+    section: "scrape",
+    command: "cargo bench --locked --bench scrape",
+    columns: ["peers", "series", "text", "median", "p99"],
 };
 
 /// How long real agents take, in namespaces.

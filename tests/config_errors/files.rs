@@ -1,9 +1,9 @@
-//! What an operator reads when a configuration is wrong. The snapshots are the expected messages: each says what, where
-//! and what to do in one clear sentence.
-
-#![expect(clippy::expect_used, reason = "a test that panics is a test that fails")]
+//! Configuration files that are wrong. Each goes through `netsplit run`, which must end with code 2, and through
+//! `netsplit check --json`, which must find the same.
 
 use netsplit::config::{Environment, load};
+
+use super::{Program, shown};
 
 /// The keys that have no default, around the ones that a case is about.
 const REST: &str = r#"peers:
@@ -14,26 +14,44 @@ const REST: &str = r#"peers:
 authentication: {keys: /keys}
 "#;
 
-/// A snapshot without the code that made it.
-macro_rules! shown {
-    ($text:expr) => {
-        insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!($text) })
-    };
+fn environment() -> Environment {
+    Environment::of([("NODE_NAME", "node-1")])
 }
 
-fn environment() -> Environment {
-    Environment::of([("NODE_NAME", "node-1"), ("BAD_NAME", "Node_1"), ("EMPTY", "")]).on_host("host-1")
+/// What a file has that is wrong, and the file.
+type Cases = Vec<(&'static str, String)>;
+
+/// All of them.
+pub(super) fn all() -> Cases {
+    [
+        not_yaml(),
+        wrong_shapes(),
+        unknown_keys(),
+        out_of_range(),
+        bad_lists(),
+        bad_lookups(),
+        missing(),
+        misfits(),
+        bad_variables(),
+        several_at_once(),
+    ]
+    .concat()
 }
 
 /// Every case with what is said about it, ready for a snapshot.
 fn told(cases: &[(&str, String)]) -> String {
     let one = |(title, text): &(&str, String)| {
-        let errors = load("netsplit.yaml", text, &environment()).expect_err(title);
-        for problem in errors.problems() {
-            assert!(!problem.message.is_empty() && !problem.hint.is_empty(), "{title}");
-            assert!(!problem.message.ends_with('.') && !problem.message.contains('\n'), "{title}");
+        let program = Program::new();
+        program.write("netsplit.yaml", text);
+        let errors = program.errors_found_by_check(title);
+        let run = program.ended(&["run", "--config", "netsplit.yaml"]);
+        assert_eq!(run.code, 2, "{title}: {}", run.stderr);
+        for (message, hint) in &errors {
+            assert!(run.stderr.contains(message) && run.stderr.contains(hint), "{title}: {}", run.stderr);
+            assert!(!message.is_empty() && !hint.is_empty(), "{title}");
+            assert!(!message.ends_with('.') && !message.contains('\n'), "{title}");
         }
-        format!("### {title}\n{errors}\n")
+        format!("### {title}\n{}", run.stderr)
     };
     cases.iter().map(one).collect::<Vec<_>>().join("\n")
 }
@@ -53,9 +71,8 @@ fn listing(entries: &str) -> String {
     format!("authentication: {{keys: /keys}}\npeers:\n  discovery:\n    static:\n{entries}")
 }
 
-#[test]
-fn what_is_not_yaml_is_told_where_it_breaks() {
-    shown!(told(&[
+fn not_yaml() -> Cases {
+    vec![
         ("a tab for indentation", "peers:\n\tperiod: 1s\n".into()),
         ("a quote left open", "cluster: \"production\nlisten: \"[::]:7475\"\n".into()),
         ("a brace left open", "node: {name: node-1\nlisten: \"[::]:7475\"\n".into()),
@@ -67,12 +84,16 @@ fn what_is_not_yaml_is_told_where_it_breaks() {
         ("two documents", "cluster: a\n---\ncluster: b\n".into()),
         ("a star", "cluster: *production\n".into()),
         ("a tag", "cluster: !!int seven\n".into()),
-    ]));
+    ]
 }
 
 #[test]
-fn what_has_the_wrong_shape_is_told_the_right_one() {
-    shown!(told(&[
+fn what_is_not_yaml_is_told_where_it_breaks() {
+    shown!(told(&not_yaml()));
+}
+
+fn wrong_shapes() -> Cases {
+    vec![
         ("an empty file", String::new()),
         ("a file of comments", "# nothing\n\n# here\n".into()),
         ("a list for a file", "- cluster: a\n".into()),
@@ -86,15 +107,20 @@ fn what_has_the_wrong_shape_is_told_the_right_one() {
         ("a truth for authentication", "authentication: true\n".into()),
         ("an address that YAML takes for a list", "listen: [::]:7475\n".into()),
         ("a path for state", with_rest("state: /var/lib/netsplit\n")),
+        ("a path for audit", with_rest("audit: /var/log/events.log\n")),
         ("a mapping for a name", "cluster: {name: production}\n".into()),
         ("a mapping for a duration", in_peers("  period: {seconds: 1}\n")),
         ("a list for a key", "[cluster]: production\n".into()),
-    ]));
+    ]
 }
 
 #[test]
-fn an_unknown_or_repeated_key_is_told_which_was_meant() {
-    shown!(told(&[
+fn what_has_the_wrong_shape_is_told_the_right_one() {
+    shown!(told(&wrong_shapes()));
+}
+
+fn unknown_keys() -> Cases {
+    vec![
         ("a slip", in_peers("  perod: 1s\n")),
         ("another convention", in_peers("  failureThreshold: 3\n")),
         ("as Kubernetes has it", in_peers("  periodSeconds: 1\n")),
@@ -103,17 +129,23 @@ fn an_unknown_or_repeated_key_is_told_which_was_meant() {
         ("a slip in authentication", "authentication: {key: /keys}\n".into()),
         ("a key in the wrong place", with_rest("period: 1s\n")),
         ("nothing like it", with_rest("colour: blue\n")),
-        ("a key of a later version", with_rest("http: {expose: all}\n")),
+        ("a key of a later version", with_rest("endpoints: []\n")),
         ("a discovery of a later version", "peers:\n  discovery: {kubernetes: {service: s}}\n".into()),
-        ("a later key in the wrong place", with_rest("max_heartbeats_per_second: 250\n")),
+        ("a later key in the wrong place", with_rest("mode: {endpoints: []}\n")),
+        ("a slip in audit", with_rest("audit: {max_sise: 1MiB}\n")),
+        ("a slip in http", with_rest("http: {exposes: all}\n")),
         ("a key twice", with_rest("cluster: a\ncluster: b\n")),
         ("a key twice, further down", "node:\n  name: node-1\n  name: node-2\n".into()),
-    ]));
+    ]
 }
 
 #[test]
-fn a_value_out_of_its_range_is_told_the_range() {
-    shown!(told(&[
+fn an_unknown_or_repeated_key_is_told_which_was_meant() {
+    shown!(told(&unknown_keys()));
+}
+
+fn out_of_range() -> Cases {
+    vec![
         ("a duration without a unit", in_peers("  period: 30\n")),
         ("a duration that is none", in_peers("  period: soon\n")),
         ("a negative duration", in_peers("  timeout: -1s\n")),
@@ -144,19 +176,39 @@ fn a_value_out_of_its_range_is_told_the_range() {
         ("authentication by another word", REST.replace("{keys: /keys}", "none")),
         ("keys nowhere", REST.replace("/keys", "\"\"")),
         ("keys at home", REST.replace("/keys", "~/keys")),
+        ("a key where its directory belongs", REST.replace("/keys", &"0123456789abcdef".repeat(4))),
+        ("a key for authentication", REST.replace("{keys: /keys}", &"0123456789ABCDEF".repeat(4))),
+        ("an exposure that is none", with_rest("http: {expose: everything}\n")),
+        ("an exposure in capitals", with_rest("http: {expose: ALL}\n")),
+        ("a log nowhere", with_rest("audit: {path: \"\"}\n")),
+        ("a log at home", with_rest("audit: {path: ~/events.log}\n")),
+        ("a directory for a log", with_rest("audit: {path: /var/log/}\n")),
+        ("a size without a unit", with_rest("audit: {max_size: 16777216}\n")),
+        ("a size as Kubernetes has it", with_rest("audit: {max_size: 16Mi}\n")),
+        ("a size that is none", with_rest("audit: {max_size: large}\n")),
+        ("a size with a fraction", with_rest("audit: {max_size: 1.5GiB}\n")),
+        ("a size too small", with_rest("audit: {max_size: 1KiB}\n")),
+        ("a size too large", with_rest("audit: {max_size: 2GiB}\n")),
+        ("no file to keep", with_rest("audit: {keep: 0}\n")),
+        ("too many files to keep", with_rest("audit: {keep: 101}\n")),
+        ("a truth that is none", with_rest("audit: {stdout: yes}\n")),
         ("state nowhere", with_rest("state: {directory: \"\"}\n")),
         ("state at home", with_rest("state: {directory: ~/state}\n")),
-    ]));
+    ]
 }
 
 #[test]
-fn a_list_that_cannot_be_is_told_which_entry_to_mend() {
+fn a_value_out_of_its_range_is_told_the_range() {
+    shown!(told(&out_of_range()));
+}
+
+fn bad_lists() -> Cases {
     let entry = |name: &str, address: &str| format!("      - {{name: {name}, address: \"{address}\"}}\n");
     let first = entry("node-1", "10.0.0.1:7475");
     let two = |name: &str, address: &str| listing(&format!("{first}{}", entry(name, address)));
     let long: String =
         (1..=1001).map(|n| entry(&format!("node-{n}"), &format!("10.0.{}.{}:7475", n / 256, n % 256))).collect();
-    shown!(told(&[
+    vec![
         ("no name", listing(&format!("{first}      - {{address: \"10.0.0.2:7475\"}}\n"))),
         ("no address", listing(&format!("{first}      - name: node-2\n        zone: east\n"))),
         ("no port", two("node-2", "10.0.0.2")),
@@ -175,15 +227,19 @@ fn a_list_that_cannot_be_is_told_which_entry_to_mend() {
         ("the own node misspelt", listing(&entry("nod-1", "10.0.0.7:7475"))),
         ("no node", listing("      []\n")),
         ("more than a row can carry", listing(&long)),
-    ]));
+    ]
 }
 
 #[test]
-fn a_name_to_look_up_that_cannot_be_is_told_why() {
+fn a_list_that_cannot_be_is_told_which_entry_to_mend() {
+    shown!(told(&bad_lists()));
+}
+
+fn bad_lookups() -> Cases {
     let dns = |text: &str| format!("authentication: {{keys: /keys}}\npeers:\n  discovery:\n    dns: {text}\n");
     let named = |text: &str| dns(&format!("{{name: agents.example, {text}}}"));
     let list = "    static:\n      - {name: node-1, address: \"10.0.0.1:7475\"}\n";
-    shown!(told(&[
+    vec![
         ("no name", dns("{port: 7475}")),
         ("nothing", dns("{}")),
         ("a bare name", dns("agents.example")),
@@ -207,22 +263,30 @@ fn a_name_to_look_up_that_cannot_be_is_told_why() {
         ("a slip", named("prot: 7475")),
         ("both discoveries", format!("{}{list}", named("port: 7475"))),
         ("all of it wrong at once", dns("{name: \"\", port: 0, server: here}")),
-    ]));
+    ]
 }
 
 #[test]
-fn what_is_missing_is_told_by_name() {
-    shown!(told(&[
+fn a_name_to_look_up_that_cannot_be_is_told_why() {
+    shown!(told(&bad_lookups()));
+}
+
+fn missing() -> Cases {
+    vec![
         ("everything", "cluster: production\n".into()),
         ("the discovery", "authentication: {keys: /keys}\npeers: {period: 1s}\n".into()),
         ("any discovery", "authentication: {keys: /keys}\npeers:\n  discovery: {}\n".into()),
         ("the keys", REST.replace("{keys: /keys}", "{}")),
-    ]));
+    ]
 }
 
 #[test]
-fn values_that_do_not_fit_each_other_are_told_apart() {
-    shown!(told(&[
+fn what_is_missing_is_told_by_name() {
+    shown!(told(&missing()));
+}
+
+fn misfits() -> Cases {
+    vec![
         ("a timeout as long as the period", in_peers("  period: 1s\n  timeout: 1s\n")),
         ("a timeout longer than the profile's period", in_peers("  profile: fast\n  timeout: 500ms\n")),
         ("a confirm period shorter than the timeout", in_peers("  timeout: 500ms\n  confirm_period: 100ms\n")),
@@ -230,15 +294,19 @@ fn values_that_do_not_fit_each_other_are_told_apart() {
         ("a quorum larger than the cluster", with_rest("mode: {write_quorum: 3}\n")),
         (
             "a family that cannot be reached",
-            listing("      - {name: node-1, address: \"[fd00::1]:7475\"}\nlisten: \"0.0.0.0:7475\"\n")
+            listing("      - {name: node-1, address: \"[fd00::1]:7475\"}\nlisten: \"0.0.0.0:7475\"\n"),
         ),
         ("a pod that cannot be reached", with_rest("listen: \"0.0.0.0:7475\"\nnode: {pod_address: \"fd00::1\"}\n")),
-    ]));
+    ]
 }
 
 #[test]
-fn a_variable_that_brings_nothing_good_is_told_by_name() {
-    shown!(told(&[
+fn values_that_do_not_fit_each_other_are_told_apart() {
+    shown!(told(&misfits()));
+}
+
+fn bad_variables() -> Cases {
+    vec![
         ("unset", with_rest("cluster: \"${CLUSTER}\"\n")),
         ("set to nothing", with_rest("cluster: \"${EMPTY}\"\n")),
         ("without its brace", with_rest("cluster: \"${CLUSTER\"\n")),
@@ -246,12 +314,16 @@ fn a_variable_that_brings_nothing_good_is_told_by_name() {
         ("with a strange name", with_rest("cluster: \"${THE CLUSTER}\"\n")),
         ("inside a default", with_rest("cluster: \"${CLUSTER:-${NODE_NAME}}\"\n")),
         ("with a bad value", with_rest("node: {name: \"${BAD_NAME}\"}\n")),
-    ]));
+    ]
 }
 
 #[test]
-fn everything_that_is_wrong_with_values_is_told_at_once() {
-    shown!(told(&[(
+fn a_variable_that_brings_nothing_good_is_told_by_name() {
+    shown!(told(&bad_variables()));
+}
+
+fn several_at_once() -> Cases {
+    vec![(
         "five at once",
         r#"cluster: ${CLUSTER}
 listen: "7475"
@@ -263,8 +335,13 @@ peers:
       - {name: Node-1, address: "10.0.0.1"}
 mode: {policy: pc}
 "#
-        .into()
-    )]));
+        .into(),
+    )]
+}
+
+#[test]
+fn everything_that_is_wrong_with_values_is_told_at_once() {
+    shown!(told(&several_at_once()));
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! What a changed configuration does to the agent that runs: every part gets what is new for it. Nothing here can fail,
+//! so that no change is put into force by half.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use netsplit::agent::AgentHandle;
+use netsplit::audit;
+use netsplit::clock::Clock;
+use netsplit::config::{self, Authentication, Change, Expose};
+use netsplit::discovery::{self, DnsList, Families, Pace, StaticList, Switch};
+use netsplit::key_watch::KeyWatch;
+
+/// Everything that a change may reach.
+pub(super) struct Parts {
+    pub(super) agent: AgentHandle,
+    pub(super) discovery: DiscoverySwitch,
+    /// None without keys: then none can come, either.
+    pub(super) keys: Option<KeyWatch>,
+    pub(super) expose_all: Arc<AtomicBool>,
+    pub(super) audit: audit::Readers,
+}
+
+impl Parts {
+    /// Puts `change` into force. The agent comes last: it says that all has changed.
+    pub(super) fn take(&self, change: Change) {
+        let Change { config, changed, keys, .. } = change;
+        let has_changed = |above: &str| changed.iter().any(|key| key.starts_with(above));
+        if let (Some(watch), Some(keys), Authentication::Keys(directory)) = (&self.keys, keys, &config.authentication) {
+            watch.move_to(directory.clone(), keys);
+        }
+        if has_changed("peers.discovery.") {
+            self.discovery.switch_to(config.discovery);
+        }
+        if has_changed("audit.") {
+            let audit::Settings { max_size, keep, stdout, .. } = config.audit;
+            self.audit.change(max_size, keep, stdout);
+        }
+        self.expose_all.store(config.http_expose == Expose::All, Ordering::Relaxed);
+        self.agent.change_settings(config.settings, changed);
+    }
+}
+
+/// A way to another discovery of the same kind; the kind is for the whole run.
+pub(super) enum DiscoverySwitch {
+    Static(Switch<StaticList>),
+    Dns(Switch<DnsList>, Families),
+}
+
+impl DiscoverySwitch {
+    fn switch_to(&self, chosen: config::Discovery) {
+        match (self, chosen) {
+            (Self::Static(switch), config::Discovery::Static(list)) => switch.to(StaticList::new(list)),
+            (Self::Dns(switch, families), config::Discovery::Dns(settings)) => {
+                switch.to(DnsList::new(settings, *families));
+            }
+            // Such a change was refused.
+            (Self::Static(_), config::Discovery::Dns(_)) | (Self::Dns(..), config::Discovery::Static(_)) => {}
+        }
+    }
+}
+
+/// Begins to find out who belongs, for a socket that reaches `families`.
+pub(super) fn start_discovery(
+    chosen: config::Discovery,
+    families: Families,
+    clock: Clock,
+) -> (discovery::Discovery, DiscoverySwitch) {
+    match chosen {
+        config::Discovery::Static(list) => {
+            let (discovery, switch) = discovery::Discovery::fixed_with_switch(list, clock);
+            (discovery, DiscoverySwitch::Static(switch))
+        }
+        config::Discovery::Dns(settings) => {
+            let list = DnsList::new(settings, families);
+            let (discovery, switch) = discovery::Discovery::start_with_switch(list, Pace::default(), clock);
+            (discovery, DiscoverySwitch::Dns(switch, families))
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! `/metrics`: what it says of views of real detectors, how much of it there is, and that it says it well.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod crowd;
+mod needs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crowd::Crowd;
+use netsplit::clock::Clock;
+use netsplit::detector::settings::Timing;
+use netsplit::detector::time::Now;
+use netsplit::detector::view::View;
+use netsplit::detector::{Input, LocalFault};
+use netsplit::discovery::Status;
+use netsplit::metrics::{CONTENT_TYPE, Exporter, LIMIT, NAMED, ZONES, families};
+use netsplit::sources::{Sources, Times};
+use netsplit::state::{self, Directory, Whose};
+use tokio::sync::watch;
+
+/// The day begins with the first second of a view's own time.
+struct Fixed(Now);
+
+impl Times for Fixed {
+    fn now(&self) -> Now {
+        self.0
+    }
+
+    fn wall(&self) -> Duration {
+        Duration::from_hours(498_684) + self.0.since_start()
+    }
+}
+
+fn sources(view: Arc<View>) -> Sources {
+    let now = view.at;
+    let (_, view) = watch::channel(view);
+    Sources::of_view(view, Arc::new(Fixed(now)))
+}
+
+fn text(sources: Sources) -> String {
+    let (content_type, text) = Exporter::new(sources).render();
+    assert_eq!(content_type, CONTENT_TYPE);
+    String::from_utf8(text).unwrap()
+}
+
+fn text_of(view: Arc<View>) -> String {
+    text(sources(view))
+}
+
+/// One second: bounds of 2.5 s.
+fn fast() -> Timing {
+    Timing::of_period(Duration::from_secs(1))
+}
+
+fn series(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.starts_with('#'))
+}
+
+/// The value of a series, by its name and labels as they are written.
+fn value(text: &str, name: &str) -> Option<f64> {
+    let found = series(text).find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    found.map(|value| value.parse().unwrap())
+}
+
+fn names_down(text: &str) -> usize {
+    series(text).filter(|line| line.starts_with("netsplit_peer_down{")).count()
+}
+
+/// As much as an agent has that keeps a state and whose discovery answers.
+fn with_surroundings(view: Arc<View>, directory: &Path) -> Sources {
+    let mut sources = sources(view);
+    let mut status = Status::default();
+    status.up = Some(true);
+    status.last_success = Some(sources.times.wall());
+    sources.discovery = watch::channel(status).1;
+    let whose = Whose { cluster: "crowd".to_owned(), node: "node-0000".to_owned() };
+    let opened = state::open(Directory::at(directory), "DIRECTORY", whose, Clock::start()).unwrap();
+    sources.state = Some(opened.keeper.counters());
+    drop(opened.keeper);
+    assert!(opened.closing.finish());
+    sources
+}
+
+/// All that an agent can say at once: a cut, a name for a silent node, every source.
+fn everything() -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let mut crowd = Crowd::gathered(4, 2, fast());
+    crowd.cut_off(|peer| peer >= 2);
+    text(with_surroundings(crowd.view(), directory.path()))
+}
+
+/// A family: its type, and its labels with all values that were seen.
+#[derive(Debug, Default, PartialEq)]
+struct Said {
+    kind: String,
+    labels: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The families of a text.
+fn families_in(text: &str) -> BTreeMap<String, Said> {
+    let mut families: BTreeMap<String, Said> = BTreeMap::new();
+    let mut family = String::new();
+    for line in text.lines() {
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            name.clone_into(&mut family);
+            families.entry(family.clone()).or_default().kind = kind.to_owned();
+        } else if let Some((_, rest)) = line.split_once('{').filter(|_| !line.starts_with('#')) {
+            let pairs = rest.rsplit_once('}').unwrap().0.split("\",").map(|pair| pair.trim_end_matches('"'));
+            for (label, value) in pairs.filter_map(|pair| pair.split_once("=\"")).filter(|(label, _)| *label != "le") {
+                let said = families.get_mut(&family).unwrap();
+                said.labels.entry(label.to_owned()).or_default().insert(value.to_owned());
+            }
+        }
+    }
+    families
+}
+
+/// The families of the table in docs/metrics.md. A label whose values are open has none.
+fn families_in_the_docs() -> BTreeMap<String, Said> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!(cells.len(), 6, "{row}");
+        let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        let labels = cells[2].split(';').filter_map(|label| {
+            let mut words = quoted(label).into_iter();
+            Some((words.next()?, words.collect()))
+        });
+        (quoted(cells[0]).remove(0), Said { kind: cells[1].to_owned(), labels: labels.collect() })
+    })
+    .collect()
+}
+
+#[test]
+fn the_table_in_the_docs_is_what_the_code_says() {
+    let told = families_in_the_docs();
+    let mut said = families_in(&everything());
+    // The kind, its own copy of it, and the values that are open.
+    for (name, family) in &mut said {
+        let documented = told.get(name).unwrap_or_else(|| panic!("{name} is not in docs/metrics.md"));
+        for (label, values) in &mut family.labels {
+            let is_open = documented.labels.get(label).is_some_and(BTreeSet::is_empty);
+            if is_open {
+                values.clear();
+            }
+        }
+    }
+    // Not every value can be there at once.
+    let partly = ["netsplit_peer_down", "netsplit_partition_side_nodes", "netsplit_partition_opened_timestamp_seconds"];
+    for (name, documented) in &told {
+        let family = said.get(name).unwrap_or_else(|| panic!("{name} is in docs/metrics.md, and nobody says it"));
+        assert_eq!(family.kind, documented.kind, "{name}");
+        if !partly.contains(&name.as_str()) {
+            assert_eq!(family.labels, documented.labels, "{name}");
+        }
+        for (label, values) in &family.labels {
+            assert!(documented.labels.get(label).is_some_and(|told| told.is_superset(values)), "{name}: {label}");
+        }
+    }
+}
+
+#[test]
+fn every_family_that_is_declared_is_said_with_its_labels() {
+    let declared = families().map(|family| {
+        let labels = family.labels.iter().map(|&label| label.to_owned()).collect();
+        (family.name.to_owned(), (family.kind.as_str().to_owned(), labels))
+    });
+    let said = families_in(&everything()).into_iter();
+    let said = said.map(|(name, family)| (name, (family.kind, family.labels.into_keys().collect())));
+    let declared: BTreeMap<String, (String, BTreeSet<String>)> = declared.collect();
+    assert_eq!(said.collect::<BTreeMap<_, _>>(), declared);
+}
+
+#[test]
+fn a_cut_of_a_small_cluster_reads_like_this() {
+    let mut crowd = Crowd::gathered(4, 2, fast());
+    crowd.cut_off(|peer| peer >= 2);
+    let text = text_of(crowd.view());
+    let without_process: Vec<&str> = text.lines().filter(|line| !line.contains("process_")).collect();
+    let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    insta::assert_snapshot!(without_process.join("\n").replace(&version, "version=\"VERSION\""));
+}
+
+#[test]
+fn nothing_is_judged_before_the_first_bound_has_passed() {
+    let mut crowd = Crowd::started(4, 1, fast());
+    crowd.run_for(Duration::from_secs(1));
+    let text = text_of(crowd.view());
+    for absent in ["netsplit_partition_active", "netsplit_quorum", "netsplit_discovery_up", "netsplit_partition_side"] {
+        assert!(!series(&text).any(|line| line.starts_with(absent)), "{absent} is a judgement");
+    }
+    assert_eq!(value(&text, "netsplit_mode{mode=\"starting\"}"), Some(1.0));
+    for counter in ["netsplit_partitions_total{kind=\"complete\"}", "netsplit_stalls_total"] {
+        assert_eq!(value(&text, counter), Some(0.0), "{counter} is there from the start");
+    }
+    crowd.run_for(Duration::from_secs(5));
+    let text = text_of(crowd.view());
+    assert_eq!(value(&text, "netsplit_partition_active{kind=\"complete\"}"), Some(0.0));
+    assert_eq!(value(&text, "netsplit_quorum"), Some(1.0));
+}
+
+#[test]
+fn whoever_hears_nobody_is_blind_and_sees_no_partition_nor_none() {
+    let mut crowd = Crowd::started(4, 1, fast());
+    crowd.cut_off(|_| true);
+    let text = text_of(crowd.view());
+    assert_eq!(value(&text, "netsplit_blind{cause=\"never_heard\"}"), Some(1.0));
+    assert_eq!(value(&text, "netsplit_blind{cause=\"udp\"}"), Some(0.0));
+    assert_eq!(value(&text, "netsplit_coverage_ratio"), Some(0.0));
+    assert_eq!(value(&text, "netsplit_heartbeat_loss_ratio"), None, "no link is up");
+    assert_eq!(value(&text, "netsplit_partition_active{kind=\"complete\"}"), None);
+}
+
+#[test]
+fn an_open_partition_is_told_while_the_agent_itself_cannot_judge() {
+    let mut crowd = Crowd::gathered(4, 1, fast());
+    crowd.cut_off(|peer| peer >= 2);
+    crowd.tell(Input::LocalFault(LocalFault::Drops { datagrams: 1 }));
+    let text = text_of(crowd.view());
+    assert_eq!(value(&text, "netsplit_impaired"), Some(1.0));
+    assert_eq!(value(&text, "netsplit_partition_active{kind=\"complete\"}"), Some(1.0));
+    assert_eq!(
+        value(&text, "netsplit_zone_links{source_zone=\"zone-00\",destination_zone=\"zone-00\",state=\"broken\"}"),
+        Some(0.0)
+    );
+    assert_eq!(value(&text, "netsplit_links{state=\"down\"}"), Some(2.0), "the row itself is as it is");
+}
+
+#[test]
+fn the_time_of_partitions_never_falls_when_one_closes() {
+    let mut crowd = Crowd::gathered(4, 1, fast());
+    crowd.cut_off(|peer| peer >= 2);
+    let seconds = |crowd: &Crowd| value(&text_of(crowd.view()), "netsplit_partition_seconds_total").unwrap();
+    let mut before = seconds(&crowd);
+    assert!(before > 0.0);
+    crowd.heal();
+    for _ in 0..100 {
+        crowd.run_for(Duration::from_millis(100));
+        let now = seconds(&crowd);
+        assert!(now >= before, "{now} after {before}");
+        before = now;
+    }
+    let text = text_of(crowd.view());
+    assert_eq!(value(&text, "netsplit_partition_active{kind=\"complete\"}"), Some(0.0));
+    crowd.run_for(Duration::from_secs(5));
+    assert!((seconds(&crowd) - before).abs() < f64::EPSILON, "it is over");
+}
+
+#[test]
+fn the_links_of_all_zones_are_the_links() {
+    let mut crowd = Crowd::gathered(40, 20, fast());
+    crowd.cut_off(|peer| peer >= 25);
+    let text = text_of(crowd.view());
+    let of = |state: &str| -> f64 {
+        let state = format!("state=\"{state}\"}} ");
+        let links = series(&text).filter(|line| line.starts_with("netsplit_zone_links{"));
+        links.filter_map(|line| line.split_once(&state)).map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+    };
+    assert_eq!([of("ok"), of("broken"), of("unknown")], [25.0, 15.0, 0.0]);
+    let zones: BTreeSet<&str> = series(&text)
+        .filter_map(|line| line.strip_prefix("netsplit_zone_links{"))
+        .filter_map(|line| line.split('"').nth(1))
+        .collect();
+    assert_eq!(zones.len(), ZONES + 1);
+    assert!(zones.contains("other") && zones.contains("zone-00"), "{zones:?}");
+}
+
+#[test]
+fn five_thousand_nodes_of_whom_half_are_cut_off_are_two_hundred_series() {
+    let mut crowd = Crowd::gathered(4_999, 3, crowd::large());
+    crowd.cut_off(|peer| peer >= 2_499);
+    let directory = tempfile::tempdir().unwrap();
+    let text = text(with_surroundings(crowd.view(), directory.path()));
+    assert_eq!(value(&text, "netsplit_roster_size"), Some(5_000.0));
+    assert_eq!(value(&text, "netsplit_partition_active{kind=\"complete\"}"), Some(1.0));
+    assert_eq!(value(&text, "netsplit_peers_down{cause=\"network\"}"), Some(2_500.0));
+    assert_eq!(names_down(&text), NAMED);
+    assert!(text.contains("netsplit_peer_down{peer=\"node-2500\",zone=\"zone-01\",cause=\"network\"} 1"), "{text}");
+    assert!(series(&text).count() <= LIMIT, "{} series", series(&text).count());
+}
+
+#[test]
+fn as_many_silent_nodes_are_named_as_there_is_room_for_beside_the_zones() {
+    let mut crowd = Crowd::gathered(200, 30, fast());
+    crowd.cut_off(|peer| peer >= 100);
+    let directory = tempfile::tempdir().unwrap();
+    let text = text(with_surroundings(crowd.view(), directory.path()));
+    let (all, named) = (series(&text).count(), names_down(&text));
+    assert!(all <= LIMIT, "{all} series");
+    assert!(named >= 10, "an alert names ten: {named}");
+    assert_eq!(value(&text, "netsplit_peers_down{cause=\"network\"}"), Some(100.0));
+}
+
+#[test]
+fn two_exporters_in_one_process_do_not_mix() {
+    let (one, two) = (Crowd::gathered(2, 1, fast()), Crowd::gathered(5, 1, fast()));
+    let (one, two) = (Exporter::new(sources(one.view())), Exporter::new(sources(two.view())));
+    let size = |exporter: &Exporter| value(std::str::from_utf8(&exporter.render().1).unwrap(), "netsplit_roster_size");
+    assert_eq!((size(&one), size(&two)), (Some(3.0), Some(6.0)));
+}
+
+#[test]
+fn the_linter_of_prometheus_is_content() {
+    let command = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = command else {
+        return needs::skip("promtool is missing (package prometheus): make install-test-needs");
+    };
+    promtool.stdin.take().unwrap().write_all(everything().as_bytes()).unwrap();
+    let said = promtool.wait_with_output().unwrap();
+    let complaints = [said.stdout, said.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    assert_eq!((complaints.as_str(), said.status.code()), ("", Some(0)));
+}
