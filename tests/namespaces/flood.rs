@@ -20,12 +20,12 @@ use netsplit::keys::read_directory;
 use netsplit::network::UdpNetwork;
 use netsplit::wire::GoodbyeReason;
 
-use crate::cluster::Cluster;
 use crate::laboratory;
-use crate::network::{Family, PORT};
+use crate::laboratory::cluster::Cluster;
+use crate::laboratory::network::{Family, PORT};
+use crate::laboratory::words::Word;
 use crate::tap::Tap;
 use crate::verify::{self, FLOOD, size};
-use crate::words::Word;
 
 /// Datagrams a second.
 const RATE: u32 = 10_000;
