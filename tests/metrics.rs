@@ -16,6 +16,7 @@ use std::time::Duration;
 use crowd::Crowd;
 use netsplit::audit;
 use netsplit::clock::Clock;
+use netsplit::config::Reloads;
 use netsplit::detector::settings::Timing;
 use netsplit::detector::time::Now;
 use netsplit::detector::view::View;
@@ -90,6 +91,7 @@ fn with_surroundings(view: Arc<View>, directory: &Path) -> Sources {
     let (_, readers, closing) = audit::start(settings, Clock::start()).unwrap();
     sources.audit = Some(readers);
     closing.finish();
+    sources.reloads = Some(Arc::new(Reloads::since(sources.times.wall())));
     sources
 }
 

@@ -27,8 +27,11 @@ const LOST: Family = Family::counter(
     &[],
     "Records that are gone, because too many waited for the disk",
 );
-const FAILING: Family =
-    Family::gauge("netsplit_audit_failing", &[], "1 if the audit log could not be written last, or its disk hangs; else 0");
+const FAILING: Family = Family::gauge(
+    "netsplit_audit_failing",
+    &[],
+    "1 if the audit log could not be written last, or its disk hangs; else 0",
+);
 const STDOUT_LOST: Family = Family::counter(
     "netsplit_audit_stdout_lost_records_total",
     &[],
