@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use netsplit::agent::Record;
 use netsplit::calendar::Calendar;
-use netsplit::detector::event::Event;
 use netsplit::detector::partition::PartitionKind;
 use netsplit::detector::settings::Timing;
 use netsplit::detector::time::Now;
