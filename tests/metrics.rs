@@ -88,7 +88,7 @@ fn with_surroundings(view: Arc<View>, directory: &Path) -> Sources {
     drop(opened.keeper);
     assert!(opened.closing.finish());
     let settings = audit::Settings { path: directory.join("events.log"), stdout: false, ..audit::Settings::default() };
-    let (_, readers, closing) = audit::start(settings, Clock::start()).unwrap();
+    let (_, readers, closing) = audit::start(&settings, Clock::start()).unwrap();
     sources.audit = Some(readers);
     closing.finish();
     sources.reloads = Some(Arc::new(Reloads::since(sources.times.wall())));
