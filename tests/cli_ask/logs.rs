@@ -84,7 +84,8 @@ pub(crate) fn a_cut(directory: &Path) -> PathBuf {
 /// What a command says of a log in a directory.
 fn read(directory: &Path, arguments: &[&str]) -> String {
     let said = Said::by(arguments).shown();
-    said.replace(&directory.display().to_string(), "/log")
+    let directory = directory.display().to_string();
+    said.replace(&format!("{directory}/log"), "/var/log/partition-events.log").replace(&directory, "/var/log")
 }
 
 #[test]
