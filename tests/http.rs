@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use netsplit::http::{SEATS, STREAMS, Server, WAITS};
+use netsplit::metrics;
 use served::{Following, Running, ask, connect, get, read, rest, said, view};
 
 fn start() -> Running {
@@ -34,12 +35,22 @@ fn an_agent_that_has_started_is_ready_whatever_it_sees() {
 }
 
 #[test]
+fn prometheus_is_answered_in_its_own_format() {
+    let answer = start().get("/metrics?collect=all");
+    assert_eq!((answer.status.as_str(), answer.header("content-type")), ("200 OK", Some(metrics::CONTENT_TYPE)));
+    assert!(answer.body.contains("\nnetsplit_roster_size 1\n"), "{}", answer.body);
+}
+
+#[test]
 fn what_is_not_there_is_told_in_one_sentence_and_what_is() {
     let server = start();
     for path in ["/", "/healthz/", "/v2/mode", "/%00"] {
         let answer = server.get(path);
         assert_eq!(answer.status, "404 Not Found", "{path}");
-        assert!(answer.body.starts_with(&format!("there is nothing at {path}: try /healthz, /readyz, ")), "{answer:?}");
+        assert!(
+            answer.body.starts_with(&format!("there is nothing at {path}: try /metrics, /healthz, ")),
+            "{answer:?}"
+        );
     }
     let answer = server.get("/v1/endpoints");
     assert_eq!((answer.status.as_str(), answer.header("content-type")), ("404 Not Found", Some("application/json")));

@@ -230,7 +230,9 @@ impl StateStatus {
 }
 
 impl ConfigurationStatus {
-    fn of(_: &Sources) -> Option<Self> {
-        None
+    fn of(sources: &Sources) -> Option<Self> {
+        let reloads = sources.reloads.as_ref()?;
+        let last_success_at = of_day(reloads.last_success());
+        Some(Self { last_reload_successful: reloads.last_successful(), last_success_at })
     }
 }

@@ -96,6 +96,7 @@ fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 #[cfg(test)]
+#[expect(clippy::as_conversions, reason = "a test counts to a few hundred")]
 mod tests {
     use proptest::prelude::*;
 

@@ -266,6 +266,7 @@ fn flaw(second_last: Option<&Link>, last: Option<&Link>, link: &Link, next: Opti
 }
 
 #[cfg(test)]
+#[expect(clippy::as_conversions, reason = "a test counts to a few hundred")]
 mod tests {
     use std::io::Cursor;
 
@@ -296,7 +297,7 @@ mod tests {
     }
 
     fn text(lines: &[String]) -> String {
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
     /// The line and what is wrong with it, in a log of these lines.

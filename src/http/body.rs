@@ -16,8 +16,14 @@ use super::guests::Busy;
 /// What follows the head of an answer.
 pub(super) struct Body {
     source: Source,
-    /// What is given back when the answer is out, or its reader gone.
-    held: (Option<Busy>, Option<OwnedSemaphorePermit>),
+    held: Held,
+}
+
+/// What is given back when the answer is out, or its reader gone.
+#[derive(Default)]
+struct Held {
+    busy: Option<Busy>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 enum Source {
@@ -45,7 +51,7 @@ impl Out {
 impl Body {
     /// One that is there already.
     pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { source: Source::Whole(Full::new(bytes.into())), held: (None, None) }
+        Self { source: Source::Whole(Full::new(bytes.into())), held: Held::default() }
     }
 
     /// One that `maker` makes.
@@ -55,18 +61,18 @@ impl Body {
     {
         let (out, parts) = mpsc::channel(1);
         let maker = Some(Box::pin(maker(Out(out))) as _);
-        Self { source: Source::Made(Made { maker, parts }), held: (None, None) }
+        Self { source: Source::Made(Made { maker, parts }), held: Held::default() }
     }
 
     /// Its reader takes this place until it is out.
-    pub(super) fn holding(mut self, permit: Option<OwnedSemaphorePermit>) -> Self {
-        self.held.1 = permit;
+    pub(super) fn holding(mut self, place: Option<OwnedSemaphorePermit>) -> Self {
+        self.held.place = place;
         self
     }
 
     /// The guest is busy with it until it is out.
     pub(super) fn keeping(mut self, busy: Busy) -> Self {
-        self.held.0 = Some(busy);
+        self.held.busy = Some(busy);
         self
     }
 }
@@ -136,8 +142,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let body = counting(&Arc::default());
         let bytes = runtime.block_on(body.collect()).unwrap().to_bytes();
-        let expected: String = (0..100).map(|part| format!("{part} ")).collect();
-        assert_eq!(bytes, expected);
+        let expected: Vec<String> = (0..100).map(|part| format!("{part} ")).collect();
+        assert_eq!(bytes, expected.concat());
     }
 
     #[test]

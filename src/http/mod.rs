@@ -28,6 +28,7 @@ pub use router::{Audience, ROUTES, Route};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+use tokio::task;
 
 use crate::binding::{self, BindError, Port, canonical};
 use crate::sources::Sources;
@@ -35,8 +36,9 @@ use connection::converse;
 use guests::Guests;
 use router::Router;
 
-/// How many connections wait in the kernel while the thread is busy.
-const BACKLOG: i32 = 128;
+/// How many connections wait in the kernel while the thread is busy: one that finds no place there comes back a second
+/// later, which is too late for a probe.
+const BACKLOG: i32 = 512;
 
 /// What the kernel may hold of an answer, and of a request, in bytes; it doubles both. By itself it would take megabytes
 /// for a client that does not read.
@@ -143,6 +145,8 @@ async fn accept_until(mut stopped: oneshot::Receiver<()>, listener: &TcpListener
                     if !guests.seat(|seat| converse(stream, client.ip(), router, seat)) {
                         tracing::debug!(%client, "too many HTTP connections: one was closed");
                     }
+                    // Whoever came is to be heard before so many others come that it would have to go.
+                    task::yield_now().await;
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept an HTTP connection");

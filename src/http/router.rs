@@ -6,10 +6,12 @@ use std::time::Duration;
 use hyper::{Method, Request, StatusCode};
 
 use super::answer::{self, Answer, EVENT_STREAM, Refusal};
+use super::body::Body;
 use super::guests::Busy;
 use super::limits::Limits;
 use super::query::Query;
 use super::{events, knowledge, mode};
+use crate::metrics::Exporter;
 use crate::sources::Sources;
 
 /// A loop that turns makes a new view several times a second: after this long it does not turn.
@@ -38,6 +40,7 @@ pub enum Audience {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
+    Metrics,
     Health,
     Ready,
     Mode,
@@ -49,7 +52,8 @@ enum What {
 }
 
 /// All there is to ask for.
-pub const ROUTES: [Route; 8] = [
+pub const ROUTES: [Route; 9] = [
+    open("/metrics", None, What::Metrics),
     open("/healthz", None, What::Health),
     open("/readyz", None, What::Ready),
     open("/v1/mode", Some(&mode::PARAMETERS), What::Mode),
@@ -71,12 +75,13 @@ const fn local(path: &'static str, parameters: &'static [&'static str], what: Wh
 /// What is answered from.
 pub(super) struct Router {
     sources: Sources,
+    metrics: Exporter,
     limits: Limits,
 }
 
 impl Router {
     pub(super) fn new(sources: Sources) -> Self {
-        Self { sources, limits: Limits::default() }
+        Self { metrics: Exporter::new(sources.clone()), sources, limits: Limits::default() }
     }
 
     /// The answer to whoever is at `client`. The body of a request is not read.
@@ -104,6 +109,7 @@ impl Router {
         };
         let (sources, limits, headers) = (&self.sources, &self.limits, request.headers());
         match route.what {
+            What::Metrics => Ok(self.metrics()),
             What::Health => Ok(self.health()),
             // Started is who answers: the sockets are bound, and the agent was made. Whether it hears anybody is not asked.
             What::Ready => Ok(answer::text(StatusCode::OK, "ok")),
@@ -122,6 +128,14 @@ impl Router {
     /// An IPv4 client of a socket for IPv6 comes from an address of that kind.
     fn is_let_in(&self, client: IpAddr) -> bool {
         client.to_canonical().is_loopback() || self.sources.exposes_all()
+    }
+
+    fn metrics(&self) -> Answer {
+        let (kind, text) = self.metrics.render();
+        if text.is_empty() {
+            return answer::text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written: see the log");
+        }
+        answer::of(StatusCode::OK, kind, Body::whole(text))
     }
 
     /// Whether the loop turns.
@@ -161,7 +175,7 @@ mod tests {
     fn sources() -> Sources {
         let node = Member::new("node-1", "", (Ipv4Addr::LOCALHOST, 7475).into());
         let timing = Timing::of_period(std::time::Duration::from_secs(1));
-        let settings = Settings { cluster: "test".into(), node, timing, mode: ModePolicy::default() };
+        let settings = Settings { cluster: "test".into(), node, timing: timing.into(), mode: ModePolicy::default() };
         let view = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], Now::START).view(Now::START);
         let (_, views) = tokio::sync::watch::channel(view);
         Sources::of_view(views, Arc::new(Clock::start()))
@@ -199,7 +213,7 @@ mod tests {
             }
             for client in elsewhere {
                 let (status, body) = asked(&sources, route.path, client);
-                let is_open = ["/healthz", "/readyz", "/v1/mode"].contains(&route.path);
+                let is_open = ["/metrics", "/healthz", "/readyz", "/v1/mode"].contains(&route.path);
                 assert_eq!(status, if is_open { 200 } else { 403 }, "{} from {client}", route.path);
                 let why = "answers this machine alone: ask by `kubectl exec` or `kubectl port-forward`, or set \
                            `http.expose: all`";

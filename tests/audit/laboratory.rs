@@ -58,8 +58,9 @@ impl Running {
         Self::on(Files::at(&settings.path), io::sink(), settings)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a test that starts a log has no other use for them")]
     pub(crate) fn on(disk: impl Disk, out: impl Write + Send + 'static, settings: Settings) -> Self {
-        let (sink, readers, closing) = start_on(disk, out, settings, Clock::start()).unwrap();
+        let (sink, readers, closing) = start_on(disk, out, &settings, Clock::start()).unwrap();
         Self { sink, readers, closing }
     }
 
