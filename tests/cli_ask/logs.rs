@@ -308,6 +308,37 @@ fn a_log_is_followed_across_its_rotation_until_nobody_reads() {
 }
 
 #[test]
+fn an_agent_whose_log_began_anew_is_followed_from_its_first_event() {
+    let all = lines(&story());
+    let server = holding(&all[..5], 1);
+    let address = server.address.to_string();
+    let (child, mut numbers) = following(&["events", "--follow", "--json", "--since", "3", "--address", &address]);
+    assert_eq!(numbers.by_ref().take(2).collect::<Vec<_>>(), [4, 5]);
+    hold(&server, &all[..2], 1);
+    assert_eq!(numbers.by_ref().take(2).collect::<Vec<_>>(), [1, 2]);
+    end(child);
+}
+
+#[test]
+fn an_agent_is_followed_from_a_number_that_it_has_not_reached() {
+    let all = lines(&story());
+    let server = holding(&all[..2], 1);
+    let address = server.address.to_string();
+    let (child, mut numbers) = following(&["events", "--follow", "--json", "--since", "4", "--address", &address]);
+    while server.asked.lock().unwrap().len() < 3 {
+        std::thread::yield_now();
+    }
+    hold(&server, &all[4..6], 5);
+    assert_eq!(numbers.by_ref().take(2).collect::<Vec<_>>(), [5, 6]);
+    end(child);
+}
+
+fn end(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn an_agent_is_followed_until_nobody_reads() {
     let all = lines(&[story(), story()].concat());
     let server = holding(&all[..12], 1);

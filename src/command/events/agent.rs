@@ -67,14 +67,15 @@ fn show_selected(events: Vec<Told>, selection: &Selection, showing: &Showing) ->
 struct Place {
     /// The number of the last one.
     last: u64,
-    /// Some are held that were not read yet: their number is known, and theirs alone.
-    is_within: bool,
+    /// The newest that the agent had when it answered last; none before its first answer.
+    newest: Option<u64>,
+    /// How many of those that are meant it did not hold any more at its first answer.
     missing: Option<u64>,
 }
 
 impl Place {
     fn of(selection: &Selection) -> Self {
-        Self { last: selection.after(), is_within: false, missing: None }
+        Self { last: selection.after(), newest: None, missing: None }
     }
 
     /// What is new.
@@ -82,28 +83,28 @@ impl Place {
         let mut new = Vec::new();
         loop {
             let answer = agent.get::<Events>(&format!("/v1/events?since={}&limit={PAGE}", self.last))?.said;
-            if answer.newest < self.last && self.is_within {
+            let is_first = self.newest.is_none();
+            if self.newest.replace(answer.newest).is_some_and(|before| answer.newest < before) {
                 note("the agent's log began anew: its events count from 1 again");
                 self.last = 0;
                 continue;
             }
             if let Some(oldest) = answer.oldest.filter(|oldest| *oldest > self.last.saturating_add(1)) {
                 let missing = oldest - self.last - 1;
-                if std::mem::replace(&mut self.is_within, true) {
-                    note(&format!("{missing} events passed by unseen: the log has them"));
-                } else {
+                if is_first {
                     self.missing = Some(missing);
+                } else {
+                    note(&format!("{missing} events passed by unseen: the log has them"));
                 }
             }
-            self.is_within = true;
-            let events: Vec<Told> = answer.events.iter().filter_map(|event| Told::read(event.get())).collect();
-            let furthest = events.iter().filter_map(Told::seq).max();
-            new.extend(events);
-            match furthest.filter(|furthest| *furthest > self.last) {
-                Some(furthest) => self.last = furthest,
-                None => return Ok(new),
+            let last = self.last;
+            for event in answer.events.iter().filter_map(|event| Told::read(event.get())) {
+                if let Some(seq) = event.seq().filter(|seq| *seq > last) {
+                    self.last = self.last.max(seq);
+                    new.push(event);
+                }
             }
-            if self.last >= answer.newest {
+            if self.last == last || self.last >= answer.newest {
                 return Ok(new);
             }
         }
