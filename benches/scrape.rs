@@ -3,7 +3,7 @@
 //!
 //! `NETSPLIT_BENCH_PEERS` are numbers of peers with commas between them.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot measure fails")]
+#![expect(clippy::expect_used, reason = "a bench that cannot measure fails")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench says what it found")]
 
 #[path = "../tests/crowd/mod.rs"]
