@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crowd::Crowd;
+use netsplit::audit;
 use netsplit::clock::Clock;
+use netsplit::config::Reloads;
 use netsplit::detector::settings::Timing;
 use netsplit::detector::time::Now;
 use netsplit::detector::view::View;
@@ -73,7 +75,7 @@ fn names_down(text: &str) -> usize {
     series(text).filter(|line| line.starts_with("netsplit_peer_down{")).count()
 }
 
-/// As much as an agent has that keeps a state and whose discovery answers.
+/// As much as an agent has that keeps a state and a log, and whose discovery answers.
 fn with_surroundings(view: Arc<View>, directory: &Path) -> Sources {
     let mut sources = sources(view);
     let mut status = Status::default();
@@ -85,6 +87,11 @@ fn with_surroundings(view: Arc<View>, directory: &Path) -> Sources {
     sources.state = Some(opened.keeper.counters());
     drop(opened.keeper);
     assert!(opened.closing.finish());
+    let settings = audit::Settings { path: directory.join("events.log"), stdout: false, ..audit::Settings::default() };
+    let (_, readers, closing) = audit::start(&settings, Clock::start()).unwrap();
+    sources.audit = Some(readers);
+    closing.finish();
+    sources.reloads = Some(Arc::new(Reloads::since(sources.times.wall())));
     sources
 }
 

@@ -3,13 +3,23 @@
 //! A command prints its answer and returns an [`Exit`]. Its errors are `anyhow`; [`exit_of`] alone decides which exit
 //! code an error has, by its type.
 
+mod ask;
 mod check;
 mod diagnostics;
+mod events;
 mod keygen;
 mod lab;
+mod matrix;
+mod mode;
+mod page;
+mod partitions;
+mod peers;
 mod reload;
 mod run;
+mod status;
 mod traffic;
+mod wording;
+mod words;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -48,6 +58,7 @@ Examples:
   netsplit lab                               five agents on this machine, a cut, the verdict, the heal
   netsplit check /etc/netsplit/netsplit.yaml what this configuration means and costs
   netsplit run --config /etc/netsplit/netsplit.yaml
+  netsplit status                            is there a partition, and on which side is this node?
 
 Exit codes: 0 fine, 1 a negative answer, 2 wrong arguments, configuration or keys,
 3 something cannot be bound, opened or reached.";
@@ -66,6 +77,12 @@ enum Command {
     Check(check::Arguments),
     Keygen(keygen::Arguments),
     Lab(lab::Arguments),
+    Status(status::Arguments),
+    Mode(mode::Arguments),
+    Matrix(matrix::Arguments),
+    Peers(peers::Arguments),
+    Partitions(partitions::Arguments),
+    Events(events::Arguments),
 }
 
 /// Does what the command line says.
@@ -75,10 +92,15 @@ pub(crate) fn run_from_arguments() -> Exit {
         Command::Check(arguments) => check::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Mode(arguments) => mode::run(&arguments),
+        Command::Matrix(arguments) => matrix::run(&arguments),
+        Command::Peers(arguments) => peers::run(&arguments),
+        Command::Partitions(arguments) => partitions::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
     };
     done.unwrap_or_else(|error| {
-        // Where standard error is closed there is nobody left to tell.
-        let _ = writeln!(io::stderr(), "{error:#}");
+        page::note(&format!("{error:#}"));
         exit_of(&error)
     })
 }

@@ -19,12 +19,36 @@ const DISCOVERY_FAILURES: Family = Family::counter(
     &["cause"],
     "Times that the discovery did not answer; nobody leaves by that",
 );
+const RELOAD_SUCCESSFUL: Family = Family::gauge(
+    "netsplit_config_last_reload_successful",
+    &[],
+    "1 if the configuration file as it was last read is in force, 0 if it was refused and the one before stays",
+);
+const RELOAD_LAST_SUCCESS: Family = Family::gauge(
+    "netsplit_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When a configuration last came into force, since the epoch; the start counts",
+);
+const RELOAD_FAILURES: Family =
+    Family::counter("netsplit_config_reload_failures_total", &[], "Configuration files that were refused");
 
-pub(super) const FAMILIES: &[Family] = &[DISCOVERY_UP, DISCOVERY_LAST_SUCCESS, DISCOVERY_FAILURES];
+pub(super) const FAMILIES: &[Family] = &[
+    DISCOVERY_UP,
+    DISCOVERY_LAST_SUCCESS,
+    DISCOVERY_FAILURES,
+    RELOAD_SUCCESSFUL,
+    RELOAD_LAST_SUCCESS,
+    RELOAD_FAILURES,
+];
 
 pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>) {
     let discovery = scrape.sources.discovery.borrow().clone();
     sheet.put_if_known(&DISCOVERY_UP, discovery.up);
     sheet.put_if_known(&DISCOVERY_LAST_SUCCESS, discovery.last_success);
     sheet.each(&DISCOVERY_FAILURES, discovery.failures().map(|(cause, count)| ([cause], count)));
+    if let Some(reloads) = &scrape.sources.reloads {
+        sheet.put(&RELOAD_SUCCESSFUL, reloads.last_successful());
+        sheet.put(&RELOAD_LAST_SUCCESS, reloads.last_success());
+        sheet.put(&RELOAD_FAILURES, reloads.failures());
+    }
 }

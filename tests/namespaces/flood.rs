@@ -164,7 +164,7 @@ impl InProcess {
         let (tell, records) = mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let network = UdpNetwork::bind(config.listen).unwrap();
+            let network = UdpNetwork::bind(config.listen, config.source_ports).unwrap();
             let setup = Setup::without_state(config.settings, Discovery::fixed(roster, clock), keys);
             let sink = move |record| tell.send(record).unwrap_or_default();
             let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();

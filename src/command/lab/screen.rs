@@ -4,12 +4,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::command::page;
+
 /// A picture that is taller than a small terminal cannot be drawn over.
 const TALLEST: usize = 20;
 
-const RED: &str = "\u{1b}[31m";
-const GREEN: &str = "\u{1b}[32m";
-const PLAIN: &str = "\u{1b}[0m";
 const NO_WRAP: &str = "\u{1b}[?7l";
 const WRAP: &str = "\u{1b}[?7h";
 
@@ -85,10 +84,7 @@ impl<W: Write> Screen<W> {
     }
 
     fn painted(&self, text: &str) -> String {
-        if !self.is_coloured {
-            return text.to_owned();
-        }
-        text.replace('✗', &format!("{RED}✗{PLAIN}")).replace('✓', &format!("{GREEN}✓{PLAIN}"))
+        if self.is_coloured { page::painted(text) } else { text.to_owned() }
     }
 
     fn write(&mut self, text: &str) {
