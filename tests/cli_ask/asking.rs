@@ -139,7 +139,7 @@ fn peers_are_listed_with_trouble_first() {
 
 /// A situation whose times are so long before the real now, which commands without a time in their answer go by.
 fn recent(mut situation: answers::Situation) -> (answers::Situation, String) {
-    let wall = Clock::start().wall() - Duration::from_secs(750);
+    let wall = Clock::start().wall().saturating_sub(Duration::from_secs(750));
     let since = jiff::Timestamp::from_millisecond(i64::try_from(wall.as_millis()).unwrap()).unwrap();
     let since = format!("{since:.3}");
     situation.mode.since.clone_from(&since);
