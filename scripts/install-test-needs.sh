@@ -5,16 +5,17 @@ set -euo pipefail
 
 # What a package is needed for is told by a file or a program that it brings.
 needs=(
-  "ca-certificates /etc/ssl/certs/ca-certificates.crt"
-  "dnsmasq-base    dnsmasq"
-  "gcc             cc"
-  "git             git"
-  "iproute2        ip"
-  "mount           mount"
-  "nftables        nft"
-  "procps          /bin/kill"
-  "prometheus      promtool"
-  "python3         python3"
+  "ca-certificates         /etc/ssl/certs/ca-certificates.crt"
+  "dnsmasq-base            dnsmasq"
+  "gcc                     cc"
+  "git                     git"
+  "iproute2                ip"
+  "mount                   mount"
+  "nftables                nft"
+  "procps                  /bin/kill"
+  "prometheus              promtool"
+  "prometheus-alertmanager amtool"
+  "python3                 python3"
 )
 
 # Without root the programs of the administrator are often not on the path.
@@ -44,4 +45,17 @@ fi
 echo "Installing what the tests need: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet=2
+
+# Tests start their servers themselves: Debian shall start none, neither now nor with the machine.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+fi
 apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}"
+for package in "${missing[@]}"; do
+  if [[ $package == prometheus* ]] && command -v systemctl >/dev/null; then
+    systemctl disable --quiet "$package.service"
+  fi
+done

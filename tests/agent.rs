@@ -13,19 +13,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agents::{CLUSTER, Running, all_normal, bind, keys, members, run, settings, until};
-use netsplit::agent::{Agent, Setup};
+use netsplit::agent::{Agent, Happening, Setup, ShellEvent};
 use netsplit::clock::Clock;
 use netsplit::detector::Listing;
 use netsplit::detector::event::{AgentDownCause, Event};
 use netsplit::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 use netsplit::detector::link::LinkState;
-use netsplit::detector::settings::Member;
+use netsplit::detector::settings::{ConfiguredTiming, Member, Settings};
 use netsplit::detector::time::Now;
 use netsplit::detector::view::View;
 use netsplit::discovery::{Answer, Cause, Discovery, Failure, Pace, Source};
 use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
-use netsplit::network::{Batch, Left, Network, UdpNetwork};
+use netsplit::network::{Batch, Left, Network, SourcePorts, UdpNetwork};
 use netsplit::state::Memory;
 use netsplit::wire::{self, Datagram, Echo, Flags, GoodbyeReason, Keys, Kind};
 
@@ -175,7 +175,7 @@ impl Source for Late {
 #[test]
 fn an_agent_does_not_wait_for_its_discovery_and_takes_what_comes_late() {
     run(async {
-        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into(), SourcePorts::default()).unwrap();
         let node = Member::new("node-1", "", network.local_address());
         let roster = vec![node.clone(), Member::new("node-2", "", (Ipv4Addr::LOCALHOST, 9).into())];
         let answers = Arc::new(AtomicBool::new(false));
@@ -237,6 +237,55 @@ fn a_peer_that_speaks_a_newer_version_is_unknown_and_not_down() {
     });
 }
 
+#[test]
+fn settings_that_change_while_running_hold_at_once_and_are_told() {
+    run(async {
+        let agents = start(3, &[]);
+        until("everybody hears everybody", || all_normal(&agents)).await;
+        let period = Duration::from_millis(200);
+        for agent in &agents {
+            let before = settings(&agent.member);
+            let timing = ConfiguredTiming { period, ..ConfiguredTiming::of_period(period) };
+            agent.handle.change_settings(before.clone(), vec!["mode.tie".to_owned(), "audit.stdout".to_owned()]);
+            agent.handle.change_settings(Settings { timing, ..before }, vec!["peers.period".to_owned()]);
+            agent.handle.change_source_ports(SourcePorts::ONE);
+        }
+        until("the period is the new one", || agents.iter().all(|agent| agent.sees(|view| view.period == period)))
+            .await;
+        let heartbeats = |agent: &Running| agent.handle.view().borrow().counters.received;
+        let before: Vec<u64> = agents.iter().map(heartbeats).collect();
+        until("heartbeats come", || agents.iter().zip(&before).all(|(agent, &before)| heartbeats(agent) > before + 40))
+            .await;
+        for agent in &agents {
+            assert!(agent.is_normal());
+            assert!(!agent.has_told(|event| matches!(event, Event::LinkDown { .. })));
+            // Both came before the loop looked.
+            let changed = ["audit.stdout", "mode.tie", "peers.period"].map(str::to_owned).to_vec();
+            let expected = ShellEvent::ConfigReloaded { changed };
+            let records = agent.records.borrow();
+            let told =
+                records.iter().filter(|record| matches!(&record.event, Happening::Shell(event) if *event == expected));
+            assert_eq!(told.count(), 1);
+        }
+    });
+}
+
+#[test]
+fn a_peer_whose_datagrams_come_from_several_ports_is_one_peer_at_one_address() {
+    run(async {
+        let agents = start(2, &[]);
+        until("everybody hears everybody", || all_normal(&agents)).await;
+        let heard = |agent: &Running| agent.sees(|view| view.counters.received > 12);
+        until("every port had its turn", || agents.iter().all(heard)).await;
+        for agent in &agents {
+            let addresses: Vec<SocketAddr> =
+                agent.handle.view().borrow().nodes.iter().map(|node| node.member.address).collect();
+            assert!(agents.iter().all(|agent| addresses.contains(&agent.member.address)), "{addresses:?}");
+            assert_eq!(agent.refused("rate"), 0, "from none of its ports is it a stranger");
+        }
+    });
+}
+
 /// A socket that never is drained.
 struct Endless;
 
@@ -249,7 +298,7 @@ impl Network for Endless {
         Ok(Left::Perhaps)
     }
 
-    fn send(&mut self, _to: SocketAddr, _bytes: &[u8]) -> io::Result<()> {
+    fn send(&mut self, _to: SocketAddr, _bytes: &[u8], _now: Now) -> io::Result<()> {
         Ok(())
     }
 

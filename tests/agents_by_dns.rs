@@ -14,7 +14,7 @@ use dns_server::{NAME, Server, free_address};
 use netsplit::clock::Clock;
 use netsplit::detector::settings::Member;
 use netsplit::discovery::{Discovery, DnsList, DnsSettings, Families, Pace};
-use netsplit::network::UdpNetwork;
+use netsplit::network::{SourcePorts, UdpNetwork};
 use netsplit::state::Memory;
 
 /// All of 127.0.0.0/8 is this machine.
@@ -23,7 +23,7 @@ const ADDRESSES: [&str; 4] = ["127.0.71.1", "127.0.71.2", "127.0.71.3", "127.0.7
 fn start(number: usize, port: u16, server: SocketAddr) -> Running {
     let clock = Clock::start();
     let address: Ipv4Addr = ADDRESSES[number].parse().unwrap();
-    let network = UdpNetwork::bind((address, port).into()).unwrap();
+    let network = UdpNetwork::bind((address, port).into(), SourcePorts::default()).unwrap();
     let settings = DnsSettings { name: NAME.to_owned(), port, server: Some(server) };
     let pace = Pace { shortest: Duration::from_millis(200), longest: Duration::from_millis(500), ..Pace::default() };
     let families = Families::reached_from(network.local_address());

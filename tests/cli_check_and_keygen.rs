@@ -73,6 +73,20 @@ fn check_prints_what_a_good_file_means_and_costs() {
 }
 
 #[test]
+fn check_prints_the_period_and_the_bound_of_a_large_cluster() {
+    let site = Site::new();
+    let output = stdout(&site.check(GOOD, &["--nodes", "5001"]));
+    // P = 5000/250 = 20 s, T = 1 s, d = P/6, and the bound P + T + 2d (DESIGN sections 3 and 14).
+    for line in
+        ["  period                20s\n", "  timeout               1s\n", "  detection bound       27.666666666s\n"]
+    {
+        assert!(output.contains(line), "{line}{output}");
+    }
+    // 5,000 peers, one heartbeat each per 7/8 of 20 s.
+    assert!(output.contains("  heartbeats per agent  285.7/s sent"), "{output}");
+}
+
+#[test]
 fn check_prints_the_same_as_json() {
     let site = Site::new();
     let output = site.check(GOOD, &["--json"]);

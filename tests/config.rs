@@ -11,7 +11,7 @@ use netsplit::audit;
 use netsplit::config::{
     self, Authentication, Config, Discovery, Effective, Environment, Expose, KEYS, MAX_FILE_SIZE, load,
 };
-use netsplit::detector::settings::{Member, ModePolicy, Policy, Tie, Timing, WriteQuorum};
+use netsplit::detector::settings::{ConfiguredTiming, Member, ModePolicy, Policy, Tie, Timing, WriteQuorum};
 use netsplit::discovery::{Cause, DnsSettings};
 use proptest::prelude::*;
 
@@ -41,8 +41,13 @@ fn config(text: &str) -> Config {
 }
 
 /// A good file with `text` below `peers`.
+fn with_peers(text: &str) -> Config {
+    config(&LEAST.replacen("peers:\n", &format!("peers:\n{text}"), 1))
+}
+
+/// The timing of a good file with `text` below `peers`, in a small cluster.
 fn timing(text: &str) -> Timing {
-    config(&LEAST.replacen("peers:\n", &format!("peers:\n{text}"), 1)).settings.timing
+    with_peers(text).settings.timing.at(3)
 }
 
 /// The static list.
@@ -71,7 +76,8 @@ fn with_optional_keys(text: &str) -> String {
 fn the_least_file_has_every_default() {
     let config = config(LEAST);
     assert_eq!(config.settings.cluster, "default");
-    assert_eq!(config.settings.timing, Timing::of_period(Duration::from_secs(1)));
+    assert_eq!(config.settings.timing, ConfiguredTiming::of_period(Duration::from_secs(1)));
+    assert_eq!(config.source_ports.get(), 4);
     assert_eq!(config.settings.mode, ModePolicy::default());
     assert_eq!(config.listen, "[::]:7475".parse::<SocketAddr>().unwrap());
     assert_eq!(config.authentication, Authentication::Keys(PathBuf::from("/etc/netsplit/keys")));
@@ -110,7 +116,12 @@ fn the_shipped_file_shows_the_defaults_of_the_code() {
     let text = shipped("config/netsplit.yaml");
     let loaded = load("netsplit.yaml", &text, &environment()).unwrap();
     assert_eq!((loaded.config, loaded.warnings), (config(LEAST), vec![]));
-    assert_eq!(config(&with_optional_keys(&text)), config(LEAST));
+    let (mut shown, least) = (config(&with_optional_keys(&text)), config(LEAST));
+    // Written out they stay, left out they go with the period.
+    assert_eq!(shown.settings.timing.at(1), least.settings.timing.at(1));
+    shown.settings.timing.timeout = None;
+    shown.settings.timing.confirm_period = None;
+    assert_eq!(shown, least);
 }
 
 #[test]
@@ -320,6 +331,30 @@ fn every_timing_key_counts() {
 }
 
 #[test]
+fn in_a_large_cluster_the_period_is_as_long_as_the_cap_makes_it() {
+    let period = |text: &str, nodes| with_peers(text).settings.timing.at(nodes).period;
+    assert_eq!(period("", 251), Duration::from_secs(1));
+    assert_eq!(period("", 1001), Duration::from_secs(4));
+    assert_eq!(period("  max_heartbeats_per_second: 500\n", 1001), Duration::from_secs(2));
+    assert_eq!(period("  max_heartbeats_per_second: unlimited\n", 1001), Duration::from_secs(1));
+    assert_eq!(period("  profile: fast\n", 1001), Duration::from_millis(200), "it has no cap");
+    assert_eq!(period("  profile: fast\n  max_heartbeats_per_second: 250\n", 1001), Duration::from_secs(4));
+}
+
+#[test]
+fn what_is_written_stays_where_the_period_stretches() {
+    let timing = with_peers("  timeout: 300ms\n").settings.timing.at(1001);
+    // P/6 of 4 s, DESIGN section 3.
+    assert_eq!((timing.timeout, timing.confirm_period), (Duration::from_millis(300), Duration::from_secs(4) / 6));
+}
+
+#[test]
+fn the_number_of_source_ports_counts() {
+    assert_eq!(with_peers("  source_ports: 1\n").source_ports.get(), 1);
+    assert_eq!(with_peers("  source_ports: 16\n").source_ports.get(), 16);
+}
+
+#[test]
 fn every_mode_key_counts() {
     let mode = config(&format!("{LEAST}mode: {{policy: ap, tie: lowest, write_quorum: 3}}\n")).settings.mode;
     assert_eq!(mode, ModePolicy { policy: Policy::Ap, tie: Tie::Lowest, write_quorum: WriteQuorum::AtLeast(3) });
@@ -423,12 +458,13 @@ fn what_check_prints_loads_as_the_same_configuration() {
         "{}cluster: $$a\nmode: {{write_quorum: 3}}\nhttp: {{listen: \"127.0.0.1:80\", expose: all}}\nstate: {{directory: /a$$b}}\n\
          audit: {{path: /b$$c, max_size: 100KiB, keep: 9, stdout: false}}\n\
          node: {{pod_address: 10.9.9.9, host_address: \"fd00::1\"}}\n",
-        LEAST.replacen("peers:\n", "peers:\n  period: 33ms\n", 1)
+        LEAST.replacen("peers:\n", "peers:\n  period: 33ms\n  timeout: 9ms\n  source_ports: 1\n", 1)
     );
     let insecure = LEAST.replace("{keys: /etc/netsplit/keys}", "insecure");
+    let fast = LEAST.replacen("peers:\n", "peers:\n  profile: fast\n", 1);
     let looked_up = format!("{LOOKED_UP}node: {{zone: east}}\n");
     let elsewhere = LOOKED_UP.replace("{name:", "{server: \"[fd00::1]:5353\", port: 7000, name:");
-    for text in [LEAST, &odd, &insecure, &looked_up, &elsewhere] {
+    for text in [LEAST, &odd, &insecure, &fast, &looked_up, &elsewhere] {
         assert_eq!(config(&Effective::of(&config(text)).to_yaml().unwrap()), config(text));
     }
 }

@@ -12,16 +12,16 @@ mod served;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use netsplit::agent::{Agent, AgentHandle, DELAY_BOUNDS, Setup};
 use netsplit::clock::Clock;
 use netsplit::detector::mode::Mode;
+use netsplit::detector::settings::Member;
 use netsplit::discovery::Discovery;
 use netsplit::http::{Server, Serving};
-use netsplit::network::UdpNetwork;
 use netsplit::sources::Sources;
 use netsplit::wire::GoodbyeReason;
 use served::{Following, get, said};
@@ -48,21 +48,12 @@ struct Pair {
 
 impl Pair {
     fn start() -> Self {
-        let networks = vec![agents::bind(0), agents::bind(0)];
-        let roster = agents::members(&networks);
         let clock = Clock::start();
-        let (send, receive) = channel();
-        for (network, node) in networks.into_iter().zip(roster.clone()) {
-            let (send, roster) = (send.clone(), roster.clone());
-            thread::spawn(move || {
-                agents::run(async move {
-                    let (agent, handle) = agent(network, &node, roster, clock);
-                    send.send(handle).unwrap();
-                    agent.run().await;
-                });
-            });
-        }
-        let pair = Self { handles: receive.iter().take(2).collect(), clock };
+        let doors: Vec<_> = ["node-1", "node-2"].map(|name| spawn(name, clock)).into();
+        let roster: Vec<Member> = doors.iter().map(|(_, bound)| bound.recv().unwrap().0).collect();
+        doors.iter().for_each(|(begin, _)| begin.send(roster.clone()).unwrap());
+        let handles = doors.iter().map(|(_, started)| started.recv().unwrap().1.unwrap()).collect();
+        let pair = Self { handles, clock };
         until("both are normal", || pair.handles.iter().all(|agent| agent.view().borrow().mode == Mode::Normal));
         pair
     }
@@ -90,15 +81,23 @@ impl Drop for Pair {
     }
 }
 
-fn agent(
-    network: UdpNetwork,
-    node: &netsplit::detector::settings::Member,
-    roster: Vec<netsplit::detector::settings::Member>,
-    clock: Clock,
-) -> (Agent<UdpNetwork>, AgentHandle) {
-    let discovery = Discovery::fixed(roster, clock);
-    let setup = Setup::without_state(agents::settings(node), discovery, agents::keys(&[1]));
-    Agent::new(setup, network, clock, |_| {}).unwrap()
+/// A thread that tells where its agent is reached, runs it when it is told who belongs, and tells how to see it.
+fn spawn(name: &'static str, clock: Clock) -> (Sender<Vec<Member>>, Receiver<(Member, Option<AgentHandle>)>) {
+    let (begin, told) = channel::<Vec<Member>>();
+    let (tell, heard) = channel();
+    thread::spawn(move || {
+        agents::run(async move {
+            let network = agents::bind(0);
+            let node = Member::new(name, "", network.local_address());
+            tell.send((node.clone(), None)).unwrap();
+            let discovery = Discovery::fixed(told.recv().unwrap(), clock);
+            let setup = Setup::without_state(agents::settings(&node), discovery, agents::keys(&[1]));
+            let (agent, handle) = Agent::new(setup, network, clock, |_| {}).unwrap();
+            tell.send((node, Some(handle))).unwrap();
+            agent.run().await;
+        });
+    });
+    (begin, heard)
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {

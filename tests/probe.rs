@@ -15,7 +15,7 @@ use std::time::Duration;
 use needs::skip;
 use netsplit::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 use netsplit::identity::NodeId;
-use netsplit::network::{Cut, FaultyNetwork, Network, UdpNetwork};
+use netsplit::network::{Cut, FaultyNetwork, Network, SourcePorts, UdpNetwork};
 use netsplit::probe;
 
 /// Longer than any answer takes.
@@ -109,7 +109,8 @@ fn across_a_cut_host_and_port_are_silent_for_the_whole_time() {
     drop(listener);
     run(async {
         let cut = Cut::between([(own, 0), (address.ip(), 1)]);
-        let network = FaultyNetwork::new(UdpNetwork::bind((own, 0).into()).unwrap(), own, cut.clone());
+        let network =
+            FaultyNetwork::new(UdpNetwork::bind((own, 0).into(), SourcePorts::ONE).unwrap(), own, cut.clone());
         let question = Question { peer: PEER, host: address.ip(), port: Some(address) };
         assert_eq!(network.ask(question, LONG).await.port, PortAnswer::Refused, "it begins healed");
 

@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 use std::thread;
 
 use netsplit::agent::{Agent, AgentHandle, Setup};
+use netsplit::audit::{self, Files, Settings};
 use netsplit::clock::Clock;
 use netsplit::discovery::Discovery;
-use netsplit::event_lines;
-use netsplit::network::UdpNetwork;
+use netsplit::network::{SourcePorts, UdpNetwork};
 use netsplit::wire::GoodbyeReason;
 
 use crate::{child, cluster};
@@ -16,7 +16,7 @@ use crate::{child, cluster};
 pub fn run() {
     let addresses = child::read_peers();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let network = UdpNetwork::bind((Ipv4Addr::LOCALHOST, 0).into(), SourcePorts::default()).unwrap();
         let node = cluster::agent(network.local_address());
         let mut roster: Vec<_> =
             addresses.into_iter().enumerate().map(|(index, address)| cluster::peer(index, address)).collect();
@@ -24,8 +24,10 @@ pub fn run() {
         let clock = Clock::start();
         let discovery = Discovery::fixed(roster, clock);
         let setup = Setup::without_state(cluster::settings(node.clone()), discovery, cluster::keys());
-        let (lines, writing) = event_lines::start(io::sink()).unwrap();
-        let (agent, handle) = Agent::new(setup, network, clock, lines).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let log = Settings { path: directory.path().join("log"), ..Settings::default() };
+        let (sink, _, closing) = audit::start_on(Files::at(&log.path), io::sink(), &log, clock).unwrap();
+        let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();
         child::say(node.address);
         let end = thread::spawn(move || {
             child::wait_for_end();
@@ -34,7 +36,7 @@ pub fn run() {
         });
         agent.run().await;
         end.join().unwrap();
-        writing.finish();
+        closing.finish();
     });
 }
 

@@ -44,5 +44,5 @@ pub fn roster_digest(members: &[Member]) -> Digest {
 }
 
 pub fn settings(node: Member) -> Settings {
-    Settings { cluster: NAME.to_owned(), node, timing: Timing::of_period(PERIOD), mode: ModePolicy::default() }
+    Settings { cluster: NAME.to_owned(), node, timing: Timing::of_period(PERIOD).into(), mode: ModePolicy::default() }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::Counters;
+use super::changes::Changes;
 use crate::detector::settings::Settings;
 use crate::detector::view::View;
 use crate::discovery::Status;
+use crate::network::SourcePorts;
 use crate::state;
 use crate::wire::{GoodbyeReason, Keys};
 
@@ -28,6 +30,7 @@ pub(super) struct Doors {
     pub(super) view: watch::Sender<Arc<View>>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) keys: watch::Receiver<Keys>,
+    pub(super) changes: Arc<Changes>,
 }
 
 /// How others see an agent that runs, and stop it. It goes on when all of its handles are gone.
@@ -38,6 +41,7 @@ pub struct AgentHandle {
     discovery: watch::Receiver<Status>,
     commands: mpsc::Sender<Command>,
     new_keys: watch::Sender<Keys>,
+    changes: Arc<Changes>,
     kept: Option<Arc<state::Counters>>,
 }
 
@@ -52,8 +56,9 @@ pub(super) fn pair(
     let (shown, view) = watch::channel(view);
     let (commander, commands) = mpsc::channel(COMMANDS);
     let (new_keys, keys) = watch::channel(keys.clone());
-    let handle = AgentHandle { view, counters, discovery, commands: commander, new_keys, kept };
-    (handle, Doors { view: shown, commands, keys })
+    let changes = Arc::new(Changes::default());
+    let doors = Doors { view: shown, commands, keys, changes: Arc::clone(&changes) };
+    (AgentHandle { view, counters, discovery, commands: commander, new_keys, changes, kept }, doors)
 }
 
 impl AgentHandle {
@@ -98,9 +103,15 @@ impl AgentHandle {
         self.counters.failed_to_reload_keys();
     }
 
-    /// From now on these settings hold. `changed` names the keys that led to them, for the event that tells of it.
+    /// From now on these settings hold. Cluster and node stay those of the start. `changed`: the keys of the configuration
+    /// that have other values now, as `section.key`; the agent tells them as [`super::ShellEvent::ConfigReloaded`].
     pub fn change_settings(&self, settings: Settings, changed: Vec<String>) {
-        let _ = self.commands.try_send(Command::Change(Box::new(settings), changed));
+        self.changes.settings(settings, changed);
+    }
+
+    /// From now on datagrams leave from so many source ports.
+    pub fn change_source_ports(&self, ports: SourcePorts) {
+        self.changes.source_ports(ports);
     }
 
     /// Lets the agent say goodbye, and then end.

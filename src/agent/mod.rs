@@ -5,6 +5,7 @@
 //! what is due, do what it wants done, wait. What it wants told goes out as [`Record`]s, what it knows as a [`View`].
 
 mod alarms;
+mod changes;
 mod counters;
 mod gate;
 mod handle;
@@ -40,6 +41,7 @@ use crate::network::{Batch, Left, Network};
 use crate::state;
 use crate::wire::{Newer, Opened, Refusal};
 use alarms::Alarms;
+use changes::Change;
 use gate::{Gate, Refused};
 use handle::{Command, Doors};
 use inquiries::Inquiries;
@@ -72,8 +74,6 @@ pub struct Agent<N> {
     gate: Gate,
     outbox: Outbox,
     inquiries: Inquiries,
-    /// How long a question may take: one confirm period.
-    patience: Duration,
     key_troubles: KeyTroubles,
     hybrid: HybridClock,
     events: Box<dyn EventSink>,
@@ -113,7 +113,7 @@ impl<N: Network> Agent<N> {
         events: impl EventSink + 'static,
     ) -> Result<(Self, AgentHandle), NoRandomness> {
         let Setup { settings, mut discovery, keys, memory } = setup;
-        let (identity, patience) = (record::Identity::of(&settings), settings.timing.confirm_period);
+        let identity = record::Identity::of(&settings);
         let (now, keeper) = (clock.now(), memory.keeper);
         let incarnation = memory.incarnation.unwrap_or_else(|| of_time(clock.wall()));
         let mut detector = Detector::new(settings, memory.saved, incarnation, seed()?, now);
@@ -132,7 +132,6 @@ impl<N: Network> Agent<N> {
             gate,
             outbox: Outbox::new(keys),
             inquiries: Inquiries::default(),
-            patience,
             key_troubles: KeyTroubles::default(),
             hybrid: HybridClock::default(),
             events: Box::new(events),
@@ -260,8 +259,7 @@ impl<N: Network> Agent<N> {
                 }
                 Output::Event(event) => {
                     Alarms::hear(&event, self.detector.settings().node.address.port());
-                    let (hlc, incarnation) = (self.hybrid.stamp(moment.wall), self.detector.incarnation());
-                    self.events.accept(self.identity.record(event, incarnation, hlc, moment));
+                    self.tell(event, moment);
                 }
                 Output::Save(serial, state) => match &self.keeper {
                     Some(keeper) => keeper.keep(serial, state, moment.now),
@@ -285,8 +283,28 @@ impl<N: Network> Agent<N> {
         }
     }
 
+    fn tell(&mut self, event: impl Into<Happening>, moment: Moment) {
+        let (hlc, incarnation) = (self.hybrid.stamp(moment.wall), self.detector.incarnation());
+        self.events.accept(self.identity.record(event, incarnation, hlc, moment));
+    }
+
+    /// An operator changed something. It is told before what follows from it.
+    fn change(&mut self, change: Change) {
+        let moment = self.moment();
+        if let Some(ports) = change.source_ports {
+            self.network.change_source_ports(ports);
+        }
+        if let Some(changed) = change.told {
+            self.tell(ShellEvent::ConfigReloaded { changed: changed.into_iter().collect() }, moment);
+        }
+        if let Some(settings) = change.settings {
+            self.detector.handle(Input::Settings(Box::new(settings)), moment.now);
+        }
+    }
+
     fn ask(&mut self, question: Question, moment: Moment) {
-        let ask = |question| self.network.ask(question, self.patience);
+        let patience = self.detector.timing().confirm_period;
+        let ask = |question| self.network.ask(question, patience);
         if let Some(evidence) = self.inquiries.begin(question, ask) {
             self.detector.handle(Input::Evidence(evidence), moment.now);
         }
@@ -332,6 +350,7 @@ impl<N: Network> Agent<N> {
                 self.gate.change_keys(keys.clone());
                 self.outbox.change_keys(keys);
             }
+            change = self.doors.changes.next() => self.change(change),
             () = tokio::time::sleep(sleep) => {}
         }
     }

@@ -99,7 +99,7 @@ impl Outbox {
             tracing::error!(%error, "a datagram did not fit: this is a fault in netsplit, please report it");
             return Err(NotSent);
         }
-        network.send(to, &self.buffer).map_err(|error| {
+        network.send(to, &self.buffer, now).map_err(|error| {
             self.faults.tell("send", &error, now);
             NotSent
         })

@@ -20,8 +20,8 @@ Examples:
   NODE_NAME=node-1 netsplit check config/netsplit.yaml
   NODE_NAME=node-1 netsplit check config/examples/three-nodes.yaml --nodes 100
 
-Prints the configuration with every default filled in, then what it costs at N nodes spread evenly over
-the zones of the list: one heartbeat per peer each 7/8 of the period, 96 bytes and 28 (IPv4) or 48 (IPv6)
+Prints the configuration with its defaults filled in, then the timing that it comes to at N nodes, and what
+it costs with them spread evenly over the zones of the list: one heartbeat per peer each 7/8 of the period, 96 bytes and 28 (IPv4) or 48 (IPv6)
 of headers each, 30 days a month. Nodes that are looked up are not known here: that is 100 nodes in one
 zone then, or as many as --nodes says. Exit code 2 if the file or the keys are wrong.";
 
@@ -83,33 +83,33 @@ fn report(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 fn cluster(config: &Config, nodes: Option<u32>) -> Cluster {
-    let period = config.settings.timing.period;
+    let of = |nodes: u32, zones, ipv6| {
+        let timing = config.settings.timing.at(usize::try_from(nodes).unwrap_or(usize::MAX));
+        Cluster { timing, nodes, zones, ipv6 }
+    };
     let list = match &config.discovery {
         Discovery::Static(list) => list,
         Discovery::Dns(_) => {
-            return Cluster { period, nodes: nodes.unwrap_or(LOOKED_UP), zones: 1, ipv6: config.listen.is_ipv6() };
+            return of(nodes.unwrap_or(LOOKED_UP), 1, config.listen.is_ipv6());
         }
     };
     let zones: BTreeSet<&str> = list.iter().map(|member| member.zone.as_str()).collect();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Cluster {
-        period,
-        nodes: nodes.unwrap_or_else(|| count(list.len())),
-        zones: count(zones.len()),
-        ipv6: list.iter().any(|member| member.address.is_ipv6()),
-    }
+    let ipv6 = list.iter().any(|member| member.address.is_ipv6());
+    of(nodes.unwrap_or_else(|| count(list.len())), count(zones.len()), ipv6)
 }
 
 fn as_text(config: &Config, cluster: Cluster) -> anyhow::Result<String> {
-    let Cluster { nodes, zones, .. } = cluster;
-    let timing = &config.settings.timing;
+    let Cluster { timing, nodes, zones, .. } = cluster;
     let zones = if zones == 1 { "1 zone".to_owned() } else { format!("{zones} zones") };
     let nodes = if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
     let mut out = Effective::of(config).to_yaml()?;
     writeln!(out)?;
-    writeln!(out, "period                  {}", Human(timing.period))?;
-    writeln!(out, "detection bound         {}", Human(timing.detection_bound()))?;
     writeln!(out, "at {nodes} in {zones}:")?;
+    writeln!(out, "  period                {}", Human(timing.period))?;
+    writeln!(out, "  timeout               {}", Human(timing.timeout))?;
+    writeln!(out, "  confirm period        {}", Human(timing.confirm_period))?;
+    writeln!(out, "  detection bound       {}", Human(timing.detection_bound()))?;
     writeln!(out, "  heartbeats per agent  {:.1}/s sent, as many received", cluster.heartbeats_per_second())?;
     writeln!(out, "  bandwidth per agent   {}bit/s sent, as much received", scaled(cluster.bits_per_second()))?;
     let between = scaled(cluster.bytes_between_zones_per_month());
@@ -118,11 +118,13 @@ fn as_text(config: &Config, cluster: Cluster) -> anyhow::Result<String> {
 }
 
 fn as_json(loaded: &Loaded, cluster: Cluster) -> serde_json::Value {
-    let timing = &loaded.config.settings.timing;
+    let timing = &cluster.timing;
     json!({
         "configuration": Effective::of(&loaded.config),
         "warnings": loaded.warnings,
         "period_seconds": timing.period.as_secs_f64(),
+        "timeout_seconds": timing.timeout.as_secs_f64(),
+        "confirm_period_seconds": timing.confirm_period.as_secs_f64(),
         "detection_bound_seconds": timing.detection_bound().as_secs_f64(),
         "nodes": cluster.nodes,
         "zones": cluster.zones,

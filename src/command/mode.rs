@@ -7,7 +7,7 @@ use netsplit::api::ModeAnswer;
 use netsplit::clock::Clock;
 
 use super::ask::Asking;
-use super::page::{Page, Reader};
+use super::page::{Page, Reader, write_raw};
 use super::{Exit, words};
 
 const EXAMPLES: &str = "\
@@ -96,7 +96,7 @@ fn follow(asking: &Asking) -> anyhow::Result<Exit> {
         shown = Some(answer.said.clone());
         match (is_the_same, asking.json) {
             (true, _) => Ok(Reader::Reads),
-            (false, true) => page.write_raw(&format!("{}\n", answer.text.trim_end())),
+            (false, true) => write_raw(&format!("{}\n", answer.text.trim_end())),
             (false, false) => page.write(&format!("{}  {}\n", answer.said.since, line(&answer.said))),
         }
     })?;

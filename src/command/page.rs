@@ -57,17 +57,17 @@ impl Page {
     /// Writes text: whole lines, with their newlines.
     pub(super) fn write(&self, text: &str) -> anyhow::Result<Reader> {
         let text = tame(text);
-        self.write_raw(&if self.is_coloured { painted(&text) } else { text })
+        write_raw(&if self.is_coloured { painted(&text) } else { text })
     }
+}
 
-    /// Writes what programs read: as it is.
-    pub(super) fn write_raw(&self, text: &str) -> anyhow::Result<Reader> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => Ok(Reader::Reads),
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
-            Err(error) => Err(error).context("cannot write to standard output"),
-        }
+/// Writes to standard output what programs read: as it is.
+pub(super) fn write_raw(text: &str) -> anyhow::Result<Reader> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(Reader::Reads),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error).context("cannot write to standard output"),
     }
 }
 

@@ -37,6 +37,7 @@ impl Parts {
             self.audit.change(max_size, keep, stdout);
         }
         self.expose_all.store(config.http_expose == Expose::All, Ordering::Relaxed);
+        self.agent.change_source_ports(config.source_ports);
         self.agent.change_settings(config.settings, changed);
     }
 }

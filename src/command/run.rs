@@ -78,7 +78,7 @@ fn keys_of(authentication: &Authentication) -> Result<Keys, KeysError> {
 
 async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
-    let network = UdpNetwork::bind(config.listen)?;
+    let network = UdpNetwork::bind(config.listen, config.source_ports)?;
     let server = Server::bind(config.http_listen)?;
     announce(&config, &network, &server);
     let clock = Clock::start();
@@ -170,6 +170,7 @@ fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
         config::Discovery::Static(list) => (Some(list.len()), None),
         config::Discovery::Dns(settings) => (None, Some(settings.name.as_str())),
     };
+    let timing = config.settings.timing.at(listed.unwrap_or(1));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         cluster = config.settings.cluster,
@@ -178,7 +179,8 @@ fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
         http = %server.local_address(),
         roster = listed,
         looked_up,
-        detection_bound = %Human(config.settings.timing.detection_bound()),
+        period = %Human(timing.period),
+        detection_bound = %Human(timing.detection_bound()),
         "the agent runs"
     );
 }

@@ -154,10 +154,8 @@ impl Telling<'_> {
     fn own_side(&self) -> String {
         let status = self.status;
         let zone = if status.zone.is_empty() { String::new() } else { format!(" ({})", status.zone) };
-        let held = words::between(&status.mode.since, &status.time);
-        let held = held.map(|held| format!(", for {}", words::span(held))).unwrap_or_default();
         self.line("This node", &format!("{}{zone} of cluster {}", status.node, status.cluster))
-            + &self.line("Mode", &format!("{}{held}", mode::line(&status.mode)))
+            + &self.line("Mode", &mode::line(&status.mode))
     }
 
     /// What cannot be seen from here.

@@ -5,7 +5,7 @@
 //! over the zones, nᵢ of them in zone i, N² − Σ nᵢ² directed pairs cross a border between zones, each with one
 //! heartbeat per Q. A month has 30 days. What is sent during a cut (polls, rows) is not in these numbers.
 
-use std::time::Duration;
+use netsplit::detector::settings::Timing;
 
 /// The largest payload of a healthy heartbeat, in bytes.
 const PAYLOAD: f64 = 96.0;
@@ -21,8 +21,8 @@ const MONTH: f64 = 30.0 * 86_400.0;
 /// A cluster, as far as its traffic depends on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cluster {
-    /// The period, P.
-    pub(crate) period: Duration,
+    /// The timing at so many nodes.
+    pub(crate) timing: Timing,
     /// How many nodes.
     pub(crate) nodes: u32,
     /// Over how many zones they are spread.
@@ -54,7 +54,7 @@ impl Cluster {
 
     /// Q, in seconds.
     fn mean_interval(&self) -> f64 {
-        self.period.as_secs_f64() * 7.0 / 8.0
+        self.timing.period.as_secs_f64() * 7.0 / 8.0
     }
 
     fn pairs_between_zones(&self) -> f64 {
@@ -68,9 +68,18 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    const HUNDRED: Cluster = Cluster { period: Duration::from_secs(7), nodes: 100, zones: 3, ipv6: false };
+    fn every(seconds: u64, nodes: u32) -> Cluster {
+        let timing = Timing::of_period(Duration::from_secs(seconds));
+        Cluster { timing, nodes, zones: 3, ipv6: false }
+    }
+
+    fn hundred() -> Cluster {
+        every(7, 100)
+    }
 
     fn near(a: f64, b: f64) -> bool {
         (a - b).abs() < b * 1e-9
@@ -78,13 +87,13 @@ mod tests {
 
     #[test]
     fn a_peer_gets_a_heartbeat_per_seven_eighths_of_the_period() {
-        let pair = Cluster { period: Duration::from_secs(8), nodes: 2, ..HUNDRED };
+        let pair = every(8, 2);
         assert!(near(pair.heartbeats_per_second(), 1.0 / 7.0));
     }
 
     #[test]
     fn bandwidth_counts_the_headers() {
-        let pair = Cluster { period: Duration::from_secs(8), nodes: 8, ..HUNDRED };
+        let pair = every(8, 8);
         assert!(near(pair.bits_per_second(), 124.0 * 8.0));
         assert!(near(Cluster { ipv6: true, ..pair }.bits_per_second(), 144.0 * 8.0));
     }
@@ -92,18 +101,18 @@ mod tests {
     #[test]
     fn pairs_inside_a_zone_cost_nothing_between_zones() {
         // 34 + 33 + 33 nodes: 2 · (34·33 + 34·33 + 33·33) directed pairs.
-        assert!(near(HUNDRED.pairs_between_zones(), 6666.0));
-        assert!(near(Cluster { zones: 1, ..HUNDRED }.pairs_between_zones() + 1.0, 1.0));
+        assert!(near(hundred().pairs_between_zones(), 6666.0));
+        assert!(near(Cluster { zones: 1, ..hundred() }.pairs_between_zones() + 1.0, 1.0));
     }
 
     #[test]
     fn more_zones_than_nodes_make_every_pair_cross_a_border() {
-        assert!(near(Cluster { nodes: 3, zones: 9, ..HUNDRED }.pairs_between_zones(), 6.0));
+        assert!(near(Cluster { nodes: 3, zones: 9, ..hundred() }.pairs_between_zones(), 6.0));
     }
 
     #[test]
     fn a_month_has_thirty_days() {
-        let pair = Cluster { period: Duration::from_secs(8), nodes: 2, zones: 2, ipv6: false };
+        let pair = Cluster { zones: 2, ..every(8, 2) };
         assert!(near(pair.bytes_between_zones_per_month(), 2.0 / 7.0 * 124.0 * 2_592_000.0));
     }
 }

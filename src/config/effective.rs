@@ -1,6 +1,7 @@
 //! A configuration with nothing left out, printed: as YAML that loads as the same configuration, or as JSON.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
 use serde::{Serialize, Serializer};
 use serde_yaml::FlowMap;
@@ -41,10 +42,17 @@ struct Http {
 #[derive(Clone, Debug, Serialize)]
 struct Peers {
     period: String,
-    timeout: String,
-    confirm_period: String,
+    /// Left out where it goes with the period, which goes with the number of nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<String>,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm_period: Option<String>,
     failure_threshold: u8,
     success_threshold: u8,
+    #[serde(serialize_with = "cap")]
+    max_heartbeats_per_second: Option<NonZeroU32>,
+    source_ports: u8,
     discovery: Discovery,
 }
 
@@ -165,10 +173,12 @@ fn peers(config: &Config) -> Peers {
     let timing = config.settings.timing;
     Peers {
         period: Human(timing.period).to_string(),
-        timeout: Human(timing.timeout).to_string(),
-        confirm_period: Human(timing.confirm_period).to_string(),
+        timeout: timing.timeout.map(|timeout| Human(timeout).to_string()),
+        confirm_period: timing.confirm_period.map(|confirm| Human(confirm).to_string()),
         failure_threshold: timing.failure_threshold.get(),
         success_threshold: timing.success_threshold.get(),
+        max_heartbeats_per_second: timing.max_heartbeats_per_second,
+        source_ports: config.source_ports.get(),
         discovery: discovery(&config.discovery),
     }
 }
@@ -195,5 +205,13 @@ fn quorum<S: Serializer>(quorum: &WriteQuorum, serializer: S) -> Result<S::Ok, S
     match quorum {
         WriteQuorum::Majority => serializer.serialize_str("majority"),
         WriteQuorum::AtLeast(number) => serializer.serialize_u16(*number),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "serde hands a reference")]
+fn cap<S: Serializer>(cap: &Option<NonZeroU32>, serializer: S) -> Result<S::Ok, S::Error> {
+    match cap {
+        Some(number) => serializer.serialize_u32(number.get()),
+        None => serializer.serialize_str("unlimited"),
     }
 }

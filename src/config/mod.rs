@@ -37,6 +37,7 @@ use std::path::PathBuf;
 
 use crate::detector::settings::{Member, Settings};
 use crate::discovery::DnsSettings;
+use crate::network::SourcePorts;
 
 pub use change::needs_restart;
 pub use duration::{Human, parse as parse_duration};
@@ -64,6 +65,8 @@ pub struct Config {
     pub http_expose: Expose,
     /// Where other agents reach this one, if that was given; the settings' own node has it.
     pub pod_address: Option<IpAddr>,
+    /// From how many source ports heartbeats leave.
+    pub source_ports: SourcePorts,
     /// Where the nodes come from.
     pub discovery: Discovery,
     /// How heartbeats are vouched for.

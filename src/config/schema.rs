@@ -87,6 +87,11 @@ pub struct Peers {
     pub failure_threshold: Option<Text>,
     /// How many heartbeats in a row make it up again (M). More holds a partition open longer after the heal.
     pub success_threshold: Option<Text>,
+    /// How many heartbeats each agent sends in a second at most, or `unlimited`. In a cluster that is too large for it the
+    /// period is longer, and detection slower.
+    pub max_heartbeats_per_second: Option<Text>,
+    /// From how many source ports heartbeats leave in turn. More make a dead path among several show as loss.
+    pub source_ports: Option<Text>,
     /// Where the list of nodes comes from. Required.
     pub discovery: Option<Spanned<Discovery>>,
 }

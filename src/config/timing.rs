@@ -1,6 +1,6 @@
 //! The paces and thresholds of `peers`: each in its range, and all of them fit for each other.
 
-use std::num::NonZeroU8;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use super::duration::{Human, parse};
 use super::error::Refusal;
 use super::reader::{Reader, Setting};
 use super::schema::{Peers, Text};
-use crate::detector::settings::Timing;
+use crate::detector::settings::{ConfiguredTiming, Timing};
+use crate::detector::timing::USUAL_CAP;
 
 const PERIOD: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(600);
 
@@ -17,25 +18,54 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 const THRESHOLD: RangeInclusive<u8> = 1..=20;
 
-const PROFILES: [(&str, Duration); 3] =
-    [("default", Duration::from_secs(1)), ("fast", Duration::from_millis(200)), ("relaxed", Duration::from_secs(30))];
+const MOST_HEARTBEATS: RangeInclusive<u32> = 1..=1_000_000;
+
+/// A set of defaults.
+#[derive(Clone, Copy, Debug)]
+struct Profile {
+    period: Duration,
+    cap: Option<NonZeroU32>,
+}
+
+const DEFAULT: Profile = Profile { period: Duration::from_secs(1), cap: Some(USUAL_CAP) };
+
+const PROFILES: [(&str, Profile); 3] = [
+    ("default", DEFAULT),
+    ("fast", Profile { period: Duration::from_millis(200), cap: None }),
+    ("relaxed", Profile { period: Duration::from_secs(30), ..DEFAULT }),
+];
 
 /// Reads the timing of `peers`. Where something is wrong the reader knows, and what is returned is not used.
-pub(super) fn read(peers: &Peers, reader: &mut Reader<'_>) -> Timing {
+pub(super) fn read(peers: &Peers, reader: &mut Reader<'_>) -> ConfiguredTiming {
     let profile = reader.word("peers.profile", peers.profile.as_ref(), &PROFILES);
     let period = reader.read("peers.period", peers.period.as_ref(), period);
     warn_of_idle_profile(&profile, &period, peers, reader);
-    let period = profile.or(PROFILES[0].1).and_then(|profile| period.or(profile));
+    let profile = profile.or(DEFAULT);
+    let period = profile.and_then(|profile| period.or(profile.period));
     let timeout = timeout(peers, period, reader);
-    let confirm = confirm_period(peers, period, timeout, reader);
-    let mut timing = Timing::of_period(period.unwrap_or(PROFILES[0].1));
-    timing.timeout = timeout.unwrap_or(timing.timeout);
-    timing.confirm_period = confirm.unwrap_or(timing.confirm_period);
+    let confirm_period = confirm_period(peers, period, &timeout, reader);
+    let usual = ConfiguredTiming::of_period(period.unwrap_or(DEFAULT.period));
     let failure = threshold("peers.failure_threshold", peers.failure_threshold.as_ref(), reader);
-    timing.failure_threshold = failure.or(timing.failure_threshold).unwrap_or(timing.failure_threshold);
     let success = threshold("peers.success_threshold", peers.success_threshold.as_ref(), reader);
-    timing.success_threshold = success.or(timing.success_threshold).unwrap_or(timing.success_threshold);
-    timing
+    let cap = reader.read("peers.max_heartbeats_per_second", peers.max_heartbeats_per_second.as_ref(), cap);
+    ConfiguredTiming {
+        timeout: timeout.given().map(|(timeout, _)| timeout),
+        confirm_period: confirm_period.given().map(|(confirm, _)| confirm),
+        failure_threshold: failure.or(usual.failure_threshold).unwrap_or(usual.failure_threshold),
+        success_threshold: success.or(usual.success_threshold).unwrap_or(usual.success_threshold),
+        max_heartbeats_per_second: cap.or(profile.unwrap_or(DEFAULT).cap).unwrap_or_default(),
+        ..usual
+    }
+}
+
+fn cap(text: &str) -> Result<Option<NonZeroU32>, Refusal> {
+    if text == "unlimited" {
+        return Ok(None);
+    }
+    let number = text.parse().ok().filter(|number| MOST_HEARTBEATS.contains(number)).and_then(NonZeroU32::new);
+    let hint =
+        "write how many heartbeats each agent may send in a second, 250 in most clusters, or the word `unlimited`";
+    number.map(Some).ok_or_else(|| Refusal::new("is neither a whole number from 1 to 1000000 nor `unlimited`", hint))
 }
 
 fn period(text: &str) -> Result<Duration, Refusal> {
@@ -47,47 +77,48 @@ fn period(text: &str) -> Result<Duration, Refusal> {
     Err(Refusal::new("is not between 10ms and 10m", hint))
 }
 
-fn timeout(peers: &Peers, period: Option<Duration>, reader: &mut Reader<'_>) -> Option<Duration> {
+fn timeout(peers: &Peers, period: Option<Duration>, reader: &mut Reader<'_>) -> Setting<Duration> {
     let setting = reader.read("peers.timeout", peers.timeout.as_ref(), |text| {
         let timeout = parse(text)?;
         let hint = "write more than the network's worst delay, or leave the key out for half the period";
         if timeout < MIN_TIMEOUT { Err(Refusal::new("is shorter than 1ms", hint)) } else { Ok(timeout) }
     });
-    let default = period.map(|period| Timing::of_period(period).timeout);
-    match (setting, period, default) {
-        (Setting::Given(timeout, place), Some(period), Some(default)) if timeout >= period => {
-            let message =
-                format!("peers.timeout `{}` is not shorter than the period, {}", Human(timeout), Human(period));
-            let hint = format!(
-                "a heartbeat is late before the next one is due: write less than {}, or leave the key out for {}",
-                Human(period),
-                Human(default)
-            );
-            reader.refuse(place, Refusal::new(message, hint));
-            None
+    match (setting, period) {
+        (Setting::Given(timeout, place), Some(period)) if timeout >= period => {
+            reader.refuse(place, too_long_to_wait(timeout, period));
+            Setting::Refused
         }
-        (Setting::Absent, _, default) => default,
-        (setting, ..) => setting.given().map(|(timeout, _)| timeout),
+        (setting, _) => setting,
     }
+}
+
+fn too_long_to_wait(timeout: Duration, period: Duration) -> Refusal {
+    let message = format!("peers.timeout `{}` is not shorter than the period, {}", Human(timeout), Human(period));
+    let hint = "a heartbeat is late before the next one is due: write less than";
+    let default = Timing::of_period(period).timeout;
+    Refusal::new(message, format!("{hint} {}, or leave the key out for {}", Human(period), Human(default)))
 }
 
 /// d is T or longer, because polls are answered within T; and P or shorter, because it is the faster pace.
 fn confirm_period(
     peers: &Peers,
     period: Option<Duration>,
-    timeout: Option<Duration>,
+    timeout: &Setting<Duration>,
     reader: &mut Reader<'_>,
-) -> Option<Duration> {
+) -> Setting<Duration> {
     let setting = reader.read("peers.confirm_period", peers.confirm_period.as_ref(), parse);
-    let (period, timeout) = (period?, timeout?);
+    let usual = period.map(Timing::of_period);
+    let timeout = usual.and_then(|usual| timeout.clone().or(usual.timeout));
+    let (Some(period), Some(timeout), Setting::Given(confirm, place)) = (period, timeout, &setting) else {
+        return setting;
+    };
     let default = timeout.max((period / 6).min(Duration::from_secs(5)));
-    let Setting::Given(confirm, place) = setting else { return setting.or(default) };
-    if confirm < timeout {
-        reader.refuse(place, too_short_to_confirm(confirm, timeout, default));
-    } else if confirm > period {
-        reader.refuse(place, too_long_to_confirm(confirm, period, default));
+    if *confirm < timeout {
+        reader.refuse(*place, too_short_to_confirm(*confirm, timeout, default));
+    } else if *confirm > period {
+        reader.refuse(*place, too_long_to_confirm(*confirm, period, default));
     }
-    Some(confirm)
+    setting
 }
 
 fn too_short_to_confirm(confirm: Duration, timeout: Duration, default: Duration) -> Refusal {
@@ -112,13 +143,14 @@ fn threshold(what: &str, text: Option<&Text>, reader: &mut Reader<'_>) -> Settin
 }
 
 fn warn_of_idle_profile(
-    profile: &Setting<Duration>,
+    profile: &Setting<Profile>,
     period: &Setting<Duration>,
     peers: &Peers,
     reader: &mut Reader<'_>,
 ) {
     let (Setting::Given(by_profile, place), Setting::Given(period, _)) = (profile, period) else { return };
-    if by_profile == period || *by_profile == PROFILES[0].1 {
+    let by_profile = &by_profile.period;
+    if by_profile == period || *by_profile == DEFAULT.period {
         return;
     }
     let profile = peers.profile.as_ref().map_or("", |text| text.value.as_str());

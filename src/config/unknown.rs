@@ -1,7 +1,7 @@
 //! Keys that do not exist: what was most likely meant instead.
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 31] = [
+pub const KEYS: [&str; 33] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -16,6 +16,8 @@ pub const KEYS: [&str; 31] = [
     "peers.confirm_period",
     "peers.failure_threshold",
     "peers.success_threshold",
+    "peers.max_heartbeats_per_second",
+    "peers.source_ports",
     "peers.discovery.static",
     "peers.discovery.static.name",
     "peers.discovery.static.address",
@@ -36,8 +38,7 @@ pub const KEYS: [&str; 31] = [
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 4] =
-    ["endpoints", "peers.max_heartbeats_per_second", "peers.source_ports", "peers.discovery.kubernetes"];
+const LATER: [&str; 2] = ["endpoints", "peers.discovery.kubernetes"];
 
 /// What to do about the key `key` below `above`, where only `expected` are known.
 pub(super) fn hint(above: &str, key: &str, expected: &[&str]) -> String {

@@ -14,8 +14,9 @@ use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
 use super::schema::{self, File, Keys, Text};
 use super::{Authentication, Config, Discovery, Environment, Expose, audit, expand, name, path, timing};
-use crate::detector::settings::{Member, ModePolicy, Policy, Settings, Tie, Timing, WriteQuorum};
+use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy, Policy, Settings, Tie, WriteQuorum};
 use crate::keys::KEY_DIGITS;
+use crate::network::SourcePorts;
 
 /// Where the state is kept if the file does not say.
 const STATE_DIRECTORY: &str = "/var/lib/netsplit";
@@ -31,6 +32,7 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let peers = peers(file, place, cluster.as_deref().unwrap_or_default(), reader);
     let chosen = peers.as_ref().and_then(|(_, chosen)| chosen.as_ref());
     let own = own_node::read(file.node.as_ref(), chosen, reader);
+    let source_ports = source_ports(file, reader);
     let authentication = authentication(file, place, reader);
     let mode = mode(file, chosen.and_then(Chosen::listed), reader);
     let audit = audit::read(file.audit.as_ref(), reader);
@@ -53,6 +55,7 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
         http_listen,
         http_expose: http_expose?,
         pod_address,
+        source_ports: source_ports?,
         discovery,
         authentication: authentication?,
         audit: audit?,
@@ -79,13 +82,28 @@ fn in_order(listed: Listed, node: &Member) -> Vec<Member> {
     roster
 }
 
-fn peers(file: &File, place: Location, cluster: &str, reader: &mut Reader<'_>) -> Option<(Timing, Option<Chosen>)> {
+fn peers(
+    file: &File,
+    place: Location,
+    cluster: &str,
+    reader: &mut Reader<'_>,
+) -> Option<(ConfiguredTiming, Option<Chosen>)> {
     let Some(peers) = &file.peers else {
         let hint = "add `peers:` with the list of nodes below it; config/examples/ has one to start from";
         reader.refuse(place, Refusal::new("peers is missing", hint));
         return None;
     };
     Some((timing::read(&peers.value, reader), discovery::read(peers, cluster, reader)))
+}
+
+fn source_ports(file: &File, reader: &mut Reader<'_>) -> Option<SourcePorts> {
+    let given = file.peers.as_ref().and_then(|peers| peers.value.source_ports.as_ref());
+    let ports = reader.read("peers.source_ports", given, |text| {
+        let hint = "write such a number, or leave the key out for 4; 1 is the port of `listen` alone";
+        let ports = text.parse().ok().and_then(SourcePorts::new);
+        ports.ok_or_else(|| Refusal::new("is not a whole number from 1 to 16", hint))
+    });
+    ports.or(SourcePorts::default())
 }
 
 fn authentication(file: &File, place: Location, reader: &mut Reader<'_>) -> Option<Authentication> {

@@ -7,6 +7,7 @@ use super::bits::Bits;
 use super::event::AgentDownCause;
 use super::peer::Peer;
 use super::saved::Micros;
+use super::settings::ConfiguredTiming;
 use super::time::Now;
 use super::verdict::{self, RowBits, Verdict};
 
@@ -158,8 +159,9 @@ impl Detector {
     /// Nodes outside that may simply be dead: alone in their silence, and without a sign of life. A lone agent takes
     /// nobody for dead whom it did not call unheard while it had company.
     fn silent_ones(&self, outside: &Bits, verdict: &Verdict) -> Bits {
-        let may_be_dead =
-            |node: &usize| !verdict.seen.has(*node) && !self.shows_life(*node) && self.is_lost_alone(*node, outside);
+        let bound = self.slowest_bound(outside);
+        let is_lost_alone = |node: usize| self.is_lost_alone(node, outside, bound);
+        let may_be_dead = |node: &usize| !verdict.seen.has(*node) && !self.shows_life(*node) && is_lost_alone(*node);
         let mut silent = Bits::none(outside.len());
         silent.extend(outside.iter().filter(may_be_dead));
         if verdict.judged.without(outside).count() == 1 {
@@ -169,13 +171,25 @@ impl Detector {
     }
 
     /// Whether every other node outside was lost more than one bound apart from this one.
-    fn is_lost_alone(&self, node: usize, outside: &Bits) -> bool {
-        outside.iter().filter(|&other| other != node).all(|other| self.were_lost_apart(node, other))
+    fn is_lost_alone(&self, node: usize, outside: &Bits, bound: Duration) -> bool {
+        outside.iter().filter(|&other| other != node).all(|other| self.were_lost_apart(node, other, bound))
+    }
+
+    /// The bound of the slowest agent on which a judgement of these rests: who tells of them, and they themselves. Agents
+    /// have different periods while settings change and rosters grow; what was lost at once is noticed within this.
+    fn slowest_bound(&self, judged: &Bits) -> Duration {
+        let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
+        let count = others.filter(|&(place, peer)| peer.link.is_up() || judged.has(place));
+        let pace = count.map(|(_, peer)| peer.link.pace()).max().unwrap_or_default();
+        if pace <= self.timing.period {
+            return self.timing.detection_bound();
+        }
+        // A heartbeat says the time until the next, which is 7/8 of the period or more.
+        ConfiguredTiming { period: pace / 7 * 8, ..self.settings.timing }.at(1).detection_bound()
     }
 
     /// Of a node that no run of this agent ever heard only others know when it was lost: they say whether they see a cut.
-    fn were_lost_apart(&self, one: usize, other: usize) -> bool {
-        let bound = self.settings.timing.detection_bound();
+    fn were_lost_apart(&self, one: usize, other: usize, bound: Duration) -> bool {
         match (self.lost_on(one), self.lost_on(other)) {
             (Some(one), Some(other)) => u128::from(one.0.abs_diff(other.0)) > bound.as_micros(),
             _ => !self.peers.iter().any(|peer| peer.link.is_up() && peer.sees_cut),
@@ -194,7 +208,7 @@ impl Detector {
 
     /// A silent node is told of one bound after it was lost: until then another may turn out to be lost with it.
     fn tellable(&self, silent: &Bits, now: Now) -> (Bits, Option<Now>) {
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.slowest_bound(silent);
         let mut tellable = Bits::none(silent.len());
         tellable.extend(silent.iter().filter(|&node| self.lost_at(node) + bound <= now));
         let next = silent.without(&tellable).iter().map(|node| self.lost_at(node) + bound).min();
@@ -204,7 +218,7 @@ impl Detector {
     /// Nodes published as silent that stay so: nobody sees them joined yet, or others do and this agent does not. For
     /// one bound it waits for its own link, which alone tells what their silence was.
     fn not_heard_yet(&self, published: &Bits, verdict: &Verdict, now: Now) -> (Bits, Option<Now>) {
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.timing.detection_bound();
         let mut waiting = Bits::none(self.peers.len());
         let mut next = None;
         for node in published.iter().filter(|&node| verdict.judged.has(node)) {
@@ -229,7 +243,7 @@ impl Detector {
             return None;
         }
         let seen = joined.iter().filter_map(|node| self.publication.lost.seen_again.get(node).copied().flatten()).min();
-        seen.map(|seen| seen + self.settings.timing.detection_bound()).filter(|&until| now < until)
+        seen.map(|seen| seen + self.timing.detection_bound()).filter(|&until| now < until)
     }
 
     /// Across a published cut only what is *seen* joined counts: a node that is merely no longer known to be cut off

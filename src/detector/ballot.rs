@@ -5,6 +5,8 @@
 //! goes on counting until everybody must have heard of the change, and if a cut opens meanwhile, until that cut closes:
 //! without this two sides can hold majorities of different electorates.
 
+use std::time::Duration;
+
 use super::bits::Bits;
 use super::electorate::Electorate;
 use super::saved::Serial;
@@ -108,6 +110,13 @@ impl Ballot {
         self.former.len() < before
     }
 
+    /// It takes so much longer until everybody must have heard of a change, those under way included.
+    pub(super) fn wait_longer(&mut self, by: Duration) {
+        for (_, until) in &mut self.former {
+            *until = *until + by;
+        }
+    }
+
     /// The roster has another shape.
     pub(super) fn reshape(&mut self, ids: &[NodeId]) {
         let pending = self.pending.iter_mut().map(|(pending, _)| pending);
@@ -135,7 +144,6 @@ impl Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn electorate<const N: usize>(ids: [u64; N]) -> Electorate {
         Electorate::first(ids.map(NodeId), 0).founded()
@@ -169,6 +177,17 @@ mod tests {
         ballot.expire(at(60), true);
         assert_eq!(sizes(&ballot), [2, 1]);
         ballot.expire(at(60), false);
+        assert_eq!(sizes(&ballot), [2]);
+    }
+
+    #[test]
+    fn where_it_takes_longer_to_tell_a_cut_a_replaced_electorate_counts_for_longer() {
+        let mut ballot = Ballot::default();
+        ballot.restore(vec![electorate([1, 2]), electorate([1])], &[], at(5));
+        ballot.wait_longer(Duration::from_secs(10));
+        ballot.expire(at(14), false);
+        assert_eq!(sizes(&ballot), [2, 1]);
+        ballot.expire(at(15), false);
         assert_eq!(sizes(&ballot), [2]);
     }
 }

@@ -130,6 +130,15 @@ impl Contacts {
         }
     }
 
+    /// No address that is still tried waits longer than this for its next hello.
+    pub(super) fn hasten(&mut self, latest: Now) {
+        let waits = |contact: &&mut Contact| contact.named.is_none() && !matches!(contact.reason, Reason::Says(_));
+        for contact in self.by_address.values_mut().filter(waits) {
+            contact.next = contact.next.min(latest);
+        }
+        self.next = self.next.map(|next| next.min(latest));
+    }
+
     /// Somebody solved a challenge: at which address it was put, if it was put at one.
     pub(super) fn answered(&mut self, answer: Nonce, by: NodeId) -> Option<SocketAddr> {
         let (&address, contact) = self.by_address.iter_mut().find(|(_, contact)| contact.nonce == Some(answer))?;
@@ -163,7 +172,7 @@ impl Detector {
         contacts.by_address.retain(|address, contact| contact.reason != Reason::Unnamed || listed.contains(address));
         let new: Vec<SocketAddr> =
             listed.into_iter().filter(|address| !contacts.by_address.contains_key(address)).collect();
-        let (period, count) = (self.settings.timing.period, u32::try_from(new.len()).unwrap_or(u32::MAX).max(1));
+        let (period, count) = (self.timing.period, u32::try_from(new.len()).unwrap_or(u32::MAX).max(1));
         for (turn, address) in (0..).zip(new) {
             self.contacts.add(address, Reason::Unnamed, now + period * turn / count);
         }
@@ -218,7 +227,7 @@ impl Detector {
         }
         let open = self.contacts.by_address.values().filter(|contact| contact.named.is_none());
         // A little later than due: those that are due together cost one pass.
-        let pause = self.settings.timing.timeout / 8;
+        let pause = self.timing.timeout / 8;
         self.contacts.next = open.map(|contact| contact.next).min().map(|next| next.max(now + pause));
     }
 
@@ -234,7 +243,7 @@ impl Detector {
     }
 
     fn call(&mut self, address: SocketAddr, now: Now) {
-        let (period, hello) = (self.settings.timing.period, self.hello());
+        let (period, hello) = (self.timing.period, self.hello());
         let Some(contact) = self.contacts.by_address.get_mut(&address) else { return };
         let random = &mut self.random;
         let nonce = *contact.nonce.get_or_insert_with(|| fresh_nonce(random));

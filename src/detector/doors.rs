@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::event::Event;
 use super::evidence::{Evidence, Question};
 use super::saved::{Saved, Serial};
-use super::settings::Member;
+use super::settings::{Member, Settings};
 use crate::identity::{Incarnation, NodeId, Sequence};
 use crate::wire::{Datagram, GoodbyeReason};
 
@@ -36,6 +36,8 @@ pub enum Input {
     Evidence(Evidence),
     /// The state of this number is durable, and with it all that were handed out before.
     Saved(Serial),
+    /// Other settings hold from now on: timing and mode. Cluster and node are those of the start, whatever this says.
+    Settings(Box<Settings>),
     /// This node will not return, an operator says: it no longer counts.
     Forget(String),
     /// Something went wrong here, which is no peer's fault.

@@ -99,7 +99,7 @@ impl Detector {
         if digest == Digest::NONE || mine == Some(digest) {
             return self.ask_for_unknown_members(place, now);
         }
-        let (patience, bound) = (self.settings.timing.confirm_period, self.settings.timing.detection_bound());
+        let (patience, bound) = (self.timing.confirm_period, self.timing.detection_bound());
         let fetch = &mut self.electorate_fetch;
         let asked_lately = fetch.under_way.as_ref().is_some_and(|under_way| now.since(under_way.asked) < patience);
         if fetch.merged.contains(&digest) || asked_lately {
@@ -178,7 +178,7 @@ impl Detector {
         if !newest.has_unknown || self.peers[place].electorate != Some(newest.digest) {
             return;
         }
-        let patience = self.settings.timing.confirm_period;
+        let patience = self.timing.confirm_period;
         if self.electorate_fetch.introductions_asked.is_some_and(|asked| now.since(asked) < patience) {
             return;
         }

@@ -13,7 +13,7 @@ impl Detector {
     pub(super) fn attach_row(&mut self, place: usize, flags: Flags, blocks: &mut Vec<Block>, now: Now) -> Flags {
         let (digest, changed) = (self.row.held.digest, self.row.changed);
         let peer = &mut self.peers[place];
-        let due = peer.row_due(digest, changed, now, &self.settings.timing);
+        let due = peer.row_due(digest, changed, now, &self.timing);
         let row = Block::Row(Arc::clone(&self.row.block));
         let size = MIN_DATAGRAM + blocks.iter().chain([&row]).map(block_size).sum::<usize>();
         if due.is_none_or(|due| now < due) || flags.goodbye.is_some() || size > MAX_DATAGRAM {
@@ -21,7 +21,7 @@ impl Detector {
         }
         peer.row_sent = Some(now);
         blocks.push(row);
-        Flags { poll: self.settings.timing.polls_per_window > 0, ..flags }
+        Flags { poll: self.timing.polls_per_window > 0, ..flags }
     }
 
     /// Sends our row to everybody whom it is due to, and notes when it is due to the next.
@@ -29,25 +29,25 @@ impl Detector {
         if self.rows_due.is_none_or(|due| now < due) {
             return;
         }
-        if self.settings.timing.polls_per_window == 0 {
+        if self.timing.polls_per_window == 0 {
             // Without polls rows go with the heartbeats in turn.
             self.rows_due = None;
             return;
         }
         let (digest, changed) = (self.row.held.digest, self.row.changed);
         for place in 0..self.peers.len() {
-            let due = self.peers[place].row_due(digest, changed, now, &self.settings.timing);
+            let due = self.peers[place].row_due(digest, changed, now, &self.timing);
             if place != self.me && due.is_some_and(|due| due <= now) {
                 self.send_out_of_turn(place, Flags::default(), Vec::new(), now);
             }
         }
         let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
-        self.rows_due = others.filter_map(|(_, peer)| peer.row_due(digest, changed, now, &self.settings.timing)).min();
+        self.rows_due = others.filter_map(|(_, peer)| peer.row_due(digest, changed, now, &self.timing)).min();
     }
 
     /// A peer said which row of ours it holds: if it is not this one, it is due again.
     pub(super) fn note_row_due(&mut self, place: usize, now: Now) {
-        let due = self.peers[place].row_due(self.row.held.digest, self.row.changed, now, &self.settings.timing);
+        let due = self.peers[place].row_due(self.row.held.digest, self.row.changed, now, &self.timing);
         self.rows_due = self.rows_due.into_iter().chain(due).min();
     }
 
@@ -81,7 +81,7 @@ impl Detector {
         for peer in troubled.iter() {
             self.check(peer, now);
         }
-        let timing = self.settings.timing;
+        let timing = self.timing;
         let mut heard = row.ok.clone();
         heard.add(&row.broken);
         heard.clear(self.me);

@@ -10,14 +10,14 @@ impl Detector {
     pub(super) fn stalled(&mut self, length: Duration, now: Now) {
         self.counters.stalls += 1;
         self.counters.stalled += length;
-        self.health.stall(now, length, self.settings.timing.detection_bound());
+        self.health.stall(now, length, self.timing.detection_bound());
         self.emit(Output::Event(Event::Stalled { length }));
         self.void_deadlines(now);
     }
 
     pub(super) fn void_deadlines(&mut self, now: Now) {
         for peer in &mut self.peers {
-            peer.link.void(now, &self.settings.timing);
+            peer.link.void(now, &self.timing);
             peer.quality.forgive();
         }
         self.void_inquiries();
@@ -30,7 +30,7 @@ impl Detector {
             LocalFault::Send => self.counters.send_errors += 1,
             LocalFault::Drops { datagrams } => {
                 self.counters.dropped += datagrams;
-                if self.health.drop(now, self.settings.timing.detection_bound()) {
+                if self.health.drop(now, self.timing.detection_bound()) {
                     self.emit(Output::Event(Event::Blind { cause: BlindCause::Drops }));
                 }
                 self.void_deadlines(now);

@@ -183,7 +183,7 @@ impl Detector {
 
     /// Questions that are out for too long make room for others, and what is out of date is asked about anew.
     pub(super) fn tend_questions(&mut self, now: Now) {
-        let timing = self.settings.timing;
+        let timing = self.timing;
         if self.inquiry.next_end(&timing).is_none_or(|end| now < end) {
             return;
         }
@@ -205,7 +205,7 @@ impl Detector {
         if self.inquiry.end(id) {
             self.row.touch();
         }
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.timing.detection_bound();
         if self.health.udp_passes(id, now, bound) {
             self.publication.touch();
         }
@@ -239,7 +239,7 @@ impl Detector {
     /// agents is cut and that of the hosts is not, which is no reason to take the agents for dead.
     fn may_be_an_overlay_cut(&self, place: usize) -> bool {
         // Who falls silent was heard last up to one period before.
-        let together = self.settings.timing.detection_bound() + self.settings.timing.period;
+        let together = self.timing.detection_bound() + self.timing.period;
         let silent_since = |place: usize| self.peers[place].link.last_heard().unwrap_or(self.started);
         let alike = self.inquiry.signs().filter(|&(_, sign)| sign == Sign::AgentDown(AgentDownCause::HostAnswers));
         let mut others = alike.filter_map(|(id, _)| self.place_of(id)).filter(|&other| other != place);
@@ -262,7 +262,7 @@ impl Detector {
     /// Whether a first opening of this cut waits for evidence that is out: for d after it was asked for, and the little
     /// that the last answer takes. A sample is enough. Who is asked about while late, d before it is down, delays nothing.
     pub(super) fn awaits_evidence(&self, cut: &Cut, now: Now) -> bool {
-        let patience = self.settings.timing.confirm_period / 4 * 5;
+        let patience = self.timing.confirm_period / 4 * 5;
         let is_other = |id: NodeId| self.place_of(id).is_some_and(|place| cut.others.has(place));
         let is_asked = |id: &NodeId| self.inquiry.episodes.get(id) == Some(&Stage::Asked);
         let mut out = self.inquiry.out.iter().filter(|&(id, &asked)| is_asked(id) && now < asked + patience);

@@ -264,6 +264,14 @@ impl Link {
         self.known = true;
     }
 
+    /// The bound is so much longer from now on: silence alone says as much less of a peer that was not heard yet. A
+    /// deadline that a heartbeat set stands, for the peer's own pace rules it.
+    pub fn wait_longer(&mut self, by: Duration) {
+        if self.state == LinkState::Unknown {
+            self.deadline = self.deadline + by;
+        }
+    }
+
     /// The peer said goodbye.
     pub fn leave(&mut self, reason: GoodbyeReason) {
         self.state = LinkState::Left(reason);
@@ -395,5 +403,17 @@ mod tests {
         link.void(at(9000), &timing());
         assert_eq!(link.failures(), 0);
         assert_eq!(link.judge(at(9000), None, &timing()), None);
+    }
+
+    #[test]
+    fn a_longer_bound_holds_for_a_peer_not_heard_yet_and_not_for_one_whose_pace_is_known() {
+        let more = Duration::from_secs(10);
+        let mut unknown = Link::new(true, Now::START, &timing());
+        unknown.wait_longer(more);
+        assert_eq!(unknown.judge(at(12_499), None, &timing()), None);
+        assert!(matches!(unknown.judge(at(12_500), None, &timing()), Some(Change::Down { .. })));
+        let mut heard = link_heard_at(Now::START);
+        heard.wait_longer(more);
+        assert!(heard.judge(at(1500), None, &timing()).is_some());
     }
 }

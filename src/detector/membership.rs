@@ -70,6 +70,11 @@ impl Membership {
         self.next_look
     }
 
+    /// Looks at the latest then.
+    pub(super) fn look_by(&mut self, latest: Now) {
+        self.next_look = self.next_look.min(latest);
+    }
+
     /// Whether the list has been without this node for long enough, and came again since.
     fn is_long_missing(&self, id: NodeId) -> bool {
         let fresh = self.listing.as_ref().map(|listing| listing.at);
@@ -128,7 +133,7 @@ impl Detector {
             self.publication.touch();
         }
         let founded = self.ballot.newest().is_some_and(|newest| !newest.electorate.is_in_foundation());
-        let timing = &self.settings.timing;
+        let timing = &self.timing;
         let pause = if founded { timing.detection_bound() / 2 } else { timing.confirm_period };
         self.membership.next_look = now + pause;
         if founded {
@@ -142,7 +147,7 @@ impl Detector {
     /// The first electorate is the list of the discovery, heard or not, if nobody who is heard has one. It is founded
     /// when it was whole once.
     fn found_electorate(&mut self, now: Now) {
-        let too_early = now < self.started + self.settings.timing.detection_bound();
+        let too_early = !self.has_begun(now);
         let Some(listing) = self.membership.listing.as_ref().filter(|_| !too_early) else { return };
         let Some(newest) = self.ballot.newest() else {
             if !self.peers.iter().any(|peer| peer.link.is_up() && peer.electorate.is_some()) {
@@ -200,7 +205,7 @@ impl Detector {
             return;
         }
         let waiting_since = *self.membership.waiting.get_or_insert(now);
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.timing.detection_bound();
         let has_waited = now.since(waiting_since) >= bound * 4;
         let rested = self.membership.changed.is_none_or(|changed| now.since(changed) >= bound);
         let Some(newest) = self.ballot.newest().filter(|_| rested) else { return };
@@ -229,7 +234,7 @@ impl Detector {
 
     /// Names that have been heard for one bound, are on this side, and are known to everybody on it.
     fn who_may_join(&self, electorate: &Electorate, now: Now) -> Vec<NodeId> {
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.timing.detection_bound();
         let side = self.publication.side.published();
         let strangers = side.iter().filter(|&place| place != self.me && !electorate.has(self.peers[place].id));
         let may_join = strangers.filter(|&place| {
@@ -294,7 +299,7 @@ impl Detector {
 
     /// Bound and settling from now: who has not heard of a change by then is behind a cut that is known by then.
     pub(super) fn until_everybody_knows(&self, now: Now) -> Now {
-        let timing = &self.settings.timing;
+        let timing = &self.timing;
         now + timing.detection_bound() * 2 + timing.confirm_period * 4
     }
 

@@ -37,6 +37,7 @@ mod picture;
 mod publish;
 pub mod quality;
 mod receive;
+mod retiming;
 mod rivalry;
 mod roster;
 pub mod row;
@@ -49,6 +50,7 @@ pub mod settle;
 mod standing;
 mod strangers;
 pub mod time;
+pub mod timing;
 mod transmit;
 mod turns;
 mod udp;
@@ -82,6 +84,7 @@ use saved::{Micros, Saved, SavedStop};
 use settings::Settings;
 use strangers::Strangers;
 use time::Now;
+use timing::Timing;
 use view::Counters;
 
 use crate::identity::{Digest, Epoch, Incarnation, NodeId};
@@ -89,11 +92,15 @@ use crate::identity::{Digest, Epoch, Incarnation, NodeId};
 /// The detector of one agent.
 pub struct Detector {
     settings: Settings,
+    /// What the settings come to at this size of the roster, or nearly this.
+    timing: Timing,
     incarnation: Incarnation,
     keeping: Keeping,
     random: ChaCha8Rng,
     id: NodeId,
     started: Now,
+    /// One bound after the start.
+    begins: Now,
     /// The roster, this node included, sorted by id: a peer's place here is its place in every row.
     peers: Vec<Peer>,
     /// The ids of `peers`, close together: every datagram is looked up here.
@@ -141,6 +148,7 @@ impl Detector {
     /// `incarnation` is larger than that of every run before; `seed` is all the randomness it ever gets.
     pub fn new(settings: Settings, saved: Saved, incarnation: Incarnation, seed: [u8; 32], now: Now) -> Self {
         let id = NodeId::of(&settings.cluster, &settings.node.name);
+        let timing = settings.timing.at(1);
         let incarnation = incarnation.max(Incarnation(saved.incarnation.0.saturating_add(1)));
         let mut detector = Self {
             incarnation,
@@ -149,6 +157,7 @@ impl Detector {
             random: ChaCha8Rng::from_seed(seed),
             id,
             started: now,
+            begins: now + timing.detection_bound(),
             peers: Vec::new(),
             ids: Vec::new(),
             me: 0,
@@ -180,6 +189,7 @@ impl Detector {
             next_view: now,
             view_is_old: true,
             settings,
+            timing,
         };
         detector.restore(saved, now);
         detector.keep(now);
@@ -202,6 +212,7 @@ impl Detector {
                 self.say_started();
             }
             Input::Saved(serial) => self.learn_durable(serial, now),
+            Input::Settings(settings) => self.change_settings(&settings, now),
             Input::Forget(name) => self.forget(&name, now),
             Input::Evidence(evidence) => self.learn_evidence(&evidence, now),
             Input::LocalFault(fault) => self.local_fault(fault, now),
@@ -247,6 +258,11 @@ impl Detector {
         &self.settings
     }
 
+    /// The paces and thresholds as they are now.
+    pub fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
     /// This run of the agent: it changes only when a peer knew a later one.
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
@@ -283,7 +299,7 @@ impl Detector {
 
     fn begin_call(&mut self, now: Now) {
         let late = self.due.map_or(Duration::ZERO, |due| now.since(due.max(self.last_call)));
-        if late > self.settings.timing.timeout {
+        if late > self.timing.timeout {
             self.stalled(late, now);
         }
         self.last_call = self.last_call.max(now);
@@ -308,10 +324,9 @@ impl Detector {
             return (leaving.left > 0).then_some(leaving.next);
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
-        let times = [turn, self.rows_due, self.row.next_update(&self.settings.timing), self.next_assessment()];
+        let times = [turn, self.rows_due, self.row.next_update(&self.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
-        let sometimes =
-            [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.settings.timing)];
+        let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
         times.into_iter().chain(sometimes).flatten().chain(always).min()
     }
 

@@ -43,7 +43,7 @@ impl Detector {
     pub(super) fn update_row(&mut self, now: Now) {
         // A row over the roster as it was cannot be judged by.
         let first = self.row.held.version == RowVersion(0) || self.row.held.cells.len() != self.peers.len();
-        let due = self.row.next_update(&self.settings.timing);
+        let due = self.row.next_update(&self.timing);
         if due.is_none_or(|due| now < due && !first) {
             return;
         }

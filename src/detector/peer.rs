@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::held_row::HeldRow;
 use super::link::{Link, LinkState};
 use super::quality::Quality;
-use super::schedule::{Pace, Schedule};
+use super::schedule::{Pace, Schedule, Turn};
 use super::session::Session;
 use super::settings::{Member, Timing};
 use super::time::Now;
@@ -142,6 +142,14 @@ impl Peer {
     pub fn update_pace(&mut self, now: Now, timing: &Timing) {
         let pace = self.wanted_pace(now, timing);
         self.schedule.want(pace, now);
+    }
+
+    /// All paces are others from now on. Where they are faster, that begins with the end of `turn`, so that not
+    /// everybody gets a heartbeat at once.
+    pub fn change_paces(&mut self, turn: Turn, now: Now, timing: &Timing) {
+        self.schedule.change_period(timing.period, now + turn.ends_in(timing.period / 8 * 7));
+        let pace = self.wanted_pace(now, timing);
+        self.schedule.want(pace, now + turn.ends_in(timing.fallback_pace()));
     }
 
     fn wanted_pace(&mut self, now: Now, timing: &Timing) -> Pace {

@@ -35,9 +35,9 @@ impl Detector {
             blind: self.is_blind(now),
             blind_cause: self.blind_cause(now),
             judged: self.can_tell(now) && !side.is_empty(),
-            period: self.settings.timing.period,
-            timeout: self.settings.timing.timeout,
-            detection_bound: self.settings.timing.detection_bound(),
+            period: self.timing.period,
+            timeout: self.timing.timeout,
+            detection_bound: self.timing.detection_bound(),
             counters: self.counters.clone(),
         }
     }

@@ -143,7 +143,7 @@ impl Detector {
 
     /// The verdict is computed at most once per d/4.
     fn rested(&self) -> Now {
-        let pause = self.settings.timing.confirm_period / 4;
+        let pause = self.timing.confirm_period / 4;
         self.publication.last_judged.map_or(self.started, |last| last + pause)
     }
 
@@ -155,12 +155,11 @@ impl Detector {
 
     /// When something is due by the mere passing of time.
     fn next_step(&self, now: Now) -> Option<Now> {
-        let bound = self.settings.timing.detection_bound();
         let times = [
             self.publication.next_unheard.map(|due| due.max(self.rested())),
             self.next_settling(now),
-            Some(self.started + bound).filter(|&end| end > now),
-            self.health.next_end(now, bound),
+            Some(self.begins).filter(|&end| end > now),
+            self.health.next_end(now),
         ];
         times.into_iter().flatten().min()
     }
@@ -190,7 +189,7 @@ impl Detector {
         if !self.can_tell(now) {
             return None;
         }
-        let again = publication.is_pending().then(|| now + self.settings.timing.confirm_period / 4);
+        let again = publication.is_pending().then(|| now + self.timing.confirm_period / 4);
         let cut = publication.cut.next_time(now, self.cut_rule());
         let plain = self.plain_rule();
         let sets = [&publication.unheard, &publication.agents_down, &publication.side];
@@ -200,8 +199,7 @@ impl Detector {
 
     /// Whether this agent may say anything of others: not within a bound of its start or of a stall, and not blind.
     pub(super) fn can_tell(&self, now: Now) -> bool {
-        let bound = self.settings.timing.detection_bound();
-        now >= self.started + bound && !self.health.is_waking(now, bound) && !self.is_blind(now)
+        self.has_begun(now) && !self.health.is_waking(now) && !self.is_blind(now)
     }
 
     /// Whether it cannot judge at all: nobody was ever heard, or its own socket drops what arrives.
@@ -212,7 +210,7 @@ impl Detector {
     /// Why it cannot.
     pub(super) fn blind_cause(&self, now: Now) -> Option<BlindCause> {
         let unheard = self.never_heard_anybody().then_some(BlindCause::NeverHeard);
-        unheard.or_else(|| self.health.blind_cause(now, self.settings.timing.detection_bound()))
+        unheard.or_else(|| self.health.blind_cause(now))
     }
 
     /// Whether there are others who count, and none of them was ever heard.
@@ -222,7 +220,7 @@ impl Detector {
     }
 
     fn plain_rule(&self) -> Rule {
-        let d = self.settings.timing.confirm_period;
+        let d = self.timing.confirm_period;
         Rule { hold: d, patience: d, limit: d * 4, least: Duration::ZERO }
     }
 
@@ -231,9 +229,9 @@ impl Detector {
         let plain = self.plain_rule();
         if publication.cut.published().is_some() && publication.cut.candidate().is_none() {
             let hold = self.closing_hold();
-            return Rule { hold, limit: hold + self.settings.timing.confirm_period * 3, ..plain };
+            return Rule { hold, limit: hold + self.timing.confirm_period * 3, ..plain };
         }
-        let least = if publication.certain { Duration::ZERO } else { self.settings.timing.detection_bound() };
+        let least = if publication.certain { Duration::ZERO } else { self.timing.detection_bound() };
         Rule { least, ..plain }
     }
 
@@ -241,11 +239,8 @@ impl Detector {
     fn closing_hold(&self) -> Duration {
         let reopenings = self.publication.openings.len().saturating_sub(1);
         let factor = 1_u32.checked_shl(u32::try_from(reopenings).unwrap_or(u32::MAX)).unwrap_or(u32::MAX);
-        self.settings
-            .timing
-            .confirm_period
-            .saturating_mul(factor)
-            .min(LONGEST_HOLD.max(self.settings.timing.confirm_period))
+        let d = self.timing.confirm_period;
+        d.saturating_mul(factor).min(LONGEST_HOLD.max(d))
     }
 
     fn settle(&mut self, now: Now) {
@@ -289,7 +284,7 @@ impl Detector {
 
     /// While UDP is blocked here nothing is told of the links: afterwards it is.
     fn link_records_due(&self) -> Option<Now> {
-        let due = self.publication.links.due(self.settings.timing.confirm_period);
+        let due = self.publication.links.due(self.timing.confirm_period);
         due.filter(|_| !self.health.is_udp_blocked())
     }
 
@@ -303,7 +298,7 @@ impl Detector {
 
     /// Tells the shell that the view changed: the mode at once, the rest at most every d/4.
     pub(super) fn offer_view(&mut self, now: Now) {
-        let timing = self.settings.timing;
+        let timing = self.timing;
         if self.view_is_old || now >= self.next_view {
             self.view_is_old = false;
             // Whoever reads it calls an agent whose view is five seconds old a stalled one.

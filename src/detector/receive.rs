@@ -128,7 +128,7 @@ impl Detector {
             return;
         }
         peer.unreadable = number;
-        peer.link.speaks_unreadably(now, &self.settings.timing);
+        peer.link.speaks_unreadably(now, &self.timing);
         self.row.touch();
         self.publication.touch();
         self.hasten_turn(place);
@@ -136,7 +136,7 @@ impl Detector {
 
     /// A run speaks that has not proved itself: the link is unknown, not down, until it has.
     fn doubt(&mut self, place: usize, run: Incarnation, now: Now) {
-        let timing = self.settings.timing;
+        let timing = self.timing;
         // Only a later run than the last: two recordings, sent in turn, would hide a silence for ever.
         if self.peers[place].doubted >= Some(run) {
             return;
@@ -203,7 +203,7 @@ impl Detector {
         if self.peers[place].roster_wanted.is_some() && datagram.flags.poll {
             self.ask_for_roster(place, now);
         }
-        let timing = self.settings.timing;
+        let timing = self.timing;
         self.peers[place].update_pace(now, &timing);
         self.hasten_turn(place);
     }
@@ -212,7 +212,7 @@ impl Detector {
     fn hear(&mut self, place: usize, datagram: &Datagram, now: Now) {
         let counts = !datagram.flags.last;
         let was = self.peers[place].link.cell();
-        let change = self.peers[place].link.heard(now, datagram.pace, counts, &self.settings.timing);
+        let change = self.peers[place].link.heard(now, datagram.pace, counts, &self.timing);
         if let Some(change) = change {
             self.link_changed(place, change, now);
         } else if self.peers[place].link.cell() != was {

@@ -2,13 +2,12 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Detector;
 use super::event::Event;
 use super::peer::Peer;
 use super::saved::{Saved, SavedNode};
-use super::schedule::{Pace, Schedule};
+use super::schedule::{Pace, Schedule, Turn};
 use super::settings::Member;
 use super::time::Now;
 use crate::identity::{Digest, NodeId};
@@ -65,7 +64,7 @@ impl Detector {
         let others = saved.roster.iter().map(Member::from).filter(|member| member.name != self.settings.node.name);
         let members = others.chain([self.settings.node.clone()]).collect();
         self.enroll(members, now);
-        let until = now + self.settings.timing.detection_bound() * 3 + self.settings.timing.confirm_period * 4;
+        let until = now + self.timing.detection_bound() * 3 + self.timing.confirm_period * 4;
         self.ballot.restore(saved.electorates, &self.ids, until);
         self.remember_stop(saved.stopped);
     }
@@ -87,13 +86,14 @@ impl Detector {
         if new.is_empty() {
             return;
         }
+        let repaced = self.fit_timing(self.peers.len() + new.len(), now);
         for (id, member) in new {
             let peer = self.new_peer(id, member, now);
             self.peers.push(peer);
         }
         self.peers.sort_by_key(|peer| peer.id);
         self.peers.dedup_by_key(|peer| peer.id);
-        self.reorder(&before, now);
+        self.reorder(&before, repaced, now);
     }
 
     /// Takes these nodes out of the roster.
@@ -103,7 +103,8 @@ impl Detector {
         }
         let before = self.ids.clone();
         self.peers.retain(|peer| !gone.contains(&peer.id));
-        self.reorder(&before, now);
+        let repaced = self.fit_timing(self.peers.len(), now);
+        self.reorder(&before, repaced, now);
     }
 
     /// From now on these nodes are as if they had never been heard.
@@ -124,37 +125,48 @@ impl Detector {
         }
     }
 
-    /// The roster changed: everybody's place is looked up anew.
-    fn reorder(&mut self, before: &[NodeId], now: Now) {
+    /// The roster changed: everybody's place is looked up anew. `repaced`: with it the timing changed.
+    fn reorder(&mut self, before: &[NodeId], repaced: bool, now: Now) {
         self.ids = self.peers.iter().map(|peer| peer.id).collect();
         self.me = self.place_of(self.id).unwrap_or(0);
         self.roster_version += 1;
         self.keeping.want();
-        self.spread_phases(before, now);
+        self.spread_phases(before, repaced, now);
         self.reshape(before, now);
     }
 
     fn new_peer(&mut self, id: NodeId, member: Member, now: Now) -> Peer {
-        let timing = self.settings.timing;
+        let timing = self.timing;
         let schedule = Schedule::new(timing.period, now, now, Pace::Every(timing.fallback_pace()));
         let known = self.keeping.heard.contains_key(&id);
         Peer::new(id, Arc::new(member), known, schedule, now, &timing)
     }
 
     /// Phases spread evenly, counted from our own place: so neither do we send to all at once, nor all to one.
-    fn spread_phases(&mut self, before: &[NodeId], now: Now) {
-        let timing = self.settings.timing;
-        let count = self.peers.len();
-        let whole = u32::try_from(count).unwrap_or(u32::MAX);
-        for place in 0..count {
+    fn spread_phases(&mut self, before: &[NodeId], repaced: bool, now: Now) {
+        let timing = self.timing;
+        for place in 0..self.peers.len() {
+            let turn = self.turn_of(place);
             let peer = &mut self.peers[place];
             if before.binary_search(&peer.id).is_ok() {
+                if repaced {
+                    peer.change_paces(turn, now, &timing);
+                }
                 continue;
             }
-            let turn = u32::try_from((place + count - self.me) % count).unwrap_or_default().saturating_sub(1);
-            let phase = |step: Duration| step * turn / whole;
-            let (grid, first) = (now + phase(timing.period / 8 * 7), now + phase(timing.fallback_pace()));
-            peer.schedule = Schedule::new(timing.period, grid, first, Pace::Every(timing.fallback_pace()));
+            let fallback = timing.fallback_pace();
+            let (grid, first) = (now + turn.begins_in(timing.period / 8 * 7), now + turn.begins_in(fallback));
+            peer.schedule = Schedule::new(timing.period, grid, first, Pace::Every(fallback));
+        }
+    }
+
+    /// A peer's turn in what goes to all of them.
+    pub(super) fn turn_of(&self, place: usize) -> Turn {
+        let count = self.peers.len();
+        let after_me = (place + count - self.me) % count.max(1);
+        Turn {
+            before: u32::try_from(after_me.saturating_sub(1)).unwrap_or(u32::MAX),
+            of: u32::try_from(count).unwrap_or(u32::MAX),
         }
     }
 

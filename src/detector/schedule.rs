@@ -3,6 +3,7 @@
 //! In the regular pace heartbeat k goes at phase + k·Q + u with Q = ⅞ P and u uniform in [0, P/8]: every interval lies
 //! in [¾ P, P], phases hold, nobody bursts. A faster pace has a fixed interval, and begins at once; a slower one is
 //! announced in three heartbeats that still come at the faster one, so that no single loss makes a peer wait in vain.
+//! Another period is another pace: a shorter one begins at once, a longer one is announced.
 
 use std::time::Duration;
 
@@ -20,22 +21,112 @@ pub enum Pace {
     Every(Duration),
 }
 
+/// Whose turn it is when everybody has one in the same stretch of time.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// How many have theirs before.
+    pub before: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Turn {
+    /// How far into the stretch the turn begins.
+    pub fn begins_in(self, stretch: Duration) -> Duration {
+        stretch * self.before / self.of.max(1)
+    }
+
+    /// How far into the stretch it ends: never at once.
+    pub fn ends_in(self, stretch: Duration) -> Duration {
+        stretch * (self.before + 1) / self.of.max(1)
+    }
+}
+
+/// The points in time of a regular pace; jitter is added to them and does not add up.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    period: Duration,
+    /// The last one, and so its phase.
+    at: Now,
+}
+
+impl Grid {
+    /// Moves on to the point after `now`, wherever it was left by a faster pace or a stall, and adds jitter to it.
+    fn next(&mut self, now: Now, jitter: f64) -> Now {
+        let step = self.period / 8 * 7;
+        let steps =
+            |distance: Duration| u32::try_from(distance.as_nanos() / step.as_nanos().max(1)).unwrap_or(u32::MAX);
+        self.at = if self.at > now {
+            self.at - step * steps(self.at.since(now))
+        } else {
+            self.at + step * (steps(now.since(self.at)) + 1)
+        };
+        self.at + (self.period / 8).mul_f64(jitter)
+    }
+}
+
+/// A pace with all that it takes to keep it.
+#[derive(Clone, Copy, Debug)]
+enum Beat {
+    Regular(Grid),
+    Every(Duration),
+}
+
+impl Beat {
+    /// The longest interval.
+    fn interval(self) -> Duration {
+        match self {
+            Self::Regular(grid) => grid.period,
+            Self::Every(interval) => interval,
+        }
+    }
+
+    /// Whether a peer could not tell the two apart.
+    fn is_like(self, other: Self) -> bool {
+        matches!(self, Self::Regular(_)) == matches!(other, Self::Regular(_)) && self.interval() == other.interval()
+    }
+}
+
+/// A slower pace under announcement.
+#[derive(Clone, Copy, Debug)]
+struct Slowing {
+    to: Beat,
+    /// How many heartbeats still announce it.
+    left: u8,
+}
+
+impl Slowing {
+    fn has_begun(self) -> bool {
+        self.left < ANNOUNCEMENTS
+    }
+
+    /// Whether it is announced before `wanted` is: each of many periods, one longer than the other, would otherwise put
+    /// off the first step for good.
+    fn comes_before(self, wanted: Beat) -> bool {
+        let both_regular = matches!((self.to, wanted), (Beat::Regular(_), Beat::Regular(_)));
+        both_regular && self.has_begun() && self.to.interval() < wanted.interval()
+    }
+}
+
 /// The schedule towards one peer.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    period: Duration,
-    /// Where the regular grid stands; jitter is added to it and does not add up.
-    grid: Now,
+    /// The regular pace as it is wanted: one that still holds may be another.
+    regular: Grid,
+    beat: Beat,
     next: Now,
-    pace: Pace,
-    /// The slower pace under announcement, and how many heartbeats still announce it.
-    slowing: Option<(Pace, u8)>,
+    slowing: Option<Slowing>,
 }
 
 impl Schedule {
     /// A schedule whose first heartbeat goes at `first`, at `pace`, and whose regular grid goes through `grid`.
     pub fn new(period: Duration, grid: Now, first: Now, pace: Pace) -> Self {
-        Self { period, grid, next: first, pace, slowing: None }
+        let regular = Grid { period, at: grid };
+        let beat = match pace {
+            Pace::Regular => Beat::Regular(regular),
+            Pace::Every(interval) => Beat::Every(interval),
+        };
+        Self { regular, beat, next: first, slowing: None }
     }
 
     /// When the next heartbeat is due.
@@ -43,69 +134,58 @@ impl Schedule {
         self.next
     }
 
-    /// The longest interval of a pace.
-    fn interval(&self, pace: Pace) -> Duration {
-        match pace {
-            Pace::Regular => self.period,
-            Pace::Every(interval) => interval,
+    /// The regular pace has this period from now on, and a grid through `first`, which is when it begins if it is the
+    /// faster one.
+    pub fn change_period(&mut self, period: Duration, first: Now) {
+        self.regular = Grid { period, at: first };
+        if matches!(self.beat, Beat::Regular(_)) {
+            self.want(Pace::Regular, first);
         }
     }
 
-    /// The pace wanted from now on. A faster one begins at once; a slower one is announced first.
-    pub fn want(&mut self, pace: Pace, now: Now) {
-        if self.interval(pace) < self.interval(self.pace) {
+    /// The pace wanted from now on. A faster one begins at `at`, which is at once; a slower one is announced first.
+    pub fn want(&mut self, pace: Pace, at: Now) {
+        let wanted = match pace {
+            Pace::Regular => Beat::Regular(self.regular),
+            Pace::Every(interval) => Beat::Every(interval),
+        };
+        if wanted.interval() < self.beat.interval() {
             self.slowing = None;
-            self.pace = pace;
-            self.next = self.next.min(now);
-        } else if pace == self.pace {
+            self.beat = wanted;
+            self.next = self.next.min(at);
+        } else if wanted.is_like(self.beat) {
             self.slowing = None;
-        } else if self.slowing.is_none_or(|(target, _)| target != pace) {
-            self.slowing = Some((pace, ANNOUNCEMENTS));
+        } else if self.slowing.is_none_or(|slowing| !slowing.to.is_like(wanted) && !slowing.comes_before(wanted)) {
+            self.slowing = Some(Slowing { to: wanted, left: ANNOUNCEMENTS });
         }
     }
 
     /// A heartbeat goes out now. Returns the pace to announce in it. `jitter` is uniform in [0, 1).
     pub fn sent(&mut self, now: Now, jitter: f64) -> Duration {
-        let announced = match self.slowing {
-            None => None,
-            Some((target, 0 | 1)) => {
+        let announced = self.slowing.map(|slowing| slowing.to.interval());
+        match &mut self.slowing {
+            Some(Slowing { to, left: 0 | 1 }) => {
+                self.beat = *to;
                 self.slowing = None;
-                self.pace = target;
-                Some(self.interval(target))
             }
-            Some((target, left)) => {
-                self.slowing = Some((target, left - 1));
-                Some(self.interval(target))
-            }
-        };
-        self.next = match self.pace {
-            Pace::Every(interval) => now + interval,
-            Pace::Regular => self.next_on_grid(now, jitter),
+            Some(Slowing { left, .. }) => *left -= 1,
+            None => {}
+        }
+        self.next = match &mut self.beat {
+            Beat::Every(interval) => now + *interval,
+            Beat::Regular(grid) => grid.next(now, jitter),
         };
         announced.unwrap_or_else(|| self.until_next_at_the_latest(now))
     }
 
     /// What a datagram out of turn announces: how long until the next heartbeat at the latest.
     pub fn until_next_at_the_latest(&self, now: Now) -> Duration {
-        match (self.pace, self.slowing) {
+        match (self.beat, self.slowing) {
             // Once the slower pace is being announced, everything announces it: the last word may be the one heard.
-            (_, Some((target, left))) if left < ANNOUNCEMENTS => self.interval(target),
-            (Pace::Every(interval), _) => interval,
-            (Pace::Regular, _) => (self.grid + self.period / 8).since(now),
+            (_, Some(slowing)) if slowing.has_begun() => slowing.to.interval(),
+            (Beat::Every(interval), _) => interval,
+            (Beat::Regular(grid), _) => (grid.at + grid.period / 8).since(now),
         }
-    }
-
-    /// The grid point after `now`, wherever the grid was left by a faster pace or a stall, and jitter on it.
-    fn next_on_grid(&mut self, now: Now, jitter: f64) -> Now {
-        let step = self.period / 8 * 7;
-        let steps =
-            |distance: Duration| u32::try_from(distance.as_nanos() / step.as_nanos().max(1)).unwrap_or(u32::MAX);
-        self.grid = if self.grid > now {
-            self.grid - step * steps(self.grid.since(now))
-        } else {
-            self.grid + step * (steps(now.since(self.grid)) + 1)
-        };
-        self.grid + (self.period / 8).mul_f64(jitter)
     }
 }
 
@@ -165,5 +245,65 @@ mod tests {
             assert_eq!(schedule.sent(at(now), 0.0), PERIOD);
         }
         assert!(schedule.next() > at(300) && schedule.next() <= at(1300));
+    }
+
+    #[test]
+    fn a_shorter_period_begins_at_once() {
+        let mut schedule = Schedule::new(PERIOD, at(0), at(0), Pace::Regular);
+        schedule.sent(at(0), 0.0);
+        schedule.change_period(PERIOD / 5, at(150));
+        schedule.want(Pace::Regular, at(50));
+        assert_eq!(schedule.next(), at(150), "in the phase that it was given");
+        assert!(schedule.sent(at(150), 0.5) <= PERIOD / 5);
+        assert!(schedule.next() <= at(350));
+    }
+
+    #[test]
+    fn a_shorter_period_puts_nothing_off() {
+        let mut schedule = Schedule::new(PERIOD, at(0), at(0), Pace::Regular);
+        schedule.sent(at(0), 0.0);
+        schedule.change_period(PERIOD / 5, at(960));
+        assert_eq!(schedule.next(), at(875));
+    }
+
+    #[test]
+    fn a_longer_period_is_announced_in_three_heartbeats_at_the_shorter_one() {
+        let mut schedule = Schedule::new(PERIOD, at(0), at(0), Pace::Regular);
+        schedule.sent(at(0), 0.0);
+        schedule.change_period(PERIOD * 5, at(2_000));
+        assert!(schedule.until_next_at_the_latest(at(10)) <= PERIOD, "not announced yet");
+        for _ in 0..3 {
+            let now = schedule.next();
+            assert!(now.since(at(0)) <= PERIOD * 3);
+            assert_eq!(schedule.sent(now, 0.0), PERIOD * 5);
+        }
+        let gap = schedule.next().since(at(2_625));
+        assert!(gap > PERIOD && gap <= PERIOD * 5, "{gap:?}");
+    }
+
+    #[test]
+    fn a_longer_period_again_waits_until_the_first_step_is_done() {
+        let mut schedule = Schedule::new(PERIOD, at(0), at(0), Pace::Regular);
+        schedule.sent(at(0), 0.0);
+        let mut announced = Vec::new();
+        for step in 1..=8 {
+            schedule.change_period(PERIOD + PERIOD / 10 * step, at(0));
+            schedule.want(Pace::Regular, at(0));
+            let now = schedule.next();
+            announced.push(schedule.sent(now, 0.0).as_millis());
+            schedule.want(Pace::Regular, now);
+        }
+        assert_eq!(announced, [1100, 1100, 1100, 1400, 1400, 1400, 1700, 1700]);
+    }
+
+    #[test]
+    fn a_period_changed_under_suspicion_holds_from_the_end_of_the_suspicion_on() {
+        let mut schedule = Schedule::new(PERIOD, at(0), at(0), Pace::Every(PERIOD / 6));
+        schedule.change_period(PERIOD * 5, at(500));
+        schedule.want(Pace::Regular, at(0));
+        for _ in 0..3 {
+            let now = schedule.next();
+            assert_eq!(schedule.sent(now, 0.0), PERIOD * 5);
+        }
     }
 }

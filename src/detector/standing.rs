@@ -32,15 +32,14 @@ impl Detector {
 
     /// What the mode is computed from.
     pub(super) fn standing(&mut self, now: Now) -> Standing {
-        let bound = self.settings.timing.detection_bound();
         let blind = self.is_blind(now);
-        if blind && !self.publication.said_blind && now >= self.started + bound && self.never_heard_anybody() {
+        if blind && !self.publication.said_blind && self.has_begun(now) && self.never_heard_anybody() {
             self.publication.said_blind = true;
             self.emit_event(Event::Blind { cause: BlindCause::NeverHeard });
         }
         let side = self.publication.side.published();
         Standing {
-            starting: now < self.started + bound || self.health.is_waking(now, bound) || blind || side.is_empty(),
+            starting: !self.has_begun(now) || self.health.is_waking(now) || blind || side.is_empty(),
             counts: self.ballot.all().map(|counted| self.count(counted, side)).collect(),
             cut: self.publication.cut.published().is_some(),
             partition: false,

@@ -99,7 +99,7 @@ impl Detector {
             let proof = handshake.answer.map_or(Proof::None, Proof::Answer);
             let admission = stranger.session.admit(datagram.incarnation, datagram.sequence, proof);
             if matches!(admission, Admission::Verified { .. }) {
-                return self.strangers.prove(index, self.settings.timing.confirm_period / 4, now);
+                return self.strangers.prove(index, self.timing.confirm_period / 4, now);
             }
         }
         match handshake.hello {
@@ -143,7 +143,7 @@ impl Detector {
         stranger.member.address = address;
         stranger.session.admit(arrived.datagram.incarnation, arrived.datagram.sequence, Proof::AtAddress);
         if let Some(index) = self.strangers.find(sender) {
-            self.strangers.prove(index, self.settings.timing.confirm_period / 4, now);
+            self.strangers.prove(index, self.timing.confirm_period / 4, now);
         }
     }
 
@@ -191,7 +191,8 @@ mod tests {
     /// An agent among this many, itself included.
     fn agent_among(nodes: usize) -> Detector {
         let timing = Timing::of_period(Duration::from_secs(1));
-        let settings = Settings { cluster: "c".into(), node: member(0), timing, mode: ModePolicy::default() };
+        let settings =
+            Settings { cluster: "c".into(), node: member(0), timing: timing.into(), mode: ModePolicy::default() };
         let mut detector = Detector::new(settings, Saved::default(), Incarnation(9), [7; 32], Now::START);
         detector.handle(Input::Listing(Listing::of((0..nodes).map(member).collect())), Now::START);
         while detector.poll_output().is_some() {}

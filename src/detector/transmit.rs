@@ -16,7 +16,7 @@ impl Detector {
     pub(super) fn send_heartbeat(&mut self, place: usize, now: Now) {
         let jitter = self.jitter();
         let pace = self.peers[place].schedule.sent(now, jitter);
-        let poll = self.peers[place].is_polled(&self.settings.timing);
+        let poll = self.peers[place].is_polled(&self.timing);
         let mut blocks = Vec::new();
         let kind = if self.peers[place].is_acquainted() {
             Kind::Heartbeat
@@ -83,7 +83,7 @@ impl Detector {
 
     fn send(&mut self, place: usize, kind: Kind, flags: Flags, pace: Duration, mut blocks: Vec<Block>, now: Now) {
         // The row comes last, if there is room for it: a large one leaves none for anything else.
-        blocks.extend(self.health.slept(now, self.settings.timing.detection_bound()).map(Block::Slept));
+        blocks.extend(self.health.slept(now).map(Block::Slept));
         let flags = self.attach_row(place, flags, &mut blocks, now);
         self.send_no_more_than(place, kind, flags, pace, blocks, now);
     }
@@ -141,7 +141,7 @@ impl Detector {
             receiver,
             incarnation: self.incarnation,
             sequence: Sequence::default(),
-            pace: self.settings.timing.period,
+            pace: self.timing.period,
             echo: crate::wire::Echo::default(),
             row_version: self.row.held.version,
             row_digest: self.row.held.digest,

@@ -21,7 +21,7 @@ impl Detector {
 
     /// One peer's turn: what is due from it is judged, what is due to it is sent.
     pub(super) fn turn(&mut self, place: usize, now: Now) {
-        let timing = self.settings.timing;
+        let timing = self.timing;
         let peer = &mut self.peers[place];
         let deaf_pace = peer.deaf_pace();
         if let Some(change) = peer.link.judge(now, deaf_pace, &timing) {
@@ -93,7 +93,7 @@ impl Detector {
     }
 
     pub(super) fn check(&mut self, place: usize, now: Now) {
-        let timing = self.settings.timing;
+        let timing = self.timing;
         if place == self.me || timing.polls_per_window == 0 {
             return;
         }

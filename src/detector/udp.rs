@@ -64,7 +64,7 @@ impl Detector {
         let silent: Vec<usize> =
             (0..self.peers.len()).filter(|&place| matches!(cell(place), Cell::Late | Cell::Down)).collect();
         let Some(last) = silent.iter().map(|&place| heard(place)).max() else { return Vec::new() };
-        let bound = self.settings.timing.detection_bound();
+        let bound = self.timing.detection_bound();
         let silent: Vec<usize> = silent.into_iter().filter(|&place| last.since(heard(place)) <= bound).collect();
         if silent.iter().any(|&place| cell(place) == Cell::Down) { silent } else { Vec::new() }
     }

@@ -64,7 +64,7 @@ pub struct View {
     pub blind_cause: Option<BlindCause>,
     /// It may say what the matrix means: it has done so since its start, not within a bound of a stall, and is not blind.
     pub judged: bool,
-    /// How often each peer gets a heartbeat.
+    /// How often each peer gets a heartbeat: longer than configured where the cap on heartbeats a second makes it so.
     pub period: Duration,
     /// How long after its time a heartbeat is waited for. What is told by a view that is older is not to be relied on.
     pub timeout: Duration,

@@ -36,8 +36,9 @@ use connection::converse;
 use guests::Guests;
 use router::Router;
 
-/// How many connections wait in the kernel while the thread is busy.
-const BACKLOG: i32 = 128;
+/// How many connections wait in the kernel while the thread is busy: one that finds no place there comes back a second
+/// later, which is too late for a probe.
+const BACKLOG: i32 = 512;
 
 /// What the kernel may hold of an answer, and of a request, in bytes; it doubles both. By itself it would take megabytes
 /// for a client that does not read.

@@ -175,7 +175,7 @@ mod tests {
     fn sources() -> Sources {
         let node = Member::new("node-1", "", (Ipv4Addr::LOCALHOST, 7475).into());
         let timing = Timing::of_period(std::time::Duration::from_secs(1));
-        let settings = Settings { cluster: "test".into(), node, timing, mode: ModePolicy::default() };
+        let settings = Settings { cluster: "test".into(), node, timing: timing.into(), mode: ModePolicy::default() };
         let view = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], Now::START).view(Now::START);
         let (_, views) = tokio::sync::watch::channel(view);
         Sources::of_view(views, Arc::new(Clock::start()))

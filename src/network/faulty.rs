@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{Batch, Left, Network};
+use super::{Batch, Left, Network, SourcePorts};
 use crate::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
+use crate::detector::time::Now;
 
 /// A cut between sides, shared by all the networks that it cuts. It begins healed.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +79,12 @@ impl<N: Network> Network for FaultyNetwork<N> {
         Ok(left)
     }
 
-    fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        self.inner.send(to, bytes)
+    fn send(&mut self, to: SocketAddr, bytes: &[u8], now: Now) -> io::Result<()> {
+        self.inner.send(to, bytes, now)
+    }
+
+    fn change_source_ports(&mut self, ports: SourcePorts) {
+        self.inner.change_source_ports(ports);
     }
 
     fn drops(&mut self) -> u64 {

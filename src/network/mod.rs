@@ -5,6 +5,7 @@
 
 mod batch;
 mod faulty;
+mod source_ports;
 mod udp;
 
 use std::io;
@@ -13,9 +14,11 @@ use std::time::Duration;
 
 pub use batch::{BATCH, Batch, SLOT_SIZE};
 pub use faulty::{Cut, FaultyNetwork};
+pub use source_ports::SourcePorts;
 pub use udp::UdpNetwork;
 
 use crate::detector::evidence::{Evidence, Question};
+use crate::detector::time::Now;
 
 /// What an agent sends into and receives from.
 pub trait Network {
@@ -29,7 +32,10 @@ pub trait Network {
     fn receive(&mut self, batch: &mut Batch) -> io::Result<Left>;
 
     /// Sends one datagram, without waiting. An error is a fact of this machine and says nothing of the peer.
-    fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()>;
+    fn send(&mut self, to: SocketAddr, bytes: &[u8], now: Now) -> io::Result<()>;
+
+    /// Datagrams leave from so many source ports from now on, where there is such a thing.
+    fn change_source_ports(&mut self, _ports: SourcePorts) {}
 
     /// How many datagrams that had arrived the socket has dropped since this was asked last.
     fn drops(&mut self) -> u64;

@@ -1,4 +1,5 @@
-//! The real network: one UDP socket, for IPv4 and IPv6 at once where it listens on `[::]`, and the probes.
+//! The real network: one UDP socket that listens, for IPv4 and IPv6 at once where it listens on `[::]`, the ones
+//! beside it that send, and the probes.
 //!
 //! It is made with socket2, read with nix (many datagrams a system call, and the kernel's count of those that it
 //! dropped: docs/adr/0002) and awaited with tokio. Reading and sending allocate nothing.
@@ -17,18 +18,21 @@ use socket2::{SockAddr, SockRef, Socket};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{BATCH, Batch, Left, Network};
+use super::source_ports::Senders;
+use super::{BATCH, Batch, Left, Network, SourcePorts};
 use crate::binding::{self, BindError, Port, canonical};
 use crate::detector::evidence::{Evidence, Question};
+use crate::detector::time::Now;
 use crate::probe;
 
 /// How much the kernel is asked to keep for us: some seconds of a large cluster, while a CPU limit makes us wait. The
 /// kernel gives what `net.core.rmem_max` allows.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// A bound UDP socket.
+/// A bound UDP socket, and those beside it that send.
 pub struct UdpNetwork {
     socket: UdpSocket,
+    senders: Senders,
     local: SocketAddr,
     is_ipv6: bool,
     headers: MultiHeaders<SockaddrStorage>,
@@ -36,21 +40,18 @@ pub struct UdpNetwork {
 }
 
 impl UdpNetwork {
-    /// Listens on `address`. `[::]` stands for IPv4 too, and for IPv4 alone where IPv6 is off.
+    /// Listens on `address`, and sends from this port and others in turn. `[::]` stands for IPv4 too, and for IPv4 alone
+    /// where IPv6 is off.
     ///
     /// It must be called within a tokio runtime.
     ///
     /// # Errors
     /// What keeps it from listening, with what to do about it.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        binding::bind(address, Port::Udp, enlarge, Self::of)
-    }
-
-    fn of(socket: Socket) -> io::Result<Self> {
-        let socket = UdpSocket::from_std(socket.into())?;
-        let local = socket.local_addr()?;
+    pub fn bind(address: SocketAddr, ports: SourcePorts) -> Result<Self, BindError> {
+        let (socket, local) = binding::bind(address, Port::Udp, enlarge, listening)?;
         Ok(Self {
             socket,
+            senders: Senders::bind(local.ip(), ports)?,
             local: canonical(local),
             is_ipv6: local.is_ipv6(),
             headers: new_headers(),
@@ -92,9 +93,17 @@ impl Network for UdpNetwork {
         }
     }
 
-    fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        let to = if self.is_ipv6 { mapped(to) } else { to };
-        SockRef::from(&self.socket).send_to(bytes, &SockAddr::from(to)).map(|_whole| ())
+    fn send(&mut self, to: SocketAddr, bytes: &[u8], now: Now) -> io::Result<()> {
+        let address = SockAddr::from(if self.is_ipv6 { mapped(to) } else { to });
+        let sent = match self.senders.next(to, now) {
+            Some(sender) => sender.send_to(bytes, &address),
+            None => SockRef::from(&self.socket).send_to(bytes, &address),
+        };
+        sent.map(|_whole| ())
+    }
+
+    fn change_source_ports(&mut self, ports: SourcePorts) {
+        self.senders.change(ports);
     }
 
     fn drops(&mut self) -> u64 {
@@ -104,6 +113,12 @@ impl Network for UdpNetwork {
     fn ask(&self, question: Question, timeout: Duration) -> impl Future<Output = Evidence> + Send + 'static {
         probe::look(question, timeout)
     }
+}
+
+fn listening(socket: Socket) -> io::Result<(UdpSocket, SocketAddr)> {
+    let socket = UdpSocket::from_std(socket.into())?;
+    let local = socket.local_addr()?;
+    Ok((socket, local))
 }
 
 /// Both make it better and neither is needed: a container may forbid them.

@@ -7,7 +7,7 @@ use super::host::Running;
 use super::network::Conditions;
 use super::world::{Next, World, moved_address};
 use crate::detector::bits::Bits;
-use crate::detector::settings::{Member, ModePolicy, Settings};
+use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy, Settings};
 use crate::detector::{Input, Listing, LocalFault};
 use crate::identity::Sequence;
 use crate::wire::{Datagram, GoodbyeReason};
@@ -17,6 +17,16 @@ impl World {
     /// What a side without a majority may do, for agents started from now on.
     pub fn set_policy(&mut self, policy: ModePolicy) {
         self.policy = policy;
+    }
+
+    /// An operator gives the agent of a host another timing. Agents started from now on have that of the beginning.
+    pub fn change_timing(&mut self, host: usize, timing: impl Into<ConfiguredTiming>) {
+        let (now, timing) = (self.now, timing.into());
+        if let Some(detector) = &mut self.hosts[host].detector {
+            let settings = Settings { timing, ..detector.settings().clone() };
+            detector.handle(Input::Settings(Box::new(settings)), now);
+        }
+        self.take_outputs(host);
     }
 
     /// Changes loss and delay from now on.

@@ -14,7 +14,7 @@ use super::host::Host;
 use super::network::{Conditions, Network, chance};
 use crate::detector::event::Event;
 use crate::detector::evidence::{Evidence, Question};
-use crate::detector::settings::{Member, ModePolicy, Timing};
+use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy};
 use crate::detector::time::Now;
 use crate::detector::{Detector, Output};
 use crate::wire::Datagram;
@@ -70,7 +70,7 @@ pub struct World {
     /// Answers on their way, and to whom.
     answers: BTreeMap<usize, (usize, Evidence)>,
     told: Vec<Told>,
-    pub(super) timing: Timing,
+    pub(super) timing: ConfiguredTiming,
     pub(super) policy: ModePolicy,
     pub(super) lists: Option<Lists>,
     datagrams: u64,
@@ -80,7 +80,9 @@ pub struct World {
 
 impl World {
     /// A world of `hosts` machines named n000, n001, …, none of which runs an agent yet.
-    pub fn new(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) -> Self {
+    ///
+    /// A `Timing` is just so at any number of hosts; a `ConfiguredTiming` may have a cap on heartbeats a second.
+    pub fn new(hosts: usize, timing: impl Into<ConfiguredTiming>, conditions: Conditions, seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let _ = random.next_u64();
         Self {
@@ -95,7 +97,7 @@ impl World {
             free: Vec::new(),
             answers: BTreeMap::new(),
             told: Vec::new(),
-            timing,
+            timing: timing.into(),
             policy: ModePolicy::default(),
             lists: None,
             datagrams: 0,
@@ -105,7 +107,8 @@ impl World {
     }
 
     /// A world whose agents all started within one period, each knowing all.
-    pub fn started(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) -> Self {
+    pub fn started(hosts: usize, timing: impl Into<ConfiguredTiming>, conditions: Conditions, seed: u64) -> Self {
+        let timing = timing.into();
         let mut world = Self::new(hosts, timing, conditions, seed);
         let mut starts: Vec<(Now, usize)> =
             (0..hosts).map(|host| (Now::START + timing.period.mul_f64(world.chance()), host)).collect();
@@ -219,8 +222,8 @@ impl World {
         self.questions += 1;
         let Some(to) = self.host_with(question.host) else { return };
         let reached = self.network.reach(host, to);
-        let (evidence, at) =
-            find_out(question, &self.hosts[host], &self.hosts[to], reached, self.timing.confirm_period, self.now);
+        let Some(timeout) = self.detector(host).map(|asker| asker.timing().confirm_period) else { return };
+        let (evidence, at) = find_out(question, &self.hosts[host], &self.hosts[to], reached, timeout, self.now);
         let slot = self.answers.last_key_value().map_or(0, |(last, _)| last + 1);
         self.answers.insert(slot, (host, evidence));
         self.push(at, Next::Answer(slot));

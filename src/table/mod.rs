@@ -88,6 +88,7 @@ impl<'a> Picture<'a> {
     }
 
     /// The same with other cells.
+    #[must_use]
     pub fn showing(self, cells: Cells) -> Self {
         Self { cells, ..self }
     }
@@ -96,10 +97,10 @@ impl<'a> Picture<'a> {
     pub fn draw(&self, width: usize) -> String {
         let order = self.order();
         let single: Vec<Group> = order.iter().map(|&place| Group::of_one(self, place)).collect();
-        if order.len() <= MOST_SINGLE {
-            if let Some(table) = layout::fitting(self, &single, width) {
-                return table;
-            }
+        if order.len() <= MOST_SINGLE
+            && let Some(table) = layout::fitting(self, &single, width)
+        {
+            return table;
         }
         let groups = groups::alike(self, &order);
         layout::fitting(self, &groups, width).unwrap_or_else(|| layout::narrowest(self, &groups))

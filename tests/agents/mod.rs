@@ -15,7 +15,7 @@ use netsplit::detector::mode::Mode;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
 use netsplit::detector::view::View;
 use netsplit::discovery::Discovery;
-use netsplit::network::UdpNetwork;
+use netsplit::network::{SourcePorts, UdpNetwork};
 use netsplit::state::Memory;
 use netsplit::wire::{Key, Keys};
 use tokio::task::{JoinHandle, LocalSet};
@@ -82,12 +82,12 @@ impl Running {
 /// What its detector is told.
 pub(crate) fn settings(node: &Member) -> Settings {
     let timing = Timing::of_period(Duration::from_secs(1));
-    Settings { cluster: CLUSTER.to_owned(), node: node.clone(), timing, mode: ModePolicy::default() }
+    Settings { cluster: CLUSTER.to_owned(), node: node.clone(), timing: timing.into(), mode: ModePolicy::default() }
 }
 
 /// A socket on loopback; port 0 is any.
 pub(crate) fn bind(port: u16) -> UdpNetwork {
-    UdpNetwork::bind((Ipv4Addr::LOCALHOST, port).into()).unwrap()
+    UdpNetwork::bind((Ipv4Addr::LOCALHOST, port).into(), SourcePorts::default()).unwrap()
 }
 
 /// node-1 and on, one for each socket.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use netsplit::audit::read::Line;
 use netsplit::audit::verify::verify_lines;
-use netsplit::audit::{Settings, Shown};
+use netsplit::audit::{PATIENCE, Settings, Shown};
+use netsplit::clock::Clock;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -23,6 +24,8 @@ struct Trial {
     keeps_all: bool,
     durable: BTreeMap<u64, Arc<str>>,
     torn: u64,
+    /// How often this machine was too busy to read the log within the time that a start has for it.
+    late: usize,
 }
 
 impl Trial {
@@ -33,13 +36,15 @@ impl Trial {
         let max_size = [700, 1500, 1 << 20][below(&mut luck, 3)];
         let settings = Settings { path: "log".into(), max_size, keep, stdout: false };
         let keeps_all = keep == 1000 || max_size == 1 << 20;
-        Self { luck, disk, settings, keeps_all, durable: BTreeMap::new(), torn: 0 }
+        Self { luck, disk, settings, keeps_all, durable: BTreeMap::new(), torn: 0, late: 0 }
     }
 
     /// An agent that has the power for so many steps.
     fn run(&mut self, steps: usize, records: usize) {
         self.disk.allow(steps);
+        let clock = Clock::start();
         let mut running = Running::on(self.disk.clone(), io::sink(), self.settings.clone());
+        self.late += usize::from(clock.now().since_start() >= PATIENCE);
         for record in 0..records {
             running.accept([record]);
             if below(&mut self.luck, 3) == 0 {
@@ -60,7 +65,7 @@ impl Trial {
     fn check(&self, what: &str) {
         let verified = verify_lines(self.disk.lines()).unwrap();
         assert!(verified.is_whole(), "{what}: {verified:?}");
-        assert_eq!(verified.new_chains, [], "{what}");
+        assert!(verified.new_chains.len() <= self.late, "{what}: {verified:?}");
         assert!(self.disk.files() <= self.settings.keep + 1, "{what}: {} files", self.disk.files());
         let first = verified.first.unwrap_or(1);
         assert!(!self.keeps_all || first == 1, "{what}: the first is {first}");

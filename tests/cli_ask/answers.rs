@@ -192,7 +192,7 @@ pub(crate) fn deaf(count: usize) -> Situation {
 /// node-3 does not hear node-1, which hears it: node-1 knows it from the row of node-3.
 pub(crate) fn one_way() -> Situation {
     let mut situation = healthy(3);
-    situation.matrix.rows[0].cells = "-.X".to_owned();
+    "-.X".clone_into(&mut situation.matrix.rows[0].cells);
     let sides = vec![Side::new(names(1..=1), true), Side::new(names(3..=3), true)];
     situation.partitions.open = vec![PartitionAnswer {
         bridges: names(2..=2),

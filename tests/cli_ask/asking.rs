@@ -110,9 +110,13 @@ fn matrix_of_thirty_nodes_has_numbers_above_its_columns() {
 }
 
 #[test]
-fn matrix_shows_a_one_way_cut_in_both_places_and_each_direction_if_told_to() {
-    let both = asked(&one_way(), &["matrix"]).out;
-    shown!(format!("{both}\n--directed\n{}", asked(&one_way(), &["matrix", "--directed"]).shown()));
+fn matrix_shows_a_one_way_cut_in_both_places() {
+    shown!(asked(&one_way(), &["matrix"]).shown());
+}
+
+#[test]
+fn matrix_shows_each_direction_by_itself_if_told_to() {
+    shown!(asked(&one_way(), &["matrix", "--directed"]).shown());
 }
 
 #[test]
@@ -135,7 +139,7 @@ fn peers_are_listed_with_trouble_first() {
 
 /// A situation whose times are so long before the real now, which commands without a time in their answer go by.
 fn recent(mut situation: answers::Situation) -> (answers::Situation, String) {
-    let wall = Clock::start().wall() - Duration::from_secs(750);
+    let wall = Clock::start().wall().saturating_sub(Duration::from_secs(750));
     let since = jiff::Timestamp::from_millisecond(i64::try_from(wall.as_millis()).unwrap()).unwrap();
     let since = format!("{since:.3}");
     situation.mode.since.clone_from(&since);
@@ -169,7 +173,7 @@ fn what_is_required_of_a_mode_is_the_exit_code() {
 #[test]
 fn partitions_that_are_open() {
     let (situation, since) = recent(cut(60, 1..=40, Mode::Majority));
-    shown!(asked(&situation, &["partitions"]).shown().replace(&since, "SINCE"));
+    shown!(asked(&situation, &["partitions"]).shown().replace(&since, answers::BEFORE));
 }
 
 #[test]
@@ -179,7 +183,7 @@ fn a_partition_with_everything_that_can_be_said_of_it() {
     partition.certain = false;
     partition.exceptions = vec![("node-1".to_owned(), "node-9".to_owned())];
     partition.quorum = false;
-    shown!(asked(&situation, &["partitions"]).shown().replace(&since, "SINCE"));
+    shown!(asked(&situation, &["partitions"]).shown().replace(&since, answers::BEFORE));
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn story() -> Vec<(&'static str, Value)> {
 }
 
 fn write(path: &Path, lines: &[String]) {
-    fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    fs::write(path, format!("{}\n", lines.join("\n"))).unwrap();
 }
 
 /// A log of a cut.
@@ -84,7 +84,8 @@ pub(crate) fn a_cut(directory: &Path) -> PathBuf {
 /// What a command says of a log in a directory.
 fn read(directory: &Path, arguments: &[&str]) -> String {
     let said = Said::by(arguments).shown();
-    said.replace(&directory.display().to_string(), "/log")
+    let directory = directory.display().to_string();
+    said.replace(&format!("{directory}/log"), "/var/log/partition-events.log").replace(&directory, "/var/log")
 }
 
 #[test]
@@ -226,10 +227,10 @@ fn verify_says_whether_a_log_is_what_was_written() {
         fs::write(&log, text).unwrap();
         write!(told, "{what}:\n{}\n", read(directory.path(), &["events", path, "--verify"])).unwrap();
     };
-    let whole = all.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let whole = format!("{}\n", all.join("\n"));
     verify("whole", &whole);
     verify("torn", &whole[..whole.len() - 10]);
-    verify("rotated", &all[3..].iter().map(|line| format!("{line}\n")).collect::<String>());
+    verify("rotated", &format!("{}\n", all[3..].join("\n")));
     verify("altered", &whole.replace("\"roster\":43", "\"roster\":42"));
     verify("removed", &whole.replace(&format!("{}\n", all[4]), ""));
     verify("inserted", &whole.replace(&all[2], &format!("{}\n{}", all[0], all[2])));

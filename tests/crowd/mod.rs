@@ -107,8 +107,12 @@ impl Crowd {
         let mut cells = Cells::absent(ids.len());
         (0..ids.len()).for_each(|place| cells.set(place, Cell::Up));
         let rows = Rows { block: Arc::new(RowBlock { version: RowVersion(1), roster, cells }), version: RowVersion(1) };
-        let settings =
-            Settings { cluster: CLUSTER.to_owned(), node: members[0].clone(), timing, mode: ModePolicy::default() };
+        let settings = Settings {
+            cluster: CLUSTER.to_owned(),
+            node: members[0].clone(),
+            timing: timing.into(),
+            mode: ModePolicy::default(),
+        };
         let mut detector = Detector::new(settings, Saved::default(), INCARNATION, [7; 32], Now::START);
         detector.handle(Input::Listing(Listing::of(members)), Now::START);
         let mut crowd =

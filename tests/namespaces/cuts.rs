@@ -1,9 +1,9 @@
 //! Complete cuts: every agent names its own side, and all call the cut the same.
 
-use crate::cluster::Cluster;
+use crate::laboratory::cluster::Cluster;
+use crate::laboratory::network::Family;
 use crate::laboratory::play;
-use crate::network::Family;
-use crate::truth::Truth;
+use crate::laboratory::truth::Truth;
 
 /// Cuts so, and heals.
 fn cut_and_heal(cluster: &mut Cluster, sides: &[&[usize]]) {

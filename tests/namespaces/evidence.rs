@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::agent::name;
-use crate::cluster::{Cluster, any_verdict, new_key};
+use crate::laboratory::agent::name;
+use crate::laboratory::cluster::{Cluster, any_verdict, new_key};
+use crate::laboratory::network::Family;
 use crate::laboratory::play;
-use crate::network::Family;
-use crate::words::Word;
+use crate::laboratory::words::Word;
 
 /// What may never be said where the network is whole.
 fn is_partition(word: &Word) -> bool {

@@ -20,12 +20,12 @@ use netsplit::keys::read_directory;
 use netsplit::network::UdpNetwork;
 use netsplit::wire::GoodbyeReason;
 
-use crate::cluster::Cluster;
 use crate::laboratory;
-use crate::network::{Family, PORT};
+use crate::laboratory::cluster::Cluster;
+use crate::laboratory::network::{Family, PORT};
+use crate::laboratory::words::Word;
 use crate::tap::Tap;
 use crate::verify::{self, FLOOD, size};
-use crate::words::Word;
 
 /// Datagrams a second.
 const RATE: u32 = 10_000;
@@ -164,7 +164,7 @@ impl InProcess {
         let (tell, records) = mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let network = UdpNetwork::bind(config.listen).unwrap();
+            let network = UdpNetwork::bind(config.listen, config.source_ports).unwrap();
             let setup = Setup::without_state(config.settings, Discovery::fixed(roster, clock), keys);
             let sink = move |record| tell.send(record).unwrap_or_default();
             let (agent, handle) = Agent::new(setup, network, clock, sink).unwrap();

@@ -2,9 +2,9 @@
 
 use std::net::UdpSocket;
 
-use crate::cluster::{Cluster, any_verdict};
+use crate::laboratory::cluster::{Cluster, any_verdict};
+use crate::laboratory::network::Family;
 use crate::laboratory::play;
-use crate::network::Family;
 use crate::tap::Tap;
 
 /// Everything wrong that can be made of heartbeats that were overheard.

@@ -1,11 +1,11 @@
 //! Agents that leave and return: what is politely said is no partition, and a restart inside a partition is none either.
 
-use crate::agent::name;
-use crate::cluster::{Cluster, any_verdict};
+use crate::laboratory::agent::name;
+use crate::laboratory::cluster::{Cluster, any_verdict};
+use crate::laboratory::network::Family;
 use crate::laboratory::play;
-use crate::network::Family;
-use crate::truth::Truth;
-use crate::words::Word;
+use crate::laboratory::truth::Truth;
+use crate::laboratory::words::Word;
 
 #[test]
 fn a_polite_end_is_told_by_all_and_nobody_is_missed() {

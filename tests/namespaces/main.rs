@@ -10,20 +10,15 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
 
-mod agent;
-
-mod cluster;
 mod cuts;
 mod evidence;
 mod flood;
 mod hostile;
+#[path = "../laboratory/mod.rs"]
 mod laboratory;
 mod leaving;
-mod network;
 mod silence;
 mod tap;
 mod timing;
-mod truth;
 #[path = "../verify/mod.rs"]
 mod verify;
-mod words;

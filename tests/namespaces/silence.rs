@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::cluster::any_verdict;
+use crate::laboratory::cluster::any_verdict;
+use crate::laboratory::network::Family;
 use crate::laboratory::play;
-use crate::network::Family;
-use crate::truth::Truth;
-use crate::words::Word;
+use crate::laboratory::truth::Truth;
+use crate::laboratory::words::Word;
 
 /// More than a silence needs to be told.
 const STOPPED: Duration = Duration::from_secs(6);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use netsplit::clock::Clock;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::network::{Network, PORT};
+use crate::laboratory::network::{Network, PORT};
 
 /// The number of IPv4 among the protocols of Ethernet.
 const IPV4: u16 = 0x0800;

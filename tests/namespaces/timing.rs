@@ -3,10 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use crate::cluster::{Cluster, timing};
+use crate::laboratory::cluster::{Cluster, timing};
+use crate::laboratory::network::Family;
+use crate::laboratory::truth::Truth;
 use crate::laboratory::{self, Laboratory};
-use crate::network::Family;
-use crate::truth::Truth;
 use crate::verify::{TIMING, size};
 
 const SIDES: [&[usize]; 2] = [&[1, 2, 3], &[4, 5]];

@@ -17,6 +17,7 @@ mod quiet;
 mod random_histories;
 mod returning;
 mod review;
+mod settings;
 #[path = "../verify/mod.rs"]
 mod verify;
 mod views;

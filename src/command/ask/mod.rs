@@ -11,7 +11,7 @@ use hyper::StatusCode;
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 
-use super::page::{Page, Reader, note};
+use super::page::{Page, Reader, note, write_raw};
 pub(super) use address::Address;
 use client::Reply;
 
@@ -102,10 +102,10 @@ impl Asking {
         answer: &Answer<T>,
         in_words: impl FnOnce(&T, &Page) -> String,
     ) -> anyhow::Result<()> {
-        let page = Page::standard();
         if self.json {
-            page.write_raw(&format!("{}\n", answer.text.trim_end()))?;
+            write_raw(&format!("{}\n", answer.text.trim_end()))?;
         } else {
+            let page = Page::standard();
             page.write(&in_words(&answer.said, &page))?;
         }
         Ok(())

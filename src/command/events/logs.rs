@@ -1,6 +1,7 @@
 //! The events of audit logs, and whether a log is what was written.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use netsplit::audit::verify::{Verified, verify as verify_log};
 use super::selection::Selection;
 use super::showing::{Showing, Told};
 use crate::command::Exit;
-use crate::command::page::{Page, Reader, note};
+use crate::command::page::{Page, Reader, note, write_raw};
 
 /// Shows the events of these logs, one log after the other.
 pub(super) fn show(files: &[PathBuf], selection: &Selection, showing: &Showing) -> anyhow::Result<()> {
@@ -91,7 +92,7 @@ pub(super) fn verify(files: &[PathBuf], json: bool) -> anyhow::Result<Exit> {
             exit = Exit::Negative;
         }
         if json {
-            page.write_raw(&format!("{}\n", serde_json::to_string(&found)?))?;
+            write_raw(&format!("{}\n", serde_json::to_string(&found)?))?;
         } else {
             page.write(&verdict(file, &found))?;
         }
@@ -108,15 +109,18 @@ fn verdict(file: &Path, found: &Verified) -> String {
             format!("✓ {name}: {}, {first} to {last}, the chain is whole.\n", count(found.lines))
         }
     };
+    // Writing to a string does not fail.
     if let Some(first) = found.first.filter(|first| *first > 1 && found.is_whole()) {
-        text +=
-            &format!("  Events before {first} are gone: rotation removes them, and whoever may delete files can.\n");
+        let _ = writeln!(
+            text,
+            "  Events before {first} are gone: rotation removes them, and whoever may delete files can."
+        );
     }
     for place in &found.new_chains {
-        text += &format!("  {place}: a new chain begins; the agent could not read what was before.\n");
+        let _ = writeln!(text, "  {place}: a new chain begins; the agent could not read what was before.");
     }
     if let Some(place) = &found.torn {
-        text += &format!("  {place}: the last line is torn, by a crash or because it is being written now.\n");
+        let _ = writeln!(text, "  {place}: the last line is torn, by a crash or because it is being written now.");
     }
     text
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::command::page::{Page, Reader};
+use crate::command::page::{Page, Reader, write_raw};
 use crate::command::{wording, words};
 
 /// An event as it was told.
@@ -54,7 +54,7 @@ impl Showing {
     /// Shows one.
     pub(super) fn show(&self, event: &Told) -> anyhow::Result<Reader> {
         if self.json {
-            return self.page.write_raw(&format!("{}\n", event.text));
+            return write_raw(&format!("{}\n", event.text));
         }
         self.page.write(&event.line(self.page.width_of_records()))
     }

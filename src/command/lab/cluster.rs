@@ -1,23 +1,28 @@
 //! Real agents in one process: each on a loopback address of its own, with real sockets and an HTTP server, authenticated
-//! by a key that was made for the occasion, and behind one [`Cut`].
+//! by a key that was made for the occasion, behind one [`Cut`], and with an audit log.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use netsplit::agent::{Agent, AgentHandle, Record, Setup};
+use netsplit::agent::{Agent, AgentHandle, EventSink, Record, Setup};
+use netsplit::audit::{self, Files};
 use netsplit::clock::Clock;
 use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
 use netsplit::detector::view::View;
 use netsplit::discovery::Discovery;
 use netsplit::http::{Server, Serving};
-use netsplit::network::{Cut, FaultyNetwork, UdpNetwork};
+use netsplit::metrics::Exporter;
+use netsplit::network::{Cut, FaultyNetwork, SourcePorts, UdpNetwork};
 use netsplit::sources::Sources;
 use netsplit::wire::{GoodbyeReason, KEY_SIZE, Key, Keys};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+
+use super::logs::Logs;
 
 /// Records that wait for the narrator, who looks twenty times a second. 50 agents write some hundreds at once.
 const QUEUE: usize = 65_536;
@@ -33,6 +38,7 @@ pub(super) struct Cluster {
     pub(super) cut: Cut,
     pub(super) clock: Clock,
     pub(super) timing: Timing,
+    pub(super) logs: Logs,
     records: mpsc::Receiver<Record>,
     agents: JoinSet<()>,
 }
@@ -45,6 +51,8 @@ pub(super) struct Node {
     /// Which side of the cut it will be on.
     pub(super) side: usize,
     handle: AgentHandle,
+    audit: audit::Readers,
+    exporter: Exporter,
     /// Serves as long as the node is there.
     _serving: Serving,
 }
@@ -54,12 +62,22 @@ impl Node {
     pub(super) fn view(&self) -> Arc<View> {
         Arc::clone(&self.handle.view().borrow())
     }
+
+    /// What a scrape of it brings now.
+    pub(super) fn metrics(&self) -> String {
+        String::from_utf8_lossy(&self.exporter.render().1).into_owned()
+    }
+
+    /// Whether all that it told is on the disk.
+    pub(super) fn has_written(&self) -> bool {
+        self.audit.counters.queued() == 0
+    }
 }
 
 impl Cluster {
     /// Starts one agent for each name, in the sides that are given. To be called within a `LocalSet`.
     pub(super) fn start(sides: &[Vec<String>], timing: Timing) -> anyhow::Result<Self> {
-        let (clock, keys) = (Clock::start(), fresh_keys()?);
+        let (clock, keys, logs) = (Clock::start(), fresh_keys()?, Logs::create()?);
         let named = sides.iter().enumerate().flat_map(|(side, names)| names.iter().map(move |name| (name, side)));
         let bound = (1..).zip(named).map(|(last, (name, side))| Bound::new(last, name, side));
         let bound = bound.collect::<anyhow::Result<Vec<_>>>()?;
@@ -71,17 +89,20 @@ impl Cluster {
         let (mut nodes, mut agents) = (Vec::new(), JoinSet::new());
         for Bound { member, network, server, side } in bound {
             let (name, address, http_address) = (member.name.clone(), member.address, server.local_address());
+            // A log that is still being written when its agent has gone ends with the lab.
+            let (log, audit, _closing) =
+                audit::start_on(Files::at(logs.path(&name)), io::sink(), &logs.settings(&name), clock)?;
             let network = FaultyNetwork::new(network, address.ip(), cut.clone());
             let discovery = Discovery::fixed(roster.clone(), clock);
             let setup = Setup::without_state(settings(member, timing), discovery, keys.clone());
-            let sender = sender.clone();
-            // Only the narration would miss what does not fit; the verdicts are in the views.
-            let (agent, handle) = Agent::new(setup, network, clock, move |record| drop(sender.try_send(record)))?;
+            let (agent, handle) = Agent::new(setup, network, clock, both(log, sender.clone()))?;
             agents.spawn_local(agent.run());
-            let serving = server.start(Sources::of(&handle, clock))?;
-            nodes.push(Node { name, address, http_address, side, handle, _serving: serving });
+            let sources = Sources { audit: Some(audit.clone()), ..Sources::of(&handle, clock) };
+            let exporter = Exporter::new(sources.clone());
+            let serving = server.start(sources)?;
+            nodes.push(Node { name, address, http_address, side, handle, audit, exporter, _serving: serving });
         }
-        Ok(Self { nodes, cut, clock, timing, records, agents })
+        Ok(Self { nodes, cut, clock, timing, logs, records, agents })
     }
 
     /// What the agents have written since this was asked last.
@@ -117,7 +138,7 @@ struct Bound {
 impl Bound {
     fn new(last: u8, name: &str, side: usize) -> anyhow::Result<Self> {
         let own = Ipv4Addr::new(127, 0, 0, last);
-        let network = UdpNetwork::bind((own, 0).into())?;
+        let network = UdpNetwork::bind((own, 0).into(), SourcePorts::default())?;
         let server = Server::bind((own, 0).into())?;
         let zone = ZONES.get(side).copied().unwrap_or_default().to_owned();
         let http_port = Some(server.local_address().port());
@@ -126,8 +147,16 @@ impl Bound {
     }
 }
 
+/// Writes records into the log, and hands them to the narrator, who would miss only what does not fit.
+fn both(mut log: audit::Sink, narrator: mpsc::Sender<Record>) -> impl EventSink {
+    move |record: Record| {
+        log.accept(record.clone());
+        drop(narrator.try_send(record));
+    }
+}
+
 fn settings(node: Member, timing: Timing) -> Settings {
-    Settings { cluster: "lab".to_owned(), node, timing, mode: ModePolicy::default() }
+    Settings { cluster: "lab".to_owned(), node, timing: timing.into(), mode: ModePolicy::default() }
 }
 
 fn fresh_keys() -> anyhow::Result<Keys> {

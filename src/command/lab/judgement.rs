@@ -71,6 +71,19 @@ impl Expected {
         }
     }
 
+    /// Whether this line of the metrics is the one that an alert has to see.
+    pub(super) fn is_shown_by(&self, line: &str) -> bool {
+        match &self.verdict {
+            Verdict::Partition { kind, .. } => {
+                line == format!("netsplit_partition_active{{kind=\"{}\"}} 1", kind.as_str())
+            }
+            Verdict::Unheard(lost) => {
+                let labels = [format!("peer=\"{lost}\""), "cause=\"network\"".to_owned()];
+                line.starts_with("netsplit_peer_down{") && labels.iter().all(|label| line.contains(label))
+            }
+        }
+    }
+
     /// The kind of the partition, if there ought to be one.
     pub(super) fn kind(&self) -> Option<PartitionKind> {
         match self.verdict {

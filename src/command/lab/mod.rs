@@ -1,12 +1,14 @@
 //! `netsplit lab`: a cluster on this machine, cut and healed.
 //!
 //! `cluster` is the agents, `play` the piece in three acts (start, cut, heal), `judgement` says what each agent ought to
-//! have said, `measures` how long it took, `telling` and `screen` show it.
+//! have said, `measures` how long it took, `outcome` how it went, `logs` what stands on the disk, `telling` and `screen` show it.
 
 mod cluster;
 mod cut;
 mod judgement;
+mod logs;
 mod measures;
+mod outcome;
 mod play;
 mod screen;
 mod telling;

@@ -5,17 +5,18 @@ use std::io::Stdout;
 use std::time::Duration;
 
 use netsplit::agent::Record;
-use netsplit::detector::event::Event;
+use netsplit::calendar::Calendar;
 use netsplit::detector::partition::PartitionKind;
 use netsplit::detector::settings::Timing;
 use netsplit::detector::time::Now;
 use netsplit::table;
-use serde::Serialize;
 
 use super::cluster::{Cluster, Node};
 use super::cut::Sides;
 use super::judgement::{self, Expected};
+use super::logs::Checked;
 use super::measures::{self, seconds};
+use super::outcome::Outcome;
 use super::screen::Screen;
 use super::telling;
 
@@ -39,66 +40,6 @@ pub(super) struct Play {
     records: Vec<Record>,
 }
 
-/// How it went.
-pub(super) struct Outcome {
-    sides: Vec<Vec<String>>,
-    kind: PartitionKind,
-    /// Every agent named its own side while the cut lasted.
-    named: bool,
-    /// Every agent saw the end, and that the others had lived through it.
-    closed: bool,
-    link_down: (Option<Duration>, Duration),
-    partition: (Option<Duration>, Duration),
-    closing: Option<Duration>,
-}
-
-impl Outcome {
-    pub(super) fn is_correct(&self) -> bool {
-        self.named && self.closed
-    }
-
-    /// All of it as one object.
-    pub(super) fn json(&self) -> serde_json::Result<String> {
-        let times = |(max, bound): (Option<Duration>, Duration)| Times { max: max.map(rounded), bound: rounded(bound) };
-        serde_json::to_string(&Report {
-            correct: self.is_correct(),
-            kind: self.kind,
-            sides: &self.sides,
-            link_down_seconds: times(self.link_down),
-            partition_seconds: times(self.partition),
-            closed_seconds: Closed { max: self.closing.map(rounded) },
-        })
-    }
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Report<'a> {
-    correct: bool,
-    kind: PartitionKind,
-    sides: &'a [Vec<String>],
-    link_down_seconds: Times,
-    partition_seconds: Times,
-    closed_seconds: Closed,
-}
-
-#[derive(Serialize)]
-struct Times {
-    /// The longest that any agent took; null if none got there.
-    max: Option<f64>,
-    bound: f64,
-}
-
-#[derive(Serialize)]
-struct Closed {
-    max: Option<f64>,
-}
-
-/// Seconds to the millisecond.
-fn rounded(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e3).round() / 1e3
-}
-
 impl Play {
     /// Starts the agents. To be called within a `LocalSet`.
     pub(super) fn begin(sides: &Sides, screen: Screen<Stdout>) -> anyhow::Result<Self> {
@@ -114,8 +55,8 @@ impl Play {
         let named = self.cut().await?;
         let heal = self.cluster.clock.now();
         let closed = self.heal(heal).await?;
-        self.tell_the_log(cut);
-        let outcome = self.outcome(cut, heal, named, closed);
+        let logs = self.read_the_logs(cut).await?;
+        let outcome = Outcome { logs, ..self.outcome(cut, heal, named, closed) };
         self.applaud(&outcome);
         Ok(outcome)
     }
@@ -148,12 +89,13 @@ impl Play {
         if !agreed {
             self.screen.say("✗ the sides gave the cut different ids\n\n");
         }
+        let measured = self.show_metrics(&expected);
         let wrong = self.said_wrongly(&expected);
         for line in &wrong {
             self.screen.say(&format!("✗ said on the way: {line}\n"));
         }
         self.watch().await;
-        Ok(named && agreed && wrong.is_empty())
+        Ok(named && agreed && measured && wrong.is_empty())
     }
 
     /// What an agent said of the cut that was not right.
@@ -238,15 +180,47 @@ impl Play {
         text
     }
 
-    fn tell_the_log(&mut self, cut: Now) {
-        self.records.sort_by_key(|record| record.hlc);
-        let mut text = "What the agents wrote, by their hybrid clock; times are since the cut:\n".to_owned();
-        for record in
-            self.records.iter().filter(|record| !matches!(record.decision(), Some(Event::AgentStarted { .. })))
-        {
-            let _ = writeln!(text, "{}", telling::line(record, cut));
+    /// Shows the line that an alert sees. Whether the metrics of every agent have it.
+    fn show_metrics(&mut self, expected: &[Expected]) -> bool {
+        let seen = |node: &Node| {
+            let page = node.metrics();
+            page.lines().find(|line| expected[node.side].is_shown_by(line)).map(str::to_owned)
+        };
+        let lines: Vec<(&str, Option<String>)> =
+            self.cluster.nodes.iter().map(|node| (node.name.as_str(), seen(node))).collect();
+        let mut text = String::new();
+        if let Some((name, Some(line))) = lines.first() {
+            let _ = writeln!(text, "An alert sees of {name}: {line}\n");
         }
-        self.screen.say(&format!("{text}\n"));
+        let silent: Vec<&str> = lines.iter().filter(|(_, line)| line.is_none()).map(|(name, _)| *name).collect();
+        if !silent.is_empty() {
+            let _ = writeln!(text, "✗ the metrics say nothing of it: {}\n", silent.join(" "));
+        }
+        self.screen.say(&text);
+        silent.is_empty()
+    }
+
+    /// Shows what stands in the audit logs once all that was told does, and follows their chains.
+    async fn read_the_logs(&mut self, cut: Now) -> anyhow::Result<Checked> {
+        let written = |node: &Node, _: &[Record]| node.has_written();
+        self.until("have written their logs", written).await?;
+        let clock = self.cluster.clock;
+        let cut = Calendar { now: clock.now(), wall: clock.wall() }.at(cut);
+        let names = || self.cluster.nodes.iter().map(|node| node.name.as_str());
+        let told = |name: &str| self.records.iter().filter(|record| *record.node == *name).count() as u64;
+        let log = self.cluster.logs.told(names(), cut)?;
+        let checked = self.cluster.logs.check(names().map(|name| (name, told(name))))?;
+        let verdict = match &checked.flaws[..] {
+            [] => format!(
+                "✓ {} events in {} audit logs, every chain is whole.\n",
+                checked.events,
+                self.cluster.nodes.len()
+            ),
+            flaws => flaws.iter().map(|flaw| format!("✗ {flaw}\n")).collect(),
+        };
+        let head = "The audit logs, merged by their hybrid clock; times are since the cut:";
+        self.screen.say(&format!("{head}\n{log}\n{verdict}"));
+        Ok(checked)
     }
 
     fn outcome(&self, cut: Now, heal: Now, named: bool, closed: bool) -> Outcome {
@@ -261,6 +235,7 @@ impl Play {
             link_down: (measures::link_down(during()), self.cluster.timing.detection_bound()),
             partition: (measures::partition(during()), measures::partition_budget(&self.cluster.timing)),
             closing: measures::closed(after, heal),
+            logs: Checked::default(),
         }
     }
 
@@ -275,9 +250,18 @@ impl Play {
 
     /// Where the agents are, for who wants to talk to them.
     pub(super) fn addresses(&self) -> String {
-        let mut text = "The agents go on until Ctrl-C:\n".to_owned();
+        let mut text = "\nThe agents go on until Ctrl-C:\n".to_owned();
         for node in &self.cluster.nodes {
-            let _ = writeln!(text, "  {:<8} {}/udp, http://{}/healthz", node.name, node.address, node.http_address);
+            let _ = writeln!(text, "  {:<8} {}/udp, http://{}", node.name, node.address, node.http_address);
+        }
+        if let Some(first) = self.cluster.nodes.first() {
+            let (http, log) = (first.http_address, self.cluster.logs.path(&first.name));
+            let _ = writeln!(text, "Ask them, from another terminal:");
+            let _ = writeln!(text, "  netsplit status --address {http}");
+            let _ = writeln!(text, "  netsplit events --follow --address {http}");
+            let _ = writeln!(text, "  netsplit events --verify {}", log.display());
+            let _ = writeln!(text, "  curl http://{http}/v1/mode");
+            let _ = writeln!(text, "  curl http://{http}/metrics");
         }
         text
     }

@@ -13,7 +13,7 @@ use netsplit::detector::event::CloseCause;
 use netsplit::detector::partition::{Direction, PartitionKind, Side, Witness};
 
 use super::ask::Asking;
-use super::page::{Page, note};
+use super::page::{Page, note, write_raw};
 use super::{Exit, words};
 use log::Logged;
 
@@ -43,26 +43,25 @@ pub(crate) struct Arguments {
 
 /// Negative if one is open.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let is_open = match &arguments.log {
-        Some(file) => show_log(&Logged::read(file)?, arguments.asking.json)?,
-        None => {
-            let answer = arguments.asking.ask::<Partitions>("/v1/partitions")?;
-            arguments.asking.print(&answer, |partitions, page| list(partitions, &[], page.width()))?;
-            !answer.said.open.is_empty()
-        }
+    let is_open = if let Some(file) = &arguments.log {
+        show_log(&Logged::read(file)?, arguments.asking.json)?
+    } else {
+        let answer = arguments.asking.ask::<Partitions>("/v1/partitions")?;
+        arguments.asking.print(&answer, |partitions, page| list(partitions, &[], page.width()))?;
+        !answer.said.open.is_empty()
     };
     Ok(if is_open { Exit::Negative } else { Exit::Fine })
 }
 
 /// Prints what a log tells. Whether a partition is open in it.
 fn show_log(logged: &Logged, json: bool) -> anyhow::Result<bool> {
-    let page = Page::standard();
     if logged.strange > 0 {
         note(&format!("{} lines of the log are no events, and were passed over", logged.strange));
     }
     if json {
-        page.write_raw(&format!("{}\n", serde_json::to_string(logged)?))?;
+        write_raw(&format!("{}\n", serde_json::to_string(logged)?))?;
     } else {
+        let page = Page::standard();
         page.write(&list(&logged.partitions, &logged.unfinished, page.width()))?;
     }
     Ok(!logged.partitions.open.is_empty())

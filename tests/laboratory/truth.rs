@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::agent::name;
-use crate::cluster::{Cluster, any_verdict, names};
-use crate::words::Word;
+use super::agent::name;
+use super::cluster::{Cluster, any_verdict, names};
+use super::words::Word;
 
 /// The true sides of a complete cut.
 pub struct Truth<'a>(pub &'a [&'a [usize]]);

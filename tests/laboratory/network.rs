@@ -9,7 +9,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::laboratory::{self, Laboratory, NAMES, feed};
+use super::{self as laboratory, Laboratory, NAMES, feed};
 
 /// Where agents listen.
 pub const PORT: u16 = 7475;
@@ -23,6 +23,7 @@ pub enum Family {
 
 /// Nodes are numbered from 1, as in their names.
 pub struct Network {
+    case: usize,
     family: Family,
     switch: String,
     nodes: Vec<String>,
@@ -35,7 +36,7 @@ impl Network {
         let case = CASES.fetch_add(1, Ordering::Relaxed);
         let names = (1..=nodes).map(|node| laboratory::name(case, &node.to_string())).collect();
         // From here on what is made is removed, whatever fails.
-        let network = Self { family, switch: laboratory::name(case, "switch"), nodes: names };
+        let network = Self { case, family, switch: laboratory::name(case, "switch"), nodes: names };
         network.make();
         network
     }
@@ -79,7 +80,7 @@ impl Network {
 
     /// Does something as if on this node: sockets that are made and programs that are started meanwhile stay there.
     pub fn within<T: Send>(&self, node: usize, act: impl FnOnce() -> T + Send) -> T {
-        inside(&self.nodes[node - 1], act)
+        inside(self.namespace(node), act)
     }
 
     /// A socket of this node, on any port.
@@ -124,6 +125,16 @@ impl Network {
         feed("ip", &["-n", &self.switch, "link", "set", &format!("port-{node}"), state], "");
     }
 
+    /// The namespace of a node.
+    pub fn namespace(&self, node: usize) -> &str {
+        &self.nodes[node - 1]
+    }
+
+    /// A name for one more namespace of this case, which whoever makes it removes.
+    pub fn further(&self, what: &str) -> String {
+        laboratory::name(self.case, what)
+    }
+
     fn names(&self) -> impl Iterator<Item = &String> {
         self.nodes.iter().chain([&self.switch])
     }
@@ -137,8 +148,8 @@ impl Drop for Network {
     }
 }
 
-/// A namespace belongs to a thread, so a thread of its own enters it.
-fn inside<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> T {
+/// Does something inside a namespace. It belongs to a thread, so a thread of its own enters it.
+pub fn inside<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> T {
     let enter = || {
         let namespace = File::open(format!("{NAMES}/{name}")).unwrap();
         setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();

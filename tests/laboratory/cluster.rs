@@ -11,10 +11,10 @@ use netsplit::detector::settings::Timing;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::agent::{Node, name};
-use crate::laboratory::{self, Laboratory};
-use crate::network::{Family, Network};
-use crate::words::{Word, Words};
+use super::agent::{Node, name};
+use super::network::{Family, Network};
+use super::words::{Word, Words};
+use super::{self as laboratory, Laboratory};
 
 /// How long anything may take that must come.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::network::Network;
-use crate::words::Words;
+use super::network::Network;
+use super::words::Words;
 
 /// The name of the cluster.
 pub const CLUSTER: &str = "namespaces";

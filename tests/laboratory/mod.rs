@@ -1,7 +1,17 @@
-//! Whether this machine can hold the networks of these tests, and who may have one now: one case at a time.
+//! Clusters of real agents for tests: the program itself, one process a node, each in a network namespace of its own.
+//! Several test programs share it: each says `#[path = "../laboratory/mod.rs"] mod laboratory;` and has `mod verify`.
 //!
-//! All namespaces are named after the process that made them, so that those of one that was killed are found and
+//! This file says whether this machine can hold such networks, and who may have one now: one case at a time. All
+//! namespaces are named after the process that made them, so that those of one that was killed are found and
 //! removed by the next.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub mod agent;
+pub mod cluster;
+pub mod network;
+pub mod truth;
+pub mod words;
 
 use std::env;
 use std::fs;
@@ -15,8 +25,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use tempfile::TempDir;
 
-use crate::cluster::Cluster;
-use crate::network::Family;
+use self::cluster::Cluster;
+use self::network::Family;
 use crate::verify;
 
 /// Where `ip netns` keeps its names.
@@ -25,11 +35,14 @@ pub const NAMES: &str = "/var/run/netns";
 /// What all names begin with; the number of the process follows.
 const PREFIX: &str = "netsplit-test-";
 
+/// The test programs that make networks, as the kernel calls their processes: 15 letters at most.
+const PROGRAMS: [&str; 2] = ["namespaces-", "alert_end_to_en"];
+
 /// How often a case is tried on a machine that stalls the agents.
 const TRIES: usize = 3;
 
 /// The right to make a network now.
-pub struct Laboratory(#[expect(dead_code, reason = "it is held, not read")] MutexGuard<'static, ()>);
+pub struct Laboratory(MutexGuard<'static, ()>);
 
 /// Waits for the turn of this case. `None`, with the reason told, where networks cannot be made.
 pub fn open() -> Option<Laboratory> {
@@ -86,6 +99,7 @@ pub fn directory() -> TempDir {
 
 /// Removes what processes that are gone have left.
 fn sweep() {
+    assert!(lives(process::id()), "this test program is not in the list of those that others leave in peace");
     for name in left_behind(Path::new(NAMES)) {
         remove(&name);
     }
@@ -106,7 +120,7 @@ fn left_behind(directory: &Path) -> Vec<String> {
 /// Whether this process runs, and is one of these tests: numbers are used again.
 fn lives(process: u32) -> bool {
     let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-    name.starts_with("namespaces")
+    PROGRAMS.iter().any(|program| name.starts_with(program))
 }
 
 /// Ends whatever still runs in a namespace, and removes it.

@@ -1,0 +1,77 @@
+//! A server that a case runs beside the agents: a program of the machine, in the management network, asked over HTTP.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::management::Management;
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub struct Process {
+    child: Child,
+    port: u16,
+    diagnostics: PathBuf,
+}
+
+impl Process {
+    /// Starts a program that will answer on this port.
+    pub fn start(management: &Management, program: &str, arguments: &[String], port: u16, directory: &Path) -> Self {
+        let diagnostics = directory.join(format!("{program}.log"));
+        let log = File::create(&diagnostics).unwrap();
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(directory).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let child = management.within(|| command.spawn()).unwrap_or_else(|error| panic!("{program}: {error}"));
+        Self { child, port, diagnostics }
+    }
+
+    /// The JSON that it answers; none as long as it does not answer.
+    pub fn ask(&self, management: &Management, path: &str) -> Option<Value> {
+        let body = management.within(|| get(self.port, path))?;
+        serde_json::from_str(&body).ok()
+    }
+
+    /// Whether it answers this with success.
+    pub fn is_ready(&self, management: &Management, path: &str) -> bool {
+        management.within(|| get(self.port, path)).is_some()
+    }
+
+    /// What it said.
+    pub fn told(&self) -> String {
+        fs::read_to_string(&self.diagnostics).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The body of an answer of 200. HTTP 1.0: it ends with the connection, and comes in one piece.
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    (head.split(' ').nth(1)? == "200").then(|| body.to_owned())
+}
+
+/// As it stands in the query of a URL.
+pub fn escaped(text: &str) -> String {
+    let escape = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(escape).collect()
+}

@@ -1,0 +1,227 @@
+//! The shipped alerts: they parse, their promtool tests pass and leave none out, and everything they name exists.
+//!
+//! It needs promtool and amtool of the Debian packages `prometheus` and `prometheus-alertmanager`; what real agents make of
+//! the rules is in `alert_end_to_end`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod needs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// Alerts that inhibition already knows, and that come with the endpoints.
+const TO_COME: [&str; 1] = ["EndpointUnreachable"];
+
+/// The labels that an alert may have: more would tell the same thing once a node.
+const LABELS: [&str; 5] = ["cluster", "kind", "peer", "reason", "severity"];
+
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn parse(file: &str) -> Value {
+    serde_yaml::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// One alerting rule.
+struct Rule {
+    name: String,
+    /// Those that it sets itself.
+    labels: BTreeMap<String, Value>,
+    annotations: Value,
+}
+
+fn rules() -> Vec<Rule> {
+    let file = parse("alerts/netsplit.rules.yaml");
+    let all = list(&file["groups"]).flat_map(|group| list(&group["rules"]));
+    let rules = all.filter_map(|rule| {
+        let labels = rule["labels"].as_object().cloned().unwrap_or_default().into_iter().collect();
+        Some(Rule { name: rule["alert"].as_str()?.to_owned(), labels, annotations: rule["annotations"].clone() })
+    });
+    let rules: Vec<Rule> = rules.collect();
+    assert!(rules.len() > 8, "the rules were read");
+    rules
+}
+
+fn names() -> BTreeSet<String> {
+    rules().into_iter().map(|rule| rule.name).collect()
+}
+
+/// What one promtool test says of one alert: the labels of those that are to fire, none if it is to stay silent.
+fn expectations() -> Vec<(String, Vec<Value>)> {
+    let file = parse("alerts/netsplit.rules.test.yaml");
+    let all = list(&file["tests"]).flat_map(|test| list(&test["alert_rule_test"]));
+    let fired = |test: &Value| list(&test["exp_alerts"]).map(|alert| alert["exp_labels"].clone()).collect();
+    all.map(|test| (test["alertname"].as_str().unwrap().to_owned(), fired(test))).collect()
+}
+
+/// Runs a program of Prometheus or Alertmanager, which must be content. Nothing, with the reason told, where it is missing.
+fn content(program: &str, arguments: &[&str]) {
+    match Command::new(program).args(arguments).current_dir(path("alerts")).output() {
+        Ok(output) => {
+            let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(output.status.success(), "{program} {arguments:?}: {said}{complained}");
+        }
+        Err(error) => needs::skip(&format!("there is no `{program}` ({error}): run 'make install-test-needs' as root")),
+    }
+}
+
+/// A file for a program to read.
+fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join(name);
+    fs::write(&place, text).unwrap();
+    (directory, place.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_rules_parse_and_their_tests_pass() {
+    content("promtool", &["check", "rules", "netsplit.rules.yaml"]);
+    content("promtool", &["test", "rules", "netsplit.rules.test.yaml"]);
+}
+
+#[test]
+fn the_scrape_configurations_are_ones_of_prometheus() {
+    content("promtool", &["check", "config", "prometheus-scrape.example.yaml"]);
+    // The Prometheus of Debian was built without Kubernetes: all but the discovery is checked.
+    let mut kubernetes = parse("alerts/prometheus-scrape-kubernetes.example.yaml");
+    kubernetes["rule_files"] = json!([path("alerts/netsplit.rules.yaml")]);
+    let scrape = kubernetes["scrape_configs"][0].as_object_mut().unwrap();
+    let discovery = scrape.remove("kubernetes_sd_configs").unwrap();
+    assert_eq!(discovery, json!([{"role": "pod", "namespaces": {"names": ["observability"]}}]));
+    let (_directory, place) = file("prometheus.yaml", &kubernetes.to_string());
+    content("promtool", &["check", "config", &place]);
+}
+
+#[test]
+fn the_scrape_configurations_call_the_job_as_the_rules_do_and_name_the_node() {
+    let text = read("alerts/netsplit.rules.yaml");
+    for file in ["alerts/prometheus-scrape.example.yaml", "alerts/prometheus-scrape-kubernetes.example.yaml"] {
+        let scrape = &parse(file)["scrape_configs"][0];
+        let job = scrape["job_name"].as_str().unwrap();
+        assert!(text.contains(&format!("job=\"{job}\"")), "{file}");
+        assert_eq!(scrape["scrape_interval"], "10s", "{file}");
+        let relabelled = list(&scrape["relabel_configs"]).any(|rule| rule["target_label"] == "node");
+        let labelled = list(&scrape["static_configs"]).all(|target| target["labels"]["node"].is_string());
+        assert!(relabelled || (labelled && scrape["static_configs"].is_array()), "{file} gives no label `node`");
+    }
+}
+
+#[test]
+fn alertmanager_takes_the_inhibition_rules_which_name_alerts_that_exist() {
+    let inhibition = read("alerts/alertmanager-inhibition.yaml");
+    let (_directory, place) =
+        file("alertmanager.yaml", &format!("route: {{receiver: nobody}}\nreceivers: [{{name: nobody}}]\n{inhibition}"));
+    content("amtool", &["check-config", &place]);
+
+    let known = names();
+    let rules = parse("alerts/alertmanager-inhibition.yaml");
+    for rule in list(&rules["inhibit_rules"]) {
+        let matchers = list(&rule["source_matchers"]).chain(list(&rule["target_matchers"]));
+        let alerts = matchers.filter_map(|matcher| matcher.as_str()?.strip_prefix("alertname "));
+        for alert in alerts.flat_map(|names| names.trim_start_matches(['=', '~', ' ']).trim_matches('"').split('|')) {
+            assert!(known.contains(alert) || TO_COME.contains(&alert), "there is no alert {alert}");
+        }
+        assert!(list(&rule["equal"]).any(|label| label == "cluster"), "another cluster is another matter: {rule}");
+    }
+}
+
+#[test]
+fn every_rule_has_a_test_in_which_it_fires_and_one_in_which_its_alert_stays_silent() {
+    let expectations = expectations();
+    for rule in rules() {
+        let own = |labels: &Value| rule.labels.iter().all(|(name, value)| labels[name] == *value);
+        let of_it = || expectations.iter().filter(|(name, _)| *name == rule.name);
+        assert!(of_it().any(|(_, fired)| fired.iter().any(own)), "{} {:?} never fires", rule.name, rule.labels);
+        assert!(of_it().any(|(_, fired)| fired.is_empty()), "{} is never seen silent", rule.name);
+    }
+}
+
+#[test]
+fn an_alert_is_told_once_a_cluster_and_says_how_grave_it_is_and_where_to_read() {
+    for rule in rules() {
+        let severity = rule.labels["severity"].as_str().unwrap();
+        let expected = if rule.name == "NetworkPartitionDetected" { "critical" } else { "warning" };
+        assert_eq!(severity, expected, "{}", rule.name);
+        let runbook =
+            format!("https://github.com/netsplit/netsplit/blob/main/docs/alerts.md#{}", rule.name.to_lowercase());
+        assert_eq!(rule.annotations["runbook_url"], runbook, "{}", rule.name);
+        assert!(rule.annotations["summary"].is_string(), "{}", rule.name);
+    }
+    for (name, fired) in expectations() {
+        let labels = fired.iter().filter_map(Value::as_object).flat_map(|labels| labels.keys());
+        let others: Vec<&String> = labels.filter(|label| !LABELS.contains(&label.as_str())).collect();
+        assert!(others.is_empty(), "{name} would be told once for each of {others:?}");
+    }
+}
+
+#[test]
+fn the_document_has_a_section_for_each_alert_and_no_other() {
+    let document = read("docs/alerts.md");
+    let sections = document.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_owned);
+    assert_eq!(sections.collect::<BTreeSet<String>>(), names());
+}
+
+/// The rows of the table of the document whose head begins so, without the ticks.
+fn table(document: &str, head: &str) -> Vec<Vec<String>> {
+    let rows = document.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    rows.map(cells).collect()
+}
+
+#[test]
+fn each_kind_of_partition_fires_the_alert_that_the_document_says() {
+    let rows = table(&read("docs/alerts.md"), "| kind |");
+    let kinds: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(kinds, ["complete", "partial", "simplex", "overlay", "service", "isolation"], "the kinds are closed");
+    for row in &rows {
+        let (kind, alert) = (&row[0], &row[1]);
+        let mut series = vec![
+            json!({"series": format!("netsplit_partition_active{{kind=\"{kind}\",node=\"n1\",instance=\"a\"}}"), "values": "1x40"}),
+        ];
+        // Of three agents one is alone, where that is what its partition says.
+        for (instance, alone) in [("a", kind == "isolation"), ("b", false), ("c", false)] {
+            let name = format!("netsplit_mode{{mode=\"isolated\",node=\"n{instance}\",instance=\"{instance}\"}}");
+            series.push(json!({"series": name, "values": format!("{}x40", u8::from(alone))}));
+        }
+        let test = json!({
+            "rule_files": [path("alerts/netsplit.rules.yaml")],
+            "evaluation_interval": "5s",
+            "tests": [{"interval": "5s", "input_series": series, "promql_expr_test": [{
+                "expr": "count by (alertname) (ALERTS{alertstate=\"firing\",alertname=~\"NetworkPartitionDetected|NodeIsolated\"})",
+                "eval_time": "1m",
+                "exp_samples": [{"labels": format!("{{alertname=\"{alert}\"}}"), "value": 1}],
+            }]}],
+        });
+        let (_directory, place) = file("kinds.yaml", &test.to_string());
+        content("promtool", &["test", "rules", &place]);
+    }
+}
+
+#[test]
+fn every_metric_that_the_rules_name_exists() {
+    let text = read("alerts/netsplit.rules.yaml");
+    let is_name =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_' || letter == ':';
+    let words = text.split(|letter| !is_name(letter));
+    let named: BTreeSet<&str> = words.filter(|word| word.starts_with("netsplit_")).collect();
+    let metrics = read("docs/metrics.md");
+    let documented: BTreeSet<&str> =
+        metrics.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let missing: Vec<&&str> = named.difference(&documented).collect();
+    assert!(named.len() > 8 && missing.is_empty(), "the rules name metrics that do not exist: {missing:?}");
+}
