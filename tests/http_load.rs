@@ -4,7 +4,7 @@
 //! The machine of the test does the clients' work, too, and that of other tests. So a second pair of agents, whose ports
 //! nobody asks, runs beside the first: where it is late itself, nothing can be said, and the test tries again.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 mod agents;
 mod served;
@@ -51,7 +51,9 @@ impl Pair {
         let clock = Clock::start();
         let doors: Vec<_> = ["node-1", "node-2"].map(|name| spawn(name, clock)).into();
         let roster: Vec<Member> = doors.iter().map(|(_, bound)| bound.recv().unwrap().0).collect();
-        doors.iter().for_each(|(begin, _)| begin.send(roster.clone()).unwrap());
+        for (begin, _) in &doors {
+            begin.send(roster.clone()).unwrap();
+        }
         let handles = doors.iter().map(|(_, started)| started.recv().unwrap().1.unwrap()).collect();
         let pair = Self { handles, clock };
         until("both are normal", || pair.handles.iter().all(|agent| agent.view().borrow().mode == Mode::Normal));
