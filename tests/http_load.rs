@@ -38,7 +38,7 @@ const LARGE_HEADS: usize = 50;
 const ASKERS: usize = 8;
 
 /// How often the test tries again where the machine is too busy to tell.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 5;
 
 /// Two agents that hear each other, each on a thread of its own, as in two processes.
 struct Pair {
