@@ -87,8 +87,11 @@ impl Drop for Pair {
     }
 }
 
+/// Where an agent is reached, and its handle as soon as it runs.
+type Begun = (Member, Option<AgentHandle>);
+
 /// A thread that tells where its agent is reached, runs it when it is told who belongs, and tells how to see it.
-fn spawn(name: &'static str, clock: Clock) -> (Sender<Vec<Member>>, Receiver<(Member, Option<AgentHandle>)>) {
+fn spawn(name: &'static str, clock: Clock) -> (Sender<Vec<Member>>, Receiver<Begun>) {
     let (begin, told) = channel::<Vec<Member>>();
     let (tell, heard) = channel();
     thread::spawn(move || {
