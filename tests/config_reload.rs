@@ -82,19 +82,6 @@ impl Site {
         text
     }
 
-    /// What is read, as soon as it is right.
-    fn until(&self, read: impl Fn() -> String, is_right: impl Fn(&str) -> bool) -> String {
-        let clock = Clock::start();
-        loop {
-            let text = read();
-            if is_right(&text) {
-                return text;
-            }
-            assert!(clock.now().since_start() < NOTICED_WITHIN, "it does not come: {text}");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
     fn start(&self) -> Agent {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netsplit"));
         command.args(["run", "--config", "netsplit.yaml"]).current_dir(self.directory.path()).env_clear();
@@ -104,6 +91,19 @@ impl Site {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("agent_started"), "{line}");
         Agent { child, said }
+    }
+}
+
+/// What is read, as soon as it is right.
+fn until(read: impl Fn() -> String, is_right: impl Fn(&str) -> bool) -> String {
+    let clock = Clock::start();
+    loop {
+        let text = read();
+        if is_right(&text) {
+            return text;
+        }
+        assert!(clock.now().since_start() < NOTICED_WITHIN, "it does not come: {text}");
+        thread::park_timeout(Duration::from_millis(20));
     }
 }
 
@@ -174,13 +174,13 @@ fn a_reload_is_an_event_and_a_metric_and_what_it_changes_counts_at_once() {
     site.configure(&format!("peers: {{period: 400ms, discovery: {{static: [{list}]}}}}\naudit: {{stdout: false}}\n"));
     agent.says_at_sighup("the configuration was reloaded");
     let reloaded = "\"event\":\"config_reloaded\"";
-    let log = site.until(|| fs::read_to_string(site.path("events.log")).unwrap(), |log| log.contains(reloaded));
+    let log = until(|| fs::read_to_string(site.path("events.log")).unwrap(), |log| log.contains(reloaded));
     let line = log.lines().find(|line| line.contains(reloaded)).unwrap();
     assert!(
         line.ends_with(r#""changed":["audit.stdout","peers.confirm_period","peers.period","peers.timeout"]}"#),
         "{line}"
     );
-    let metrics = site.until(|| site.metrics(), |text| text.contains("netsplit_heartbeat_period_seconds 0.4\n"));
+    let metrics = until(|| site.metrics(), |text| text.contains("netsplit_heartbeat_period_seconds 0.4\n"));
     assert!(metrics.contains("netsplit_config_last_reload_successful 1\n"), "{metrics}");
     site.configure("peers: nobody\n");
     agent.says_at_sighup("the configuration of before stays");
