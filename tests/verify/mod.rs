@@ -96,11 +96,11 @@ pub static QUIET: Table<5> = Table {
 };
 
 /// What a scrape of /metrics costs.
-pub static SCRAPE: Table<5> = Table {
+pub static SCRAPE: Table<6> = Table {
     document: "performance",
     section: "scrape",
     command: "cargo bench --locked --bench scrape",
-    columns: ["peers", "series", "text", "median", "p99"],
+    columns: ["peers", "series", "text", "processor", "median", "p99"],
 };
 
 /// How long real agents take, in namespaces.
