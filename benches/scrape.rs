@@ -54,7 +54,7 @@ fn measure(peers: usize) {
         series =
             text.split(|&byte| byte == b'\n').filter(|line| line.first().is_some_and(|&byte| byte != b'#')).count();
     }
-    let processor = (processor_time() - used_before) / u32::try_from(SCRAPES).unwrap_or(u32::MAX);
+    let processor = processor_time().saturating_sub(used_before) / u32::try_from(SCRAPES).unwrap_or(u32::MAX);
     times.sort();
     let (median, worst) = (times[SCRAPES / 2], times[SCRAPES * 99 / 100]);
     let row = [

@@ -1,7 +1,7 @@
 //! docs/api.md says what the API answers: every path, every field with its type, every word of a closed set, and nothing
 //! that is not there. Its examples are answers.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 mod api_samples;
 mod served;

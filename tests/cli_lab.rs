@@ -26,6 +26,8 @@ fn three_and_two_each_name_their_own_side() {
     assert_eq!(report["kind"], json!("complete"));
     assert_eq!(report["sides"], json!([["node-1", "node-2", "node-3"], ["node-4", "node-5"]]));
     assert_eq!(report["link_down_seconds"]["bound"], json!(2.5));
+    assert_eq!(report["audit"]["whole"], json!(true));
+    assert!(report["audit"]["events"].as_u64().is_some_and(|events| events >= 5 * 6), "{report}");
     assert_eq!(report["partition_seconds"]["bound"], json!(4.7));
     for times in ["link_down_seconds", "partition_seconds", "closed_seconds"] {
         assert!(report[times]["max"].as_f64().is_some_and(|max| max > 0.0), "{times}: {report}");
@@ -59,6 +61,8 @@ fn people_get_tables_verdicts_times_and_the_log_without_colours() {
         "complete: node-3 node-4 | node-1 node-2",
         "partition_closed",
         "healed (confirmed)",
+        "An alert sees of node-1: netsplit_partition_active{kind=\"complete\"} 1",
+        "events in 4 audit logs, every chain is whole.",
         "✓ Every agent named its own side, and saw the end.",
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");

@@ -3,11 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use netsplit::clock::Clock;
@@ -72,6 +73,15 @@ impl Site {
         fs::rename(self.path("next"), self.path("netsplit.yaml")).unwrap();
     }
 
+    /// What a scrape brings.
+    fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.tcp)).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
     fn start(&self) -> Agent {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netsplit"));
         command.args(["run", "--config", "netsplit.yaml"]).current_dir(self.directory.path()).env_clear();
@@ -81,6 +91,19 @@ impl Site {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("agent_started"), "{line}");
         Agent { child, said }
+    }
+}
+
+/// What is read, as soon as it is right.
+fn until(read: impl Fn() -> String, is_right: impl Fn(&str) -> bool) -> String {
+    let clock = Clock::start();
+    loop {
+        let text = read();
+        if is_right(&text) {
+            return text;
+        }
+        assert!(clock.now().since_start() < NOTICED_WITHIN, "it does not come: {text}");
+        thread::park_timeout(Duration::from_millis(20));
     }
 }
 
@@ -140,6 +163,31 @@ fn sighup_puts_a_changed_period_into_force_and_names_what_changed() {
     assert!(told.contains(changed) && told.contains(" INFO "), "{told}");
     assert!(agent.says_at_sighup("was read again").contains("it means what it meant before"));
     assert_eq!(agent.ends().matches("ERROR").count(), 0);
+}
+
+#[test]
+fn a_reload_is_an_event_and_a_metric_and_what_it_changes_counts_at_once() {
+    let site = Site::new();
+    let mut agent = site.start();
+    assert!(site.metrics().contains("netsplit_heartbeat_period_seconds 1\n"), "{}", site.metrics());
+    let list = site.list();
+    site.configure(&format!("peers: {{period: 400ms, discovery: {{static: [{list}]}}}}\naudit: {{stdout: false}}\n"));
+    agent.says_at_sighup("the configuration was reloaded");
+    let reloaded = "\"event\":\"config_reloaded\"";
+    let log = until(|| fs::read_to_string(site.path("events.log")).unwrap(), |log| log.contains(reloaded));
+    let line = log.lines().find(|line| line.contains(reloaded)).unwrap();
+    assert!(
+        line.ends_with(r#""changed":["audit.stdout","peers.confirm_period","peers.period","peers.timeout"]}"#),
+        "{line}"
+    );
+    let metrics = until(|| site.metrics(), |text| text.contains("netsplit_heartbeat_period_seconds 0.4\n"));
+    assert!(metrics.contains("netsplit_config_last_reload_successful 1\n"), "{metrics}");
+    site.configure("peers: nobody\n");
+    agent.says_at_sighup("the configuration of before stays");
+    let metrics = site.metrics();
+    assert!(metrics.contains("netsplit_config_last_reload_successful 0\n"), "{metrics}");
+    assert!(metrics.contains("netsplit_heartbeat_period_seconds 0.4\n"), "{metrics}");
+    agent.ends();
 }
 
 #[test]

@@ -81,7 +81,9 @@ fn whoever_comes_when_all_seats_are_taken_is_answered_and_who_idles_longest_goes
     let server = start();
     let mut idle: Vec<TcpStream> = (0..SEATS).map(|_| connect(server.address)).collect();
     let halfway = b"GET /healthz HTTP/1.1\r\n";
-    idle.iter_mut().for_each(|stream| stream.write_all(halfway).unwrap());
+    for stream in &mut idle {
+        stream.write_all(halfway).unwrap();
+    }
     assert_eq!(server.get("/healthz").status, "200 OK");
     let last = idle.pop().unwrap();
     assert_eq!(rest(idle.remove(0)), "", "it came first");

@@ -4,7 +4,7 @@
 //! The machine of the test does the clients' work, too, and that of other tests. So a second pair of agents, whose ports
 //! nobody asks, runs beside the first: where it is late itself, nothing can be said, and the test tries again.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 mod agents;
 mod served;
@@ -38,7 +38,7 @@ const LARGE_HEADS: usize = 50;
 const ASKERS: usize = 8;
 
 /// How often the test tries again where the machine is too busy to tell.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 5;
 
 /// Two agents that hear each other, each on a thread of its own, as in two processes.
 struct Pair {
@@ -51,7 +51,9 @@ impl Pair {
         let clock = Clock::start();
         let doors: Vec<_> = ["node-1", "node-2"].map(|name| spawn(name, clock)).into();
         let roster: Vec<Member> = doors.iter().map(|(_, bound)| bound.recv().unwrap().0).collect();
-        doors.iter().for_each(|(begin, _)| begin.send(roster.clone()).unwrap());
+        for (begin, _) in &doors {
+            begin.send(roster.clone()).unwrap();
+        }
         let handles = doors.iter().map(|(_, started)| started.recv().unwrap().1.unwrap()).collect();
         let pair = Self { handles, clock };
         until("both are normal", || pair.handles.iter().all(|agent| agent.view().borrow().mode == Mode::Normal));
@@ -67,12 +69,16 @@ impl Pair {
 
     /// How often something was late by more than T/4 at the first one, and how often the second missed a heartbeat.
     fn troubles(&self) -> (u64, u64) {
-        let place = DELAY_BOUNDS.iter().position(|&bound| bound == QUARTER).unwrap();
-        let delays = self.handles[0].counters().delays();
-        let late = delays.count() - delays.cumulative().nth(place).unwrap();
         let missed = self.handles[1].view().borrow().counters.missed;
-        (late, missed)
+        (late(&self.handles[0]), missed)
     }
+}
+
+/// How often the loop of an agent came to something later than T/4 after it was due.
+fn late(agent: &AgentHandle) -> u64 {
+    let place = DELAY_BOUNDS.iter().position(|&bound| bound == QUARTER).unwrap();
+    let delays = agent.counters().delays();
+    delays.count() - delays.cumulative().nth(place).unwrap()
 }
 
 impl Drop for Pair {
@@ -81,8 +87,11 @@ impl Drop for Pair {
     }
 }
 
+/// Where an agent is reached, and its handle as soon as it runs.
+type Begun = (Member, Option<AgentHandle>);
+
 /// A thread that tells where its agent is reached, runs it when it is told who belongs, and tells how to see it.
-fn spawn(name: &'static str, clock: Clock) -> (Sender<Vec<Member>>, Receiver<(Member, Option<AgentHandle>)>) {
+fn spawn(name: &'static str, clock: Clock) -> (Sender<Vec<Member>>, Receiver<Begun>) {
     let (begin, told) = channel::<Vec<Member>>();
     let (tell, heard) = channel();
     thread::spawn(move || {
@@ -199,4 +208,16 @@ fn heartbeats_are_on_time_whatever_clients_do() {
         told.push(format!("late, missed: {here:?} where clients asked, {there:?} where nobody did"));
     }
     panic!("{told:#?}");
+}
+
+#[test]
+fn a_loop_that_is_held_up_is_seen_to_be_late() {
+    agents::run(async {
+        let pair = agents::start(&[agents::keys(&[1]), agents::keys(&[1])]);
+        agents::until("both are normal", || agents::all_normal(&pair)).await;
+        let before = late(&pair[0].handle);
+        // The thread is that of both agents. A heartbeat falls due in every second.
+        thread::park_timeout(Duration::from_millis(1500));
+        agents::until("the delay is counted", || late(&pair[0].handle) > before).await;
+    });
 }

@@ -6,7 +6,7 @@
 //! standard output, once it is durable or has waited for 200 ms. At the start `past` reads where the log ends. [`Disk`] is
 //! the seam to the real files; a test's disk forgets what was not synced.
 //!
-//! Beside that stand [`read`] and [`verify`], for whoever has a log and no agent. `docs/events.md` says what is in a line.
+//! Beside that stand [`read`] and [`mod@verify`], for whoever has a log and no agent. `docs/events.md` says what is in a line.
 
 mod chain;
 mod counters;

@@ -109,7 +109,7 @@ pub fn start_on(
         clock,
     };
     let disk = spawn("audit", move || read_and_write(writer, &report))?;
-    let end = end_of(before.recv_timeout(PATIENCE).ok(), &place, clock);
+    let end = end_of(before.recv_timeout(PATIENCE).ok().as_ref(), &place, clock);
     Ok((Sink::new(queue, counters, clock, end), readers, Closing { clock, disk, stdout }))
 }
 
@@ -121,10 +121,10 @@ fn read_and_write<D: Disk>(mut writer: Writer<D>, report: &SyncSender<Result<Bef
 }
 
 /// Where the chain goes on.
-fn end_of(before: Option<Result<Before, Fault>>, place: &str, clock: Clock) -> End {
+fn end_of(before: Option<&Result<Before, Fault>>, place: &str, clock: Clock) -> End {
     match before {
         Some(Ok(Before::Nothing)) => return End::NOTHING,
-        Some(Ok(Before::Log(end))) => return end,
+        Some(Ok(Before::Log(end))) => return *end,
         // Whoever is to write it says so, and why.
         Some(Ok(Before::Unreadable) | Err(_)) => {}
         None => tracing::warn!(

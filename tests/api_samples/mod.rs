@@ -57,7 +57,7 @@ fn node(place: usize) -> NodeView {
         rtt: (place == 1).then_some(rtt),
         loss: if place == 1 { 0.125 } else { 0.0 },
         is_degraded: place == 1,
-        incarnation: (place < 2).then(|| Incarnation(number as u64)),
+        incarnation: (place < 2).then_some(Incarnation(number as u64)),
         unheard: place == 2,
         agent_down: (place == 3).then_some(AgentDownCause::Stopped),
         row,

@@ -142,7 +142,7 @@ pub(crate) fn said(address: SocketAddr, request: &str) -> String {
 }
 
 pub(crate) fn ask(stream: &mut TcpStream, path: &str, headers: &[(&str, &str)]) {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: String = headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
     stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: test\r\n{headers}\r\n").as_bytes()).unwrap();
 }
 

@@ -216,7 +216,7 @@ impl Play {
                 checked.events,
                 self.cluster.nodes.len()
             ),
-            flaws => flaws.iter().map(|flaw| format!("✗ {flaw}\n")).collect(),
+            flaws => flaws.iter().flat_map(|flaw| ["✗ ", flaw, "\n"]).collect(),
         };
         let head = "The audit logs, merged by their hybrid clock; times are since the cut:";
         self.screen.say(&format!("{head}\n{log}\n{verdict}"));
