@@ -105,7 +105,7 @@ mod tests {
         let (before, after) = (listed(LIST, "authentication: insecure"), {
             config(&format!("peers: {{profile: fast, discovery: {{static: {LIST}}}}}\nauthentication: insecure"))
         });
-        assert_eq!(changed(&before, &after), of(&["peers.confirm_period", "peers.period", "peers.timeout"]));
+        assert_eq!(changed(&before, &after), of(&["peers.max_heartbeats_per_second", "peers.period"]));
         assert_eq!(needing_restart(&before, &after), of(&[]));
     }
 
