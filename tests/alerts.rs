@@ -193,10 +193,12 @@ fn each_kind_of_partition_fires_the_alert_that_the_document_says() {
         let mut series = vec![
             json!({"series": format!("netsplit_partition_active{{kind=\"{kind}\",node=\"n1\",instance=\"a\"}}"), "values": "1x40"}),
         ];
-        // Of three agents one is alone, where that is what its partition says.
+        // Of three agents one is alone and misses somebody, where that is what its partition says.
         for (instance, alone) in [("a", kind == "isolation"), ("b", false), ("c", false)] {
-            let name = format!("netsplit_mode{{mode=\"isolated\",node=\"n{instance}\",instance=\"{instance}\"}}");
-            series.push(json!({"series": name, "values": format!("{}x40", u8::from(alone))}));
+            for metric in ["netsplit_mode{mode=\"isolated\"", "netsplit_peers_down{cause=\"network\""] {
+                let name = format!("{metric},node=\"n{instance}\",instance=\"{instance}\"}}");
+                series.push(json!({"series": name, "values": format!("{}x40", u8::from(alone))}));
+            }
         }
         let test = json!({
             "rule_files": [path("alerts/netsplit.rules.yaml")],

@@ -18,10 +18,11 @@ pub enum Pace {
 }
 
 /// What is made faster, as it stands in the rules and as it stands then.
-const IN_RULES: [(&str, &str); 4] = [
+const IN_RULES: [(&str, &str); 5] = [
     // Of the group that looks for cuts.
     ("interval: 5s", "interval: 1s"),
     ("keep_firing_for: 5m", "keep_firing_for: 10s"),
+    ("for: 15s", "for: 2s"),
     ("for: 30s", "for: 5s"),
     ("[1m]", "[10s]"),
 ];
