@@ -3,7 +3,7 @@
 //! Whoever reads here takes no lock that the agent waits for: views, counters and records are handed out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -83,11 +83,6 @@ impl Sources {
     /// What the agent knew last.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
-    }
-
-    /// Whether all of the HTTP API answers everybody.
-    pub fn exposes_all(&self) -> bool {
-        self.expose_all.load(Ordering::Relaxed)
     }
 
     /// One reading of both clocks.

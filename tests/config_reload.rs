@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use netsplit::clock::Clock;
+use nix::fcntl::{FcntlArg, fcntl};
 use tempfile::TempDir;
 
 /// How often a change is looked for, how long it has to stay, and some time for a machine that is busy.
@@ -188,6 +189,23 @@ fn a_reload_is_an_event_and_a_metric_and_what_it_changes_counts_at_once() {
     assert!(metrics.contains("netsplit_config_last_reload_successful 0\n"), "{metrics}");
     assert!(metrics.contains("netsplit_heartbeat_period_seconds 0.4\n"), "{metrics}");
     agent.ends();
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_stops_nothing() {
+    let site = Site::new();
+    let mut agent = site.start();
+    fcntl(agent.said.get_ref(), FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    site.configure("peers: nobody\n");
+    // Each has the agent say some hundred bytes.
+    for _ in 0..60 {
+        agent.signal("-HUP");
+        thread::park_timeout(Duration::from_millis(20));
+    }
+    // The loop has a word to say, too, when it has heard nobody for a bound.
+    until(|| site.metrics(), |text| text.contains("netsplit_blind{cause=\"never_heard\"} 1\n"));
+    agent.signal("-TERM");
+    assert_eq!(agent.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -113,7 +113,8 @@ impl<D: Disk> Log<D> {
         if let (Some(mut file), Some(good), true) = (self.open.take(), self.good, is_ours) {
             let _ = file.cut(good.about.length);
         }
-        self.failed = true;
+        // What somebody else wrote meanwhile is not ours to cut off.
+        self.failed = matches!(fault, Fault::Failed(..));
     }
 
     fn try_append(&mut self, lines: &[Line]) -> Result<usize, Fault> {

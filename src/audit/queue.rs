@@ -139,6 +139,9 @@ impl Queue {
         }
         let is_last = slots.ending;
         slots.busy_since = (!batch.is_empty()).then(|| clock.now());
+        drop(slots);
+        // Whoever shows lines watches from now on for how long the disk takes.
+        self.news.notify_all();
         (!batch.is_empty()).then_some(Batch { lines: batch, is_last })
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use clap::Args;
 use netsplit::agent::{Agent, AgentHandle, Setup};
@@ -34,6 +35,9 @@ Events go to standard output, one JSON object a line; diagnostics to standard er
 more). SIGTERM and SIGINT say goodbye to the peers and end it; a second one ends it at once. SIGHUP reads the
 configuration and the keys again, which happens every five seconds anyway.";
 
+/// How long the HTTP server goes on after the last event was shown.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// Run the agent of this node.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,8 +52,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let environment = Environment::of_process();
     let file = File { text: config::text_of(&arguments.config)?, path: arguments.config.clone(), environment };
     let Loaded { config, warnings } = config::load(&file.path.display().to_string(), &file.text, &file.environment)?;
-    diagnostics::start("info");
+    let diagnostics = diagnostics::start_apart("info")?;
     warnings.iter().for_each(tell_of);
+    let exit = run_with(file, config);
+    diagnostics.finish();
+    exit
+}
+
+fn run_with(file: File, config: Config) -> anyhow::Result<Exit> {
     let keys = keys_of(&config.authentication)?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(file, config, keys))
 }
@@ -102,12 +112,12 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
         sources.reloads = config.is_some().then_some(reloads);
         Watches { config, keys }
     };
-    let serving = server.start(sources)?;
+    let mut serving = server.start(sources)?;
     {
         let mut agent = pin!(agent.run());
         tokio::select! {
             () = &mut agent => {}
-            () = watch(serving) => {}
+            () = watch(&mut serving) => {}
             () = signals.end(&watches) => {
                 handle.stop(GoodbyeReason::Stopped);
                 let nothing = Watches::default();
@@ -123,12 +133,14 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     }
     log_closing.finish();
     closing.finish();
+    // Whoever follows the events by HTTP hears the last one, too.
+    tokio::time::sleep(FAREWELL).await;
     tracing::info!("stopped");
     Ok(Exit::Fine)
 }
 
 /// Never ends: without its HTTP server the agent goes on, and the kubelet notices.
-async fn watch(mut serving: Serving) {
+async fn watch(serving: &mut Serving) {
     serving.ended().await;
     tracing::error!("the HTTP server ended: this is a fault in netsplit, please report it, and restart the agent");
     std::future::pending::<()>().await;

@@ -87,10 +87,12 @@ impl Telling<'_> {
                 ("✗ ", format!("{count} PARTITIONS, the first {}, {}", one.kind.as_str(), since(one)))
             }
             ([], _) if status.blind => ("? ", "CANNOT TELL: this agent is blind".to_owned()),
-            ([], Mode::Starting) => {
+            ([], mode) if mode == Mode::Starting || status.mode.stale => {
                 let uptime = words::span_of_seconds(status.uptime_seconds);
                 ("? ", format!("CANNOT TELL YET: this agent started {uptime} ago, or was stalled"))
             }
+            ([], Mode::Isolated) => ("! ", "No partition is known, but this node is alone".to_owned()),
+            ([], Mode::Minority) => ("! ", format!("No partition is known, but here is no majority: {}", self.heard())),
             ([], _) => ("✓ ", format!("No partition: {}", self.heard())),
         };
         words::fold(mark, &text, self.width, 2)
@@ -218,12 +220,14 @@ impl Telling<'_> {
             audit
                 .filter(|audit| audit.failing)
                 .map(|audit| format!("the audit log cannot be written, {} events wait", audit.queued)),
-            audit.filter(|audit| audit.lost > 0).map(|audit| format!("{} events were lost", audit.lost)),
+            audit
+                .filter(|audit| audit.lost > 0)
+                .map(|audit| format!("{} events were lost since it started", audit.lost)),
             status
                 .state
                 .as_ref()
                 .filter(|state| state.errors > 0)
-                .map(|state| format!("the state directory failed {} times", state.errors)),
+                .map(|state| format!("the state directory failed {} times since it started", state.errors)),
             status
                 .configuration
                 .as_ref()

@@ -4,7 +4,7 @@ use super::Detector;
 use super::ballot::Counted;
 use super::bits::Bits;
 use super::event::{BlindCause, Event};
-use super::mode::{Count, Standing};
+use super::mode::{Count, Mode, Standing};
 use super::settings::Tie;
 use super::time::Now;
 use crate::identity::Digest;
@@ -20,6 +20,10 @@ impl Detector {
         let (members, electorate) = standing.counts.first().map_or((0, 0), |newest| (newest.members, newest.size));
         let electorate_digest = self.electorate_digest();
         let from = std::mem::replace(&mut self.mode, mode);
+        if from == Mode::Starting {
+            // This run can tell by itself now: what the one before said last is no hint any more, not even in a stall.
+            self.stopped_before = None;
+        }
         self.mode_since = now;
         self.view_is_old = true;
         self.emit_event(Event::ModeChanged { from, to: mode, members, electorate, electorate_digest });

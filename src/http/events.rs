@@ -49,6 +49,7 @@ pub(super) fn stream(
     query: &Query<'_>,
     headers: &HeaderMap,
     busy: &Busy,
+    is_let_in: impl Fn() -> bool + Send + 'static,
 ) -> Result<Answer, Refusal> {
     if query.number("limit", 1..=AT_MOST)?.is_some() {
         return Err(Refusal::Parameter("a stream has no `limit`: leave it out".to_owned()));
@@ -59,7 +60,7 @@ pub(super) fn stream(
     busy.reserve();
     let tail = audit.map(|readers| readers.tail.clone());
     Ok(answer::made(EVENT_STREAM, Some(place), |out| async move {
-        let _ = tokio::time::timeout(LIFETIME, follow(tail, since, &out)).await;
+        let _ = tokio::time::timeout(LIFETIME, follow(tail, since, &out, is_let_in)).await;
     }))
 }
 
@@ -91,12 +92,12 @@ fn with_durable(shown: &Shown) -> String {
     format!("{fields},\"durable\":{}}}", shown.durable)
 }
 
-/// Whoever follows is told what comes, until it goes or the log ends.
-async fn follow(tail: Option<Tail>, since: Option<u64>, out: &Out) {
+/// Whoever follows is told what comes, until it goes, the log ends, or `http.expose` no longer lets it in.
+async fn follow(tail: Option<Tail>, since: Option<u64>, out: &Out, is_let_in: impl Fn() -> bool) {
     let Some(tail) = tail else { return stay_silent(out).await };
     let mut changes = tail.changes();
     let mut told = since.unwrap_or_else(|| tail.since(u64::MAX, 0).newest);
-    loop {
+    while is_let_in() {
         changes.borrow_and_update();
         let mut page = tail.since(told, BATCH);
         if told > page.newest {

@@ -1,6 +1,8 @@
 //! Which path is answered with what, and to whom. What is behind each is in files of its own.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::{Method, Request, StatusCode};
@@ -100,7 +102,7 @@ impl Router {
             return Err(Refusal::Method);
         }
         let route = ROUTES.iter().find(|route| route.path == path).ok_or_else(|| not_found(path))?;
-        if route.audience == Audience::Loopback && !self.is_let_in(client) {
+        if route.audience == Audience::Loopback && !is_let_in(client, &self.sources.expose_all) {
             return Err(Refusal::Forbidden { path: route.path });
         }
         let query = match route.parameters {
@@ -119,15 +121,12 @@ impl Router {
             What::Matrix => knowledge::matrix(sources, limits, headers).await,
             What::Partitions => knowledge::partitions(sources, limits, headers).await,
             What::Events if knowledge::accepts(headers, EVENT_STREAM) => {
-                events::stream(sources.audit.as_ref(), limits, &query, headers, busy)
+                let (everybody, address) = (Arc::clone(&sources.expose_all), client);
+                let is_let_in = move || is_let_in(address, &everybody);
+                events::stream(sources.audit.as_ref(), limits, &query, headers, busy, is_let_in)
             }
             What::Events => events::once(sources.audit.as_ref(), &query),
         }
-    }
-
-    /// An IPv4 client of a socket for IPv6 comes from an address of that kind.
-    fn is_let_in(&self, client: IpAddr) -> bool {
-        client.to_canonical().is_loopback() || self.sources.exposes_all()
     }
 
     fn metrics(&self) -> Answer {
@@ -147,6 +146,12 @@ impl Router {
         let message = format!("the agent has done nothing for {:.1} s", age.as_secs_f64());
         answer::text(StatusCode::SERVICE_UNAVAILABLE, &message)
     }
+}
+
+/// Whether a client may see more than what is for everybody. An IPv4 client of a socket for IPv6 comes from an address of
+/// that kind.
+fn is_let_in(client: IpAddr, everybody: &AtomicBool) -> bool {
+    client.to_canonical().is_loopback() || everybody.load(Ordering::Relaxed)
 }
 
 fn not_found(path: &str) -> Refusal {

@@ -34,8 +34,9 @@ pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>) {
     sheet.each(&BUILD_INFO, [([env!("CARGO_PKG_VERSION")], true)]);
     sheet.put(&ROSTER_SIZE, view.nodes.len());
     sheet.put(&COVERAGE_RATIO, view.coverage());
-    sheet.each(&MODE, Mode::ALL.map(|mode| ([mode.as_str()], mode == view.mode)));
-    sheet.put_if_known(&QUORUM, view.quorum);
+    let now = if scrape.is_stale { Mode::Starting } else { view.mode };
+    sheet.each(&MODE, Mode::ALL.map(|mode| ([mode.as_str()], mode == now)));
+    sheet.put_if_known(&QUORUM, view.quorum.filter(|_| !scrape.is_stale));
     sheet.put(&ELECTORATE_SIZE, view.electorate);
     sheet.put(&ELECTORATE_MEMBERS, view.members);
     sheet.put(&VIEW_AGE, scrape.calendar.now.since(view.at));

@@ -1,6 +1,7 @@
 //! The collector: fills a sheet from one view and what was counted beside it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -32,7 +33,12 @@ pub(super) struct Scrape<'a> {
     pub(super) sources: &'a Sources,
     pub(super) view: Arc<View>,
     pub(super) calendar: Calendar,
+    /// The loop does not turn any more: nothing here is judged by now.
+    pub(super) is_stale: bool,
 }
+
+/// How old a view may be whose judgements are told, or as old as the timeout, if that is longer. `/healthz` goes by the same.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// Everything but the process.
 pub(super) struct Everything {
@@ -54,7 +60,8 @@ impl Collector for Everything {
     fn collect(&self) -> Vec<MetricFamily> {
         let (sources, view) = (&self.sources, self.sources.view());
         let calendar = Calendar { now: sources.times.now(), wall: sources.times.wall() };
-        let scrape = Scrape { sources, view, calendar };
+        let is_stale = calendar.now.since(view.at) > FRESH.max(view.timeout);
+        let scrape = Scrape { sources, view, calendar, is_stale };
         let mut sheet = Sheet::default();
         cluster::fill(&mut sheet, &scrape);
         heartbeats::fill(&mut sheet, &scrape);

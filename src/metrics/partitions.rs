@@ -35,8 +35,10 @@ pub(super) const FAMILIES: &[Family] = &[ACTIVE, OPENED, SIDE_NODES, OPENED_TIME
 
 pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>) {
     let view = &*scrape.view;
-    let open = || PartitionKind::ALL.into_iter().filter_map(|kind| Some((kind.as_str(), first(view, kind)?)));
-    if view.judged || !view.partitions.is_empty() {
+    let is_told = !scrape.is_stale;
+    let kinds = || PartitionKind::ALL.into_iter().filter(|_| is_told);
+    let open = || kinds().filter_map(|kind| Some((kind.as_str(), first(view, kind)?)));
+    if is_told && (view.judged || !view.partitions.is_empty()) {
         sheet.each(&ACTIVE, PartitionKind::ALL.map(|kind| ([kind.as_str()], first(view, kind).is_some())));
     }
     let opened = |kind| view.counters.partitions.get(&kind).copied().unwrap_or_default();

@@ -92,16 +92,22 @@ pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>, room: usize) {
 }
 
 fn name_the_silent(sheet: &mut Sheet, view: &View, room: usize) {
-    let mut silent: Vec<&NodeView> = view.nodes.iter().filter(|node| node.link == Some(LinkState::Down)).collect();
-    let agents = silent.iter().filter(|node| node.agent_down.is_some()).count();
+    let mut silent: Vec<(usize, &NodeView)> =
+        view.nodes.iter().enumerate().filter(|(_, node)| node.link == Some(LinkState::Down)).collect();
+    // Evidence is in the own row before it is published; a label that changes would be two alerts.
+    let row = view.nodes.get(view.me).and_then(|node| node.row.as_ref());
+    let is_agent = |place: usize, node: &NodeView| {
+        node.agent_down.is_some() || row.is_some_and(|row| row.cells.get(place) == Cell::DownAgent)
+    };
+    let agents = silent.iter().filter(|(place, node)| is_agent(*place, node)).count();
     sheet.each(&PEERS_DOWN, [(["agent"], agents), (["network"], silent.len() - agents)]);
     let named = NAMED.min(room.saturating_sub(sheet.series())).min(silent.len());
     if named < silent.len() {
-        silent.select_nth_unstable_by_key(named, |node| &node.member.name);
+        silent.select_nth_unstable_by_key(named, |(_, node)| &node.member.name);
         silent.truncate(named);
     }
-    let names = silent.iter().map(|node| {
-        let cause = if node.agent_down.is_some() { "agent" } else { "network" };
+    let names = silent.iter().map(|(place, node)| {
+        let cause = if is_agent(*place, node) { "agent" } else { "network" };
         ([&*node.member.name, &*node.member.zone, cause], true)
     });
     sheet.each(&PEER_DOWN, names);

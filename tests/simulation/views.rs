@@ -158,6 +158,22 @@ fn a_run_after_a_clean_stop_tells_the_mode_of_before_as_stale() {
 }
 
 #[test]
+fn a_stall_brings_nothing_back_of_what_the_run_before_said() {
+    let mut world = settled(3, default_timing(), lossy(0.0), 8);
+    world.stop(0);
+    world.run_for(Duration::from_secs(2));
+    (1..3).for_each(|host| world.lose(host));
+    world.start(0, true);
+    world.run_for(Duration::from_secs(15));
+    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world), FRESH);
+    assert!(!answer.writes && answer.mode != Mode::Starting, "{answer:?}");
+    world.stall(0, Duration::from_secs(1));
+    world.run_for(Duration::from_millis(1200));
+    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world), FRESH);
+    assert_eq!((answer.mode, answer.writes, answer.stale), (Mode::Starting, false, false));
+}
+
+#[test]
 fn the_last_32_partitions_are_remembered() {
     let mut world =
         settled(4, netsplit::detector::settings::Timing::of_period(Duration::from_millis(100)), lossy(0.0), 9);

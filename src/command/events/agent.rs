@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -69,8 +70,8 @@ struct Place {
     last: u64,
     /// The newest that the agent had when it answered last; none before its first answer.
     newest: Option<u64>,
-    /// How many of those that are meant it did not hold any more at its first answer.
-    missing: Option<u64>,
+    /// How many it did not hold any more at its first answer, and the time of the oldest that it did hold.
+    missing: Option<(u64, Option<Timestamp>)>,
 }
 
 impl Place {
@@ -83,6 +84,10 @@ impl Place {
         let mut new = Vec::new();
         loop {
             let answer = agent.get::<Events>(&format!("/v1/events?since={}&limit={PAGE}", self.last))?.said;
+            if answer.newest == 0 {
+                // It has only just started: nothing was shown yet.
+                return Ok(new);
+            }
             let is_first = self.newest.is_none();
             if self.newest.replace(answer.newest).is_some_and(|before| answer.newest < before) {
                 note("the agent's log began anew: its events count from 1 again");
@@ -92,7 +97,8 @@ impl Place {
             if let Some(oldest) = answer.oldest.filter(|oldest| *oldest > self.last.saturating_add(1)) {
                 let missing = oldest - self.last - 1;
                 if is_first {
-                    self.missing = Some(missing);
+                    let first = answer.events.first().and_then(|event| Told::read(event.get()));
+                    self.missing = Some((missing, first.and_then(|event| event.time())));
                 } else {
                     note(&format!("{missing} events passed by unseen: the log has them"));
                 }
@@ -112,7 +118,8 @@ impl Place {
 
     /// Who asks for older events than the agent holds may believe that there were none.
     fn tell_what_is_missing(&mut self, selection: &Selection) {
-        if let Some(missing) = self.missing.take().filter(|_| selection.is_since()) {
+        let missing = self.missing.take().filter(|(_, oldest)| selection.reaches_before(*oldest));
+        if let Some((missing, _)) = missing {
             note(&format!("{missing} older events are not held by the agent any more: read its log"));
         }
     }

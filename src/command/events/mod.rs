@@ -11,6 +11,7 @@ mod showing;
 use std::path::PathBuf;
 
 use clap::Args;
+use netsplit::audit;
 
 use super::ask::Asking;
 use super::{Exit, WrongArguments};
@@ -48,15 +49,17 @@ pub(crate) struct Arguments {
     /// Only the last N of them.
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,
-    /// Check that no line of a log was altered, removed or inserted.
-    #[arg(long, requires = "files", conflicts_with_all = ["follow", "since", "limit"])]
+    /// Check that no line of a log was altered, removed or inserted; without FILE of /var/log/partition-events.log.
+    #[arg(long, conflicts_with_all = ["follow", "since", "limit"])]
     verify: bool,
 }
 
 /// Fine if what was asked for could be read, and if the chain is whole where that is asked.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.verify {
-        return logs::verify(&arguments.files, arguments.asking.json);
+        let usual = [audit::Settings::default().path];
+        let files = if arguments.files.is_empty() { &usual } else { arguments.files.as_slice() };
+        return logs::verify(files, arguments.asking.json);
     }
     let selection = Selection::new(arguments.since, arguments.limit, arguments.follow);
     let showing = Showing::new(arguments.asking.json);

@@ -71,8 +71,9 @@ impl Selection {
     }
 
     /// Whether somebody asked for events that old, so that missing ones matter.
-    pub(super) fn is_since(&self) -> bool {
-        self.since.is_some()
+    /// Whether events from before this time are meant, too; of events without a time they may be.
+    pub(super) fn reaches_before(&self, time: Option<Timestamp>) -> bool {
+        self.since.is_some() && self.start.is_none_or(|start| time.is_none_or(|time| start < time))
     }
 
     /// Whether an event is meant. One that does not say what is asked for may be.
