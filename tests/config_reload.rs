@@ -160,7 +160,7 @@ fn sighup_puts_a_changed_period_into_force_and_names_what_changed() {
         site.list()
     ));
     let told = agent.says_at_sighup("the configuration was reloaded");
-    let changed = "changed=\"mode.policy, peers.confirm_period, peers.period, peers.timeout\"";
+    let changed = "changed=\"mode.policy, peers.period\"";
     assert!(told.contains(changed) && told.contains(" INFO "), "{told}");
     assert!(agent.says_at_sighup("was read again").contains("it means what it meant before"));
     assert_eq!(agent.ends().matches("ERROR").count(), 0);
@@ -172,15 +172,12 @@ fn a_reload_is_an_event_and_a_metric_and_what_it_changes_counts_at_once() {
     let mut agent = site.start();
     assert!(site.metrics().contains("netsplit_heartbeat_period_seconds 1\n"), "{}", site.metrics());
     let list = site.list();
-    site.configure(&format!("peers: {{period: 400ms, discovery: {{static: [{list}]}}}}\naudit: {{stdout: false}}\n"));
+    site.configure(&format!("peers: {{period: 400ms, discovery: {{static: [{list}]}}}}\nmode: {{tie: lowest}}\n"));
     agent.says_at_sighup("the configuration was reloaded");
     let reloaded = "\"event\":\"config_reloaded\"";
     let log = until(|| fs::read_to_string(site.path("events.log")).unwrap(), |log| log.contains(reloaded));
     let line = log.lines().find(|line| line.contains(reloaded)).unwrap();
-    assert!(
-        line.ends_with(r#""changed":["audit.stdout","peers.confirm_period","peers.period","peers.timeout"]}"#),
-        "{line}"
-    );
+    assert!(line.ends_with(r#""changed":["mode.tie","peers.period"]}"#), "{line}");
     let metrics = until(|| site.metrics(), |text| text.contains("netsplit_heartbeat_period_seconds 0.4\n"));
     assert!(metrics.contains("netsplit_config_last_reload_successful 1\n"), "{metrics}");
     site.configure("peers: nobody\n");
