@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use netsplit::clock::Clock;
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
 
 /// How often a change is looked for, how long it has to stay, and some time for a machine that is busy.
@@ -118,14 +120,23 @@ impl Agent {
         assert!(Command::new("kill").arg(name).arg(self.child.id().to_string()).status().unwrap().success());
     }
 
-    /// Waits for a line with these words; it comes, or the agent ends.
+    /// Waits for a line with these words.
     fn says(&mut self, words: &str) -> String {
         let mut line = String::new();
         while !line.contains(words) {
             line.clear();
+            self.wait_for_more(words);
             assert_ne!(self.said.read_line(&mut line).unwrap(), 0, "it ended without saying {words:?}");
         }
         line
+    }
+
+    /// A minute at most: what never comes must not keep the test.
+    fn wait_for_more(&self, words: &str) {
+        if self.said.buffer().is_empty() {
+            let pipe = PollFd::new(self.said.get_ref().as_fd(), PollFlags::POLLIN);
+            assert_ne!(poll(&mut [pipe], 60_000_u16).unwrap(), 0, "it did not say {words:?}");
+        }
     }
 
     /// Has it reload, and waits for a line with these words.

@@ -76,7 +76,6 @@ fn status_of_a_cluster_that_limps() {
     status.links_down = Names { count: 2, nodes: names(4..=5) };
     status.coverage_ratio = 0.5;
     status.mode = answers::mode(Mode::Degraded, 3, 5);
-    status.mode.stale = true;
     status.impaired = true;
     status.authentication = AuthenticationStatus { method: Method::Insecure, keys: 0 };
     status.discovery = DiscoveryStatus { up: Some(false), last_success_at: None };
@@ -86,6 +85,23 @@ fn status_of_a_cluster_that_limps() {
     status.configuration =
         Some(ConfigurationStatus { last_reload_successful: false, last_success_at: answers::BEFORE.to_owned() });
     shown!(asked(&limping, &["status"]).shown());
+}
+
+#[test]
+fn status_of_an_agent_that_has_only_just_come_back_cannot_tell() {
+    let mut back = healthy(3);
+    (back.status.mode.stale, back.status.coverage_ratio) = (true, 0.5);
+    let said = asked(&back, &["status"]);
+    assert!(said.out.starts_with("? CANNOT TELL YET: "), "{}", said.out);
+    assert_eq!(said.code, Some(0));
+}
+
+#[test]
+fn status_of_a_node_that_is_alone_without_a_partition_is_no_good_news() {
+    let mut alone = healthy(3);
+    (alone.status.mode, alone.status.coverage_ratio) = (answers::mode(Mode::Isolated, 1, 3), 0.0);
+    let said = asked(&alone, &["status"]);
+    assert!(said.out.starts_with("! No partition is known, but this node is alone\n"), "{}", said.out);
 }
 
 #[test]

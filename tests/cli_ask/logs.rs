@@ -157,7 +157,7 @@ fn what_is_asked_for_is_shown_and_nothing_else() {
         assert_eq!(with(&["-n", "0"]), [0; 0]);
         assert_eq!(with(&["--since", "900"]), [0; 0]);
     }
-    for wrong in [&["--since", "soon"][..], &["--since", ""], &["-n", "-1"], &["--verify"]] {
+    for wrong in [&["--since", "soon"][..], &["--since", ""], &["-n", "-1"], &["--verify", "-n", "1"]] {
         assert_eq!(Said::by(&[&["events"], wrong].concat()).code, Some(2), "{wrong:?}");
     }
     assert_eq!(Said::by(&["events", log, "--verify", "--follow"]).code, Some(2));
