@@ -7,7 +7,10 @@ use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
+use netsplit::clock::Clock;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -52,6 +55,24 @@ fn started(directory: &TempDir) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut child = run(&configuration(directory.path(), &format!("127.0.0.1:{}", some_port()))).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     (child, lines)
+}
+
+/// The whole answer.
+fn get(http: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(http).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Waits for what comes within seconds.
+fn until(is_so: impl Fn() -> bool) {
+    let clock = Clock::start();
+    while !is_so() {
+        assert!(clock.now().since_start() < Duration::from_mins(1), "it does not come");
+        thread::park_timeout(Duration::from_millis(50));
+    }
 }
 
 fn event(line: std::io::Result<String>) -> Value {
@@ -152,13 +173,37 @@ fn a_running_agent_says_by_http_that_it_is_well() {
     let mut child = run(&configuration_with(directory.path(), &listen, &http)).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
-    let mut stream = TcpStream::connect(&http).unwrap();
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = get(&http, "/healthz");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
     terminate(&child);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_agent_whose_log_has_no_place_goes_on_says_so_and_writes_it_as_soon_as_there_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let http = format!("127.0.0.1:{}", some_tcp_port());
+    let file = configuration_with(directory.path(), &format!("127.0.0.1:{}", some_port()), &http);
+    let log = directory.path().join("mount/log/events.log");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace(&*directory.path().join("events.log").to_string_lossy(), &log.to_string_lossy()))
+        .unwrap();
+    let mut child = run(&file).spawn().unwrap();
+    let shown = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(shown.contains("agent_started"), "it is shown though it is not on the disk: {shown}");
+    assert!(get(&http, "/v1/mode").contains("\"mode\":\"starting\""));
+    until(|| get(&http, "/metrics").contains("\nnetsplit_audit_failing 1\n"));
+    assert!(get(&http, "/v1/events").contains("\"durable\":false"));
+    // Detection goes on: it finds out that it hears nobody.
+    until(|| get(&http, "/metrics").contains("netsplit_blind{cause=\"never_heard\"} 1\n"));
+    fs::create_dir(directory.path().join("mount")).unwrap();
+    until(|| get(&http, "/metrics").contains("\nnetsplit_audit_failing 0\n"));
+    assert!(!get(&http, "/v1/events").contains("\"durable\":false"));
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let found = netsplit::audit::verify(&log).unwrap();
+    assert_eq!((found.flaw, found.first, found.last), (None, Some(1), Some(found.lines)));
+    assert_eq!(fs::read_to_string(&log).unwrap().lines().next().unwrap(), shown);
 }
 
 #[test]
