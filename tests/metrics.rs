@@ -147,6 +147,22 @@ fn families_in_the_docs() -> BTreeMap<String, Said> {
 }
 
 #[test]
+fn what_a_loop_that_stands_still_judged_last_is_not_told_any_more() {
+    let mut crowd = Crowd::gathered(5, 1, fast());
+    crowd.cut_off(|peer| peer >= 2);
+    let view = crowd.view();
+    let text_at = |age: Duration| {
+        let (_, held) = watch::channel(Arc::clone(&view));
+        text(Sources::of_view(held, Arc::new(Fixed(view.at + age))))
+    };
+    let judged = ["netsplit_partition_active{", "netsplit_partition_side_nodes{", "netsplit_quorum "];
+    let (now, later) = (text_at(Duration::from_secs(5)), text_at(Duration::from_millis(5001)));
+    assert!(judged.iter().all(|judgement| now.contains(judgement)), "{now}");
+    assert!(!judged.iter().any(|judgement| series(&later).any(|line| line.starts_with(judgement))), "{later}");
+    assert!(later.contains("netsplit_mode{mode=\"starting\"} 1\n") && later.contains("netsplit_partitions_total{"));
+}
+
+#[test]
 fn the_table_in_the_docs_is_what_the_code_says() {
     let told = families_in_the_docs();
     let mut said = families_in(&everything());
