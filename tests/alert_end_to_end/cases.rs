@@ -28,15 +28,19 @@ fn any_alert() -> Duration {
 
 /// Plays a case with five agents that are normal and that Prometheus has asked.
 fn play(case: impl Fn(&mut Cluster, &Monitoring)) {
+    play_with(5, case);
+}
+
+fn play_with(agents: usize, case: impl Fn(&mut Cluster, &Monitoring)) {
     if let Some(reason) = what_is_missing() {
         return needs::skip(&reason);
     }
-    laboratory::play(5, Family::V4, |cluster| {
+    laboratory::play(agents, Family::V4, |cluster| {
         let monitoring = Monitoring::of(cluster, Pace::Fast);
         cluster.settle();
-        monitoring.until_scraped(cluster, 5);
+        monitoring.until_scraped(cluster, agents);
         monitoring.until(cluster, "all have judged that there is no partition", || {
-            (monitoring.query("netsplit_partition_active{kind=\"complete\"} == 0").len() == 5).then_some(())
+            (monitoring.query("netsplit_partition_active{kind=\"complete\"} == 0").len() == agents).then_some(())
         });
         case(cluster, &monitoring);
     });
@@ -138,6 +142,30 @@ fn agents_that_are_killed_stopped_and_replaced_fire_nothing() {
         assert_eq!(ever_fired(monitoring), BTreeSet::new());
         let seen = monitoring.query("count_over_time((count(up == 1) < 5)[1h:1s])");
         assert!(!seen.is_empty(), "Prometheus has seen that agents were gone");
+    });
+}
+
+#[test]
+fn the_other_one_of_two_agents_that_is_killed_or_stopped_fires_nothing_critical() {
+    play_with(2, |cluster, monitoring| {
+        cluster.kill9(2);
+        cluster.wait_for_all([1], "agent_down");
+        monitoring.until_scraped(cluster, 1);
+        cluster.listen(any_alert());
+        cluster.start(2);
+        cluster.wait_for_normal();
+
+        cluster.terminate(2);
+        cluster.wait_for_all([1], "peer_left");
+        monitoring.until_scraped(cluster, 1);
+        cluster.listen(any_alert());
+        cluster.start(2);
+        cluster.wait_for_normal();
+
+        let critical = ("severity".to_owned(), "critical".to_owned());
+        let fired = ever_fired(monitoring);
+        assert!(fired.iter().all(|labels| labels.get(&critical.0) != Some(&critical.1)), "{fired:?}");
+        assert!(!monitoring.query("max_over_time(netsplit_mode{mode=\"isolated\"}[1h]) == 1").is_empty());
     });
 }
 
