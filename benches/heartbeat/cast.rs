@@ -87,6 +87,8 @@ struct Peer {
     newest: (Sequence, Now),
     /// Whether the agent holds this peer's row.
     is_held: bool,
+    /// The electorate of the agent, once it was told.
+    electorate: Digest,
 }
 
 /// Who sends when: as peers do it, each with jitter of its own. Without it the peers would fall into step with the bare
@@ -150,7 +152,7 @@ impl Stage {
             let id = cluster::id(member);
             let row = cells.digest(id, incarnation, ROW_VERSION, roster);
             let newest = (Sequence::default(), Now::START);
-            Peer { socket, id, sequence: 0, row, held: Digest::NONE, newest, is_held: false }
+            Peer { socket, id, sequence: 0, row, held: Digest::NONE, newest, is_held: false, electorate: Digest::NONE }
         };
         let peers = sockets.0.into_iter().zip(&members).map(peer).collect();
         let agent = cluster::id(&cluster::agent(to));
@@ -207,6 +209,8 @@ impl Stage {
         let peer = &mut self.peers[index];
         peer.newest = (datagram.sequence, now);
         peer.is_held = datagram.held_digest == peer.row;
+        // Whoever founds the electorate waits until all agree.
+        peer.electorate = datagram.electorate_digest;
         let mut blocks = Vec::new();
         for block in &datagram.blocks {
             match block {
@@ -241,7 +245,7 @@ impl Stage {
             row_digest: peer.row,
             held_digest: peer.held,
             roster_digest: self.roster,
-            electorate_digest: self.roster,
+            electorate_digest: peer.electorate,
             epoch: Epoch(0),
             blocks,
         };
