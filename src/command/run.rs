@@ -113,23 +113,9 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
         Watches { config, keys }
     };
     let mut serving = server.start(sources)?;
-    {
-        let mut agent = pin!(agent.run());
-        tokio::select! {
-            () = &mut agent => {}
-            () = watch(&mut serving) => {}
-            () = signals.end(&watches) => {
-                handle.stop(GoodbyeReason::Stopped);
-                let nothing = Watches::default();
-                tokio::select! {
-                    () = &mut agent => {}
-                    () = signals.end(&nothing) => {
-                        tracing::warn!("a second signal: ending at once, though not every peer was told");
-                        return Ok(Exit::Fine);
-                    }
-                }
-            }
-        }
+    if run_until_told(agent, &handle, &mut serving, &mut signals, &watches).await == End::AtOnce {
+        tracing::warn!("a second signal: ending at once, though not every peer was told");
+        return Ok(Exit::Fine);
     }
     log_closing.finish();
     closing.finish();
@@ -137,6 +123,37 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     tokio::time::sleep(FAREWELL).await;
     tracing::info!("stopped");
     Ok(Exit::Fine)
+}
+
+/// How the agent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It said goodbye.
+    WithGoodbye,
+    /// It was told a second time, and did not get to the end of it.
+    AtOnce,
+}
+
+/// The agent is gone when this returns, and with it the end of the log that takes records.
+async fn run_until_told(
+    agent: Agent<UdpNetwork>,
+    handle: &AgentHandle,
+    serving: &mut Serving,
+    signals: &mut Signals,
+    watches: &Watches,
+) -> End {
+    let mut agent = pin!(agent.run());
+    tokio::select! {
+        () = &mut agent => return End::WithGoodbye,
+        () = watch(serving) => {}
+        () = signals.end(watches) => {}
+    }
+    handle.stop(GoodbyeReason::Stopped);
+    let nothing = Watches::default();
+    tokio::select! {
+        () = &mut agent => End::WithGoodbye,
+        () = signals.end(&nothing) => End::AtOnce,
+    }
 }
 
 /// Never ends: without its HTTP server the agent goes on, and the kubelet notices.
