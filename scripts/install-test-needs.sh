@@ -56,6 +56,6 @@ fi
 apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}"
 for package in "${missing[@]}"; do
   if [[ $package == prometheus* ]] && command -v systemctl >/dev/null; then
-    systemctl disable --quiet "$package.service"
+    systemctl disable --quiet "$package.service" || echo "Note: $package.service may start with this machine." >&2
   fi
 done
