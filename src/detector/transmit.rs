@@ -28,6 +28,11 @@ impl Detector {
         self.send(place, kind, Flags { poll, ..Flags::default() }, pace, blocks, now);
     }
 
+    /// A poll between two heartbeats.
+    pub(super) fn send_poll(&mut self, place: usize, now: Now) {
+        self.send_out_of_turn(place, Flags { poll: true, ..Flags::default() }, Vec::new(), now);
+    }
+
     /// An answer to a poll.
     pub(super) fn send_final(&mut self, place: usize, now: Now) {
         self.send_out_of_turn(place, Flags { last: true, ..Flags::default() }, Vec::new(), now);
@@ -101,6 +106,9 @@ impl Detector {
         let peer = &mut self.peers[place];
         peer.sequence = Sequence(peer.sequence.0 + 1);
         peer.quality.sent(peer.sequence, now);
+        if flags.poll {
+            peer.polled = now;
+        }
         flags.impaired = self.health.is_impaired(now);
         flags.hearing = peer.our_hearing();
         flags.cut = self.publication.cut.published().is_some();

@@ -13,6 +13,7 @@ mod evidence;
 mod expectation;
 mod hard_cases;
 mod health;
+mod loss;
 mod quiet;
 mod random_histories;
 mod returning;
