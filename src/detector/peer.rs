@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::held_row::HeldRow;
 use super::link::{Link, LinkState};
 use super::quality::Quality;
+use super::row_parts::Assembly;
 use super::schedule::{Pace, Schedule, Turn};
 use super::session::Session;
 use super::settings::{Member, Timing};
@@ -44,6 +45,8 @@ pub struct Peer {
     row: Option<Arc<HeldRow>>,
     /// The digest of `row`, for the same reason as the address.
     held_digest: Digest,
+    /// A newer row of it, of which some parts are there.
+    pub(super) row_under_way: Option<Box<Assembly>>,
     /// When it was polled last.
     pub polled: Now,
     /// How long after a poll the next is due on a link that loses much, whatever its pace; none on one that does not.
@@ -94,6 +97,7 @@ impl Peer {
             newest: (Sequence::default(), now),
             row: None,
             held_digest: Digest::NONE,
+            row_under_way: None,
             polled: now,
             poll_gap: None,
             announced: Digest::NONE,
@@ -203,6 +207,9 @@ impl Peer {
     /// From now on this is its row. Returns what was before.
     pub fn hold(&mut self, row: Option<Arc<HeldRow>>) -> Option<Arc<HeldRow>> {
         self.held_digest = row.as_ref().map_or(Digest::NONE, |row| row.digest);
+        if row.is_none() {
+            self.row_under_way = None;
+        }
         std::mem::replace(&mut self.row, row)
     }
 
