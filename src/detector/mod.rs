@@ -42,6 +42,8 @@ mod picture;
 mod publish;
 pub mod quality;
 mod receive;
+mod relay;
+mod relaying;
 mod retiming;
 mod rivalry;
 mod roster;
@@ -87,6 +89,7 @@ use mode::Mode;
 use own_row::OwnRow;
 use peer::Peer;
 use publish::Publication;
+use relay::Relays;
 use rivalry::Rivalries;
 use saved::{Micros, Saved, SavedStop};
 use settings::Settings;
@@ -128,6 +131,7 @@ pub struct Detector {
     row: OwnRow,
     /// When a row is due to some peer, at the earliest.
     rows_due: Option<Now>,
+    relays: Relays,
     health: Health,
     inquiry: Inquiry,
     publication: Publication,
@@ -180,6 +184,7 @@ impl Detector {
             strangers: Strangers::default(),
             row: OwnRow::new(now),
             rows_due: None,
+            relays: Relays::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
             publication: Publication::new(now),
@@ -323,6 +328,7 @@ impl Detector {
             // Before the row: it is about the roster as it is now.
             self.look_after_members(now);
             self.tend_questions(now);
+            self.tend_relays(now);
             self.update_row(now);
             self.send_due_rows(now);
             self.assess(now);
@@ -338,9 +344,10 @@ impl Detector {
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
         let times = [turn, self.rows_due, self.row.next_update(&self.timing), self.next_assessment()];
+        let relays = self.relays.next();
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
         let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
-        times.into_iter().chain(sometimes).flatten().chain(always).min()
+        times.into_iter().chain(sometimes).chain([relays]).flatten().chain(always).min()
     }
 
     fn emit(&mut self, output: Output) {

@@ -178,6 +178,7 @@ impl Detector {
             let row = peer.row().map(|row| Arc::new(row.reshaped(&places)));
             peer.hold(row);
         }
+        self.relays.reshape(&places);
         self.publication.reshape(&places);
         self.ballot.reshape(&self.ids);
         self.turns.clear();

@@ -60,6 +60,7 @@ impl Detector {
                 self.publication.links.came_up(peer, now);
                 self.peers[place].up_since = Some(now);
                 self.remember_heard(place, now);
+                self.drop_relayed(self.peers[place].id);
             }
             Change::Down { silent_for } => {
                 self.publication.links.went_down(peer, silent_for, now);
@@ -67,6 +68,7 @@ impl Detector {
                 self.check_the_silent(now);
                 self.inquire(place, now);
                 self.judge_udp(now);
+                self.seek_relays(now);
             }
             Change::Failed { failures, checked } => {
                 self.counters.missed += u64::from(failures == 1);

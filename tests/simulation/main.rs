@@ -16,6 +16,7 @@ mod health;
 mod loss;
 mod quiet;
 mod random_histories;
+mod relays;
 mod returning;
 mod review;
 mod settings;
