@@ -51,6 +51,7 @@ pub mod row;
 #[cfg(test)]
 mod row_journeys;
 mod row_parts;
+mod row_turns;
 pub mod saved;
 pub mod schedule;
 mod seconds;
@@ -91,6 +92,7 @@ use peer::Peer;
 use publish::Publication;
 use relay::Relays;
 use rivalry::Rivalries;
+use row_turns::RowTurns;
 use saved::{Micros, Saved, SavedStop};
 use settings::Settings;
 use strangers::Strangers;
@@ -129,9 +131,9 @@ pub struct Detector {
     rivalries: Rivalries,
     strangers: Strangers,
     row: OwnRow,
-    /// When a row is due to some peer, at the earliest.
-    rows_due: Option<Now>,
     relays: Relays,
+    /// When it goes to whom by itself.
+    row_turns: RowTurns,
     health: Health,
     inquiry: Inquiry,
     publication: Publication,
@@ -183,8 +185,8 @@ impl Detector {
             rivalries: Rivalries::default(),
             strangers: Strangers::default(),
             row: OwnRow::new(now),
-            rows_due: None,
             relays: Relays::default(),
+            row_turns: RowTurns::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
             publication: Publication::new(now),
@@ -343,8 +345,8 @@ impl Detector {
             return (leaving.left > 0).then_some(leaving.next);
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
-        let times = [turn, self.rows_due, self.row.next_update(&self.timing), self.next_assessment()];
         let relays = self.relays.next();
+        let times = [turn, self.row_turns.next(), self.row.next_update(&self.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
         let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
         times.into_iter().chain(sometimes).chain([relays]).flatten().chain(always).min()
