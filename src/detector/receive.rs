@@ -146,7 +146,7 @@ impl Detector {
             self.inquiry.speaks(self.peers[place].id, now);
             self.row.touch();
             self.publication.touch();
-            self.peers[place].update_pace(now, &timing);
+            self.peers[place].update_pace(self.down_pace, now, &timing);
             self.hasten_turn(place);
         }
     }
@@ -204,7 +204,7 @@ impl Detector {
             self.ask_for_roster(place, now);
         }
         let timing = self.timing;
-        self.peers[place].update_pace(now, &timing);
+        self.peers[place].update_pace(self.down_pace, now, &timing);
         self.hasten_turn(place);
     }
 

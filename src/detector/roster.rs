@@ -150,7 +150,7 @@ impl Detector {
             let peer = &mut self.peers[place];
             if before.binary_search(&peer.id).is_ok() {
                 if repaced {
-                    peer.change_paces(turn, now, &timing);
+                    peer.change_paces(turn, self.down_pace, now, &timing);
                 }
                 continue;
             }
