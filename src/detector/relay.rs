@@ -286,7 +286,10 @@ impl Detector {
         let Some(row) = Assembly::add(&mut relayed.under_way, block.incarnation, &block.row) else { return };
         let Some(cells) = self.translate(&row) else {
             // A relay writes rows in the order of its own roster.
-            self.peers[from].roster_wanted = Some(row.roster).filter(|&roster| roster == self.peers[from].roster);
+            let relay = &mut self.peers[from];
+            if row.roster == relay.roster {
+                relay.roster_wanted = Some(row.roster);
+            }
             return;
         };
         let digest = row.cells.digest(word.owner, block.incarnation, row.version, row.roster);
