@@ -20,6 +20,7 @@ mod random_histories;
 mod relays;
 mod returning;
 mod review;
+mod scenarios;
 mod settings;
 #[path = "../verify/mod.rs"]
 mod verify;
