@@ -151,12 +151,11 @@ fn packed(blocks: Vec<Block>) -> Vec<Vec<Block>> {
     let (mut datagrams, mut room): (Vec<Vec<Block>>, usize) = (Vec::new(), 0);
     for block in blocks {
         let size = block_size(&block);
-        match datagrams.last_mut().filter(|_| size <= room) {
-            Some(datagram) => datagram.push(block),
-            None => {
-                datagrams.push(vec![block]);
-                room = MAX_DATAGRAM - MIN_DATAGRAM;
-            }
+        if let Some(datagram) = datagrams.last_mut().filter(|_| size <= room) {
+            datagram.push(block);
+        } else {
+            datagrams.push(vec![block]);
+            room = MAX_DATAGRAM - MIN_DATAGRAM;
         }
         room = room.saturating_sub(size);
     }

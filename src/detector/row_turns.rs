@@ -51,11 +51,11 @@ impl Detector {
             if is_current && due > now {
                 break;
             }
-            if is_current && self.row_due_to(place, now).is_some_and(|due| due <= now) {
-                if let Err(later) = self.bucket.draw(Extra::Row, self.row.blocks.len(), now) {
-                    self.row_turns.rests_until = later;
-                    break;
-                }
+            let goes = is_current && self.row_due_to(place, now).is_some_and(|due| due <= now);
+            let drawn = if goes { self.bucket.draw(Extra::Row, self.row.blocks.len(), now) } else { Ok(()) };
+            if let Err(later) = drawn {
+                self.row_turns.rests_until = later;
+                break;
             }
             self.row_turns.heap.pop();
             if is_current {

@@ -138,8 +138,8 @@ fn with_a_relay() -> (World, Datagram, RelayBlock) {
         part(&mut world, &[0], &[3]);
         world.run_for(Duration::from_secs(8));
         let relay = |block: &Block| if let Block::Relay(relay) = block { Some((**relay).clone()) } else { None };
-        let recorded = world.recorded().into_iter().rev().filter(|(from, to, _)| (*from, *to) == (2, 0));
-        let found = recorded.filter_map(|(_, _, sent)| Some((sent.blocks.iter().find_map(relay)?, sent))).next();
+        let mut recorded = world.recorded().into_iter().rev().filter(|(from, to, _)| (*from, *to) == (2, 0));
+        let found = recorded.find_map(|(_, _, sent)| Some((sent.blocks.iter().find_map(relay)?, sent)));
         if let Some((relay, datagram)) = found {
             return (world, datagram, relay);
         }
