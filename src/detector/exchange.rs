@@ -98,7 +98,7 @@ impl Detector {
     }
 
     /// The cells of a row in the order of our own roster; none if the roster of its owner is not known.
-    fn translate(&self, block: &RowBlock) -> Option<Cells> {
+    pub(super) fn translate(&self, block: &RowBlock) -> Option<Cells> {
         if block.roster == self.roster_digest {
             return (block.cells.len() == self.peers.len()).then(|| block.cells.clone());
         }

@@ -14,6 +14,7 @@ mod assess;
 mod attributes;
 mod ballot;
 pub mod bits;
+mod bucket;
 mod contacts;
 mod direction;
 mod doors;
@@ -42,6 +43,8 @@ mod picture;
 mod publish;
 pub mod quality;
 mod receive;
+mod relay;
+mod relaying;
 mod retiming;
 mod rivalry;
 mod roster;
@@ -75,6 +78,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use ballot::Ballot;
+use bucket::Bucket;
 use contacts::Contacts;
 pub use doors::{Input, Listing, LocalFault, Output};
 use electorate_fetch::ElectorateFetch;
@@ -88,6 +92,8 @@ use mode::Mode;
 use own_row::OwnRow;
 use peer::Peer;
 use publish::Publication;
+use relay::Relays;
+use relaying::Relaying;
 use rivalry::Rivalries;
 use row_turns::RowTurns;
 use saved::{Micros, Saved, SavedStop};
@@ -128,6 +134,11 @@ pub struct Detector {
     rivalries: Rivalries,
     strangers: Strangers,
     row: OwnRow,
+    relays: Relays,
+    relaying: Relaying,
+    bucket: Bucket,
+    /// The pace towards peers whose links are down: the more of them, the slower.
+    down_pace: Duration,
     /// When it goes to whom by itself.
     row_turns: RowTurns,
     health: Health,
@@ -181,6 +192,10 @@ impl Detector {
             rivalries: Rivalries::default(),
             strangers: Strangers::default(),
             row: OwnRow::new(now),
+            relays: Relays::default(),
+            relaying: Relaying::default(),
+            bucket: Bucket::of(settings.timing.max_heartbeats_per_second, now),
+            down_pace: timing.poll_pace(),
             row_turns: RowTurns::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
@@ -325,8 +340,10 @@ impl Detector {
             // Before the row: it is about the roster as it is now.
             self.look_after_members(now);
             self.tend_questions(now);
+            self.tend_relays(now);
             self.update_row(now);
             self.send_due_rows(now);
+            self.send_answers(now);
             self.assess(now);
         }
         self.keep(now);
@@ -339,10 +356,11 @@ impl Detector {
             return (leaving.left > 0).then_some(leaving.next);
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
+        let relays = [self.relays.next(), self.relaying.next()];
         let times = [turn, self.row_turns.next(), self.row.next_update(&self.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
         let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
-        times.into_iter().chain(sometimes).flatten().chain(always).min()
+        times.into_iter().chain(sometimes).chain(relays).flatten().chain(always).min()
     }
 
     fn emit(&mut self, output: Output) {

@@ -150,7 +150,7 @@ impl Detector {
             let peer = &mut self.peers[place];
             if before.binary_search(&peer.id).is_ok() {
                 if repaced {
-                    peer.change_paces(turn, now, &timing);
+                    peer.change_paces(turn, self.down_pace, now, &timing);
                 }
                 continue;
             }
@@ -178,6 +178,7 @@ impl Detector {
             let row = peer.row().map(|row| Arc::new(row.reshaped(&places)));
             peer.hold(row);
         }
+        self.relays.reshape(&places);
         self.publication.reshape(&places);
         self.ballot.reshape(&self.ids);
         // Our row is about another roster now, and is due to everybody as soon as it is written.
