@@ -23,7 +23,7 @@ pub fn run() {
     // The input is waited for beside the loop, as the agent's process does it.
     let end = thread::spawn(child::wait_for_end);
 
-    let step = cluster::STEP / u32::try_from(peers.len()).unwrap();
+    let step = child::cap().step(peers.len()) / u32::try_from(peers.len()).unwrap();
     let (clock, mut heartbeat, mut received) = (Clock::start(), [0; cluster::HEARTBEAT_SIZE], 0_u64);
     let (mut next, mut peer) = (Duration::ZERO, 0);
     let mut room = [0; 2048];

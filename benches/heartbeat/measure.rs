@@ -1,5 +1,7 @@
 //! Agent and loop side by side through the same windows of time, so that whatever else this machine does falls on both.
 
+#![allow(dead_code, reason = "two benches share this, and each uses its own part")]
+
 use std::fs;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -9,6 +11,7 @@ use netsplit::clock::Clock;
 
 use crate::cast::{Playing, Sockets};
 use crate::child::{Role, Running};
+use crate::cluster::Cap;
 
 /// How many windows are measured; the median counts.
 const WINDOWS: usize = 3;
@@ -16,6 +19,7 @@ const WINDOWS: usize = 3;
 /// What to measure.
 pub struct Plan {
     pub peers: usize,
+    pub cap: Cap,
     pub warm_up: Duration,
     pub window: Duration,
 }
@@ -53,11 +57,43 @@ impl Cost {
     pub fn rate(&self) -> f64 {
         self.window.sent as f64 / self.window.time.as_secs_f64()
     }
+
+    /// Datagrams received a second.
+    pub fn incoming(&self) -> f64 {
+        self.window.received as f64 / self.window.time.as_secs_f64()
+    }
+
+    /// Which share of the processor time the kernel used for it.
+    pub fn in_kernel(&self) -> f64 {
+        let Ticks { user, system } = self.window.ticks;
+        system as f64 / (user + system).max(1) as f64
+    }
+}
+
+/// Processor time as the kernel splits it, in hundredths of a second.
+#[derive(Clone, Copy, Default)]
+struct Ticks {
+    user: u64,
+    system: u64,
+}
+
+impl Ticks {
+    fn of(process: u32) -> Self {
+        let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        // The name may have spaces, and ends with the last parenthesis.
+        let mut fields = text.rsplit(')').next().unwrap().split_whitespace().skip(11).map(|field| field.parse().unwrap());
+        Self { user: fields.next().unwrap(), system: fields.next().unwrap() }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self { user: self.user - before.user, system: self.system - before.system }
+    }
 }
 
 #[derive(Clone, Copy)]
 struct Window {
     processor: Duration,
+    ticks: Ticks,
     sent: u64,
     received: u64,
     time: Duration,
@@ -89,28 +125,28 @@ impl Memory {
 }
 
 /// One child with its peers.
-struct Side {
-    child: Running,
-    playing: Playing,
+pub struct Side {
+    pub child: Running,
+    pub playing: Playing,
 }
 
 impl Side {
-    fn start(role: Role, peers: usize) -> Self {
+    pub fn start(role: Role, cap: Cap, peers: usize) -> Self {
         let sockets = Sockets::bind(peers);
-        let child = Running::start(role, &sockets.addresses());
-        let playing = Playing::start(sockets, role, child.address);
+        let child = Running::start(role, cap, &sockets.addresses());
+        let playing = Playing::start(sockets, role, cap, child.address);
         Self { child, playing }
     }
 
     /// Processor time, sent and received, up to now.
-    fn counts(&self) -> (Duration, u64, u64) {
+    fn counts(&self) -> (Duration, u64, u64, Ticks) {
         let traffic = &self.playing.traffic;
         // What the peers received is what the child sent.
         let (sent, received) = (traffic.received.load(Ordering::Relaxed), traffic.sent.load(Ordering::Relaxed));
-        (processor_time(self.child.process()), sent, received)
+        (processor_time(self.child.process()), sent, received, Ticks::of(self.child.process()))
     }
 
-    fn end(self) -> (Memory, String) {
+    pub fn end(self) -> (Memory, String) {
         let memory = Memory::peak_of(self.child.process());
         let said = self.child.end();
         self.playing.stop();
@@ -119,7 +155,7 @@ impl Side {
 }
 
 /// The processor time of all threads of a process, as its scheduler counts it: in nanoseconds.
-fn processor_time(process: u32) -> Duration {
+pub fn processor_time(process: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let of_task = |task: fs::DirEntry| -> u64 {
         let text = fs::read_to_string(task.path().join("schedstat")).unwrap();
@@ -133,14 +169,14 @@ fn processor_time(process: u32) -> Duration {
 /// # Panics
 /// If the agent did not hear everybody, or one of the two had another amount of traffic: then the figures mean nothing.
 pub fn compare(plan: &Plan) -> Comparison {
-    let (agent, bare) = (Side::start(Role::Agent, plan.peers), Side::start(Role::Bare, plan.peers));
+    let (agent, bare) = (Side::start(Role::Agent, plan.cap, plan.peers), Side::start(Role::Bare, plan.cap, plan.peers));
     let clock = Clock::start();
     pause(plan.warm_up);
     let windows: Vec<[Window; 2]> = (0..WINDOWS).map(|_| window([&agent, &bare], &clock, plan.window)).collect();
     let [(agent_memory, heard), (bare_memory, _)] = [agent.end(), bare.end()];
     assert!(heard.starts_with("coverage 1 mode Normal "), "the agent did not hear everybody: {heard}");
     for [agent, bare] in &windows {
-        let expected = plan.peers as f64 * agent.time.as_secs_f64() / crate::cluster::STEP.as_secs_f64();
+        let expected = plan.peers as f64 * agent.time.as_secs_f64() / plan.cap.step(plan.peers).as_secs_f64();
         for count in [agent.sent, agent.received, bare.sent, bare.received] {
             let share = count as f64 / expected;
             assert!((0.97..1.03).contains(&share), "{count} datagrams instead of {expected:.0}; {heard}");
@@ -173,6 +209,7 @@ fn window(sides: [&Side; 2], clock: &Clock, length: Duration) -> [Window; 2] {
         let (before, after) = pairs.next().unwrap();
         Window {
             processor: after.0.saturating_sub(before.0),
+            ticks: after.3.since(before.3),
             sent: after.1 - before.1,
             received: after.2 - before.2,
             time,
@@ -188,6 +225,6 @@ fn median<T>(of: impl Iterator<Item = T>, by: impl Fn(&T) -> f64) -> T {
 }
 
 #[expect(clippy::disallowed_methods, reason = "time that passes is what is measured in")]
-fn pause(length: Duration) {
+pub fn pause(length: Duration) {
     thread::sleep(length);
 }

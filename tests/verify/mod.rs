@@ -27,6 +27,8 @@ pub const TABLES: &[Head] = &[
     FLOOD.head(),
     HEARTBEAT.head(),
     QUIET.head(),
+    SCALE.head(),
+    SCALE_CUT.head(),
     SCRAPE.head(),
     TIMING.head(),
 ];
@@ -93,6 +95,24 @@ pub static QUIET: Table<5> = Table {
     section: "false-alarms",
     command: "cargo test --locked --test simulation quiet::",
     columns: ["network", "nodes", "virtual time", "links down", "partitions"],
+};
+
+/// What one agent costs among thousands.
+pub static SCALE: Table<10> = Table {
+    document: "performance",
+    section: "scale",
+    command: "cargo bench --locked --bench scale",
+    columns: [
+        "peers", "cap", "period", "core", "in the kernel", "RSS", "out a second", "in a second", "dropped", "bare loop's core",
+    ],
+};
+
+/// What one agent costs while half of its peers fall silent, and how long it takes.
+pub static SCALE_CUT: Table<6> = Table {
+    document: "performance",
+    section: "scale-cut",
+    command: "cargo bench --locked --bench scale",
+    columns: ["peers", "limit of a core", "core before", "worst second", "cut to partition", "dropped"],
 };
 
 /// What a scrape of /metrics costs.
