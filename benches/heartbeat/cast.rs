@@ -231,7 +231,21 @@ impl Stage {
         let schedule = Schedule::new(peers.len(), timing.period);
         let (keys, hybrid, buffer, is_cut) = (cluster::keys(), HybridClock::default(), Vec::new(), false);
         Self {
-            peers, role, timing, to, agent, roster, rows, schedule, is_cut, incarnation, keys, clock, hybrid, buffer, traffic,
+            peers,
+            role,
+            timing,
+            to,
+            agent,
+            roster,
+            rows,
+            schedule,
+            is_cut,
+            incarnation,
+            keys,
+            clock,
+            hybrid,
+            buffer,
+            traffic,
         }
     }
 

@@ -81,7 +81,8 @@ impl Ticks {
     fn of(process: u32) -> Self {
         let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
         // The name may have spaces, and ends with the last parenthesis.
-        let mut fields = text.rsplit(')').next().unwrap().split_whitespace().skip(11).map(|field| field.parse().unwrap());
+        let mut fields =
+            text.rsplit(')').next().unwrap().split_whitespace().skip(11).map(|field| field.parse().unwrap());
         Self { user: fields.next().unwrap(), system: fields.next().unwrap() }
     }
 

@@ -118,7 +118,11 @@ fn during_a_cut(peers: usize, limit: Option<limit::Share>) {
     verify::SCALE_CUT.row(&row);
     tell(&verify::SCALE_CUT.columns, &row);
     println!("{:>24}  {}", "agent", found.heard);
-    warn("seconds from the cut to the partition", found.detection.map_or(f64::INFINITY, |time| time.as_secs_f64()), LATEST_PARTITION.as_secs_f64());
+    warn(
+        "seconds from the cut to the partition",
+        found.detection.map_or(f64::INFINITY, |time| time.as_secs_f64()),
+        LATEST_PARTITION.as_secs_f64(),
+    );
     if peers == 1000 {
         warn("share of a core in the worst second", found.worst_second, MOST_IN_A_CUT);
     }

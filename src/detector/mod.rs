@@ -12,6 +12,7 @@ mod announce;
 mod assess;
 mod ballot;
 pub mod bits;
+mod checking;
 mod contacts;
 mod doors;
 pub mod electorate;
@@ -59,7 +60,8 @@ pub mod verdict;
 pub mod view;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +69,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use ballot::Ballot;
+use bits::Bits;
+use checking::Checking;
 use contacts::Contacts;
 pub use doors::{Input, Listing, LocalFault, Output};
 use electorate_fetch::ElectorateFetch;
@@ -107,6 +111,8 @@ pub struct Detector {
     peers: Vec<Peer>,
     /// The ids of `peers`, close together: every datagram is looked up here.
     ids: Vec<NodeId>,
+    /// Where they are, to see who shares an address.
+    addresses: BTreeSet<(SocketAddr, NodeId)>,
     me: usize,
     roster_digest: Digest,
     /// Rosters of peers that differ from ours, by digest.
@@ -120,6 +126,9 @@ pub struct Detector {
     rivalries: Rivalries,
     strangers: Strangers,
     row: OwnRow,
+    /// Of whom this run does not know yet that anybody ever heard them; some who were heard since are still here.
+    unmet: Bits,
+    checking: Checking,
     /// When it goes to whom by itself.
     row_turns: RowTurns,
     health: Health,
@@ -162,6 +171,7 @@ impl Detector {
             begins: now + timing.detection_bound(),
             peers: Vec::new(),
             ids: Vec::new(),
+            addresses: BTreeSet::new(),
             me: 0,
             roster_digest: Digest::NONE,
             rosters: BTreeMap::new(),
@@ -173,6 +183,8 @@ impl Detector {
             rivalries: Rivalries::default(),
             strangers: Strangers::default(),
             row: OwnRow::new(now),
+            unmet: Bits::default(),
+            checking: Checking::default(),
             row_turns: RowTurns::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
@@ -312,6 +324,7 @@ impl Detector {
             // Before the row: it is about the roster as it is now.
             self.look_after_members(now);
             self.tend_questions(now);
+            self.check_the_noted(now);
             self.update_row(now);
             self.send_due_rows(now);
             self.assess(now);
@@ -329,7 +342,8 @@ impl Detector {
         let times = [turn, self.row_turns.next(), self.row.next_update(&self.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
         let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
-        times.into_iter().chain(sometimes).flatten().chain(always).min()
+        let checking = self.checking.next(&self.timing);
+        times.into_iter().chain(sometimes).chain([checking]).flatten().chain(always).min()
     }
 
     fn emit(&mut self, output: Output) {

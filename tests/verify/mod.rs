@@ -103,7 +103,16 @@ pub static SCALE: Table<10> = Table {
     section: "scale",
     command: "cargo bench --locked --bench scale",
     columns: [
-        "peers", "cap", "period", "core", "in the kernel", "RSS", "out a second", "in a second", "dropped", "bare loop's core",
+        "peers",
+        "cap",
+        "period",
+        "core",
+        "in the kernel",
+        "RSS",
+        "out a second",
+        "in a second",
+        "dropped",
+        "bare loop's core",
     ],
 };
 
