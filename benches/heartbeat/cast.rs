@@ -19,7 +19,7 @@ use netsplit::detector::settings::Timing;
 use netsplit::detector::time::Now;
 use netsplit::hlc::HybridClock;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
-use netsplit::wire::{self, Block, Datagram, Echo, Flags, Hearing, Keys, Kind, RowBlock};
+use netsplit::wire::{self, Block, Datagram, Echo, Flags, Hearing, Keys, Kind, RowBlock, RowPart};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -170,7 +170,7 @@ struct Stage {
     agent: NodeId,
     roster: Digest,
     /// The rows that all who are heard have, one after the other.
-    rows: Vec<Arc<RowBlock>>,
+    rows: Vec<ShownRow>,
     schedule: Schedule,
     is_cut: bool,
     incarnation: Incarnation,
@@ -181,22 +181,53 @@ struct Stage {
     traffic: Arc<Traffic>,
 }
 
+/// How many cells one datagram carries, as agents take rows apart.
+const CELLS_IN_A_PART: usize = 2_816;
+
+/// A row, and the blocks that carry it, each in a datagram of its own.
+struct ShownRow {
+    whole: RowBlock,
+    blocks: Vec<Block>,
+}
+
+impl ShownRow {
+    fn of(whole: RowBlock) -> Self {
+        let total = whole.cells.len();
+        if total <= CELLS_IN_A_PART {
+            return Self { blocks: vec![Block::Row(Arc::new(whole.clone()))], whole };
+        }
+        let part = |from: usize| {
+            let len = (total - from).min(CELLS_IN_A_PART);
+            let words = from / 64..(from + len).div_ceil(64);
+            let planes = whole.cells.planes().each_ref().map(|plane| plane[words.clone()].to_vec());
+            Block::RowPart(Arc::new(RowPart {
+                version: whole.version,
+                roster: whole.roster,
+                total: total.try_into().unwrap(),
+                from: from.try_into().unwrap(),
+                cells: Cells::from_planes(planes, len),
+            }))
+        };
+        Self { blocks: (0..total).step_by(CELLS_IN_A_PART).map(part).collect(), whole }
+    }
+}
+
 /// Whether a peer is silent once there is a cut.
 fn is_cut_off(peer: usize) -> bool {
     peer % 2 == 1
 }
 
 /// The rows of a cluster half of which falls silent: everybody is up, and then as in [`VERSIONS`].
-fn rows(ids: &[NodeId], peers: &[NodeId], roster: Digest) -> Vec<Arc<RowBlock>> {
+fn rows(ids: &[NodeId], peers: &[NodeId], roster: Digest) -> Vec<ShownRow> {
     let mut cells = Cells::absent(ids.len());
     (0..ids.len()).for_each(|place| cells.set(place, Cell::Up));
-    let mut rows = vec![Arc::new(RowBlock { version: RowVersion(1), roster, cells: cells.clone() })];
+    let mut rows = vec![ShownRow::of(RowBlock { version: RowVersion(1), roster, cells: cells.clone() })];
     for (version, (_, cell, share)) in (2..).zip(VERSIONS) {
         let silent = peers.iter().enumerate().filter(|&(index, _)| is_cut_off(index));
         for (_, id) in silent.step_by(share) {
             cells.set(ids.binary_search(id).unwrap(), cell);
         }
-        rows.push(Arc::new(RowBlock { version: RowVersion(version), roster, cells: cells.clone() }));
+        rows.push(ShownRow::of(RowBlock { version: RowVersion(version), roster, cells: cells.clone() }));
     }
     rows
 }
@@ -219,7 +250,7 @@ impl Stage {
             id,
             sequence: 0,
             shown: 0,
-            row: row_digest(&rows[0], id, incarnation),
+            row: row_digest(&rows[0].whole, id, incarnation),
             row_sent: None,
             held: Digest::NONE,
             newest: (Sequence::default(), Now::START),
@@ -305,7 +336,7 @@ impl Stage {
             (Role::Agent, Due::Row) => {
                 let peer = &mut self.peers[index];
                 peer.shown += 1;
-                peer.row = row_digest(&self.rows[peer.shown], peer.id, self.incarnation);
+                peer.row = row_digest(&self.rows[peer.shown].whole, peer.id, self.incarnation);
                 (peer.is_held, peer.row_sent) = (false, None);
                 self.send(index, Flags::default(), Vec::new());
                 self.schedule.add(now + self.timing.confirm_period / PATIENCE, index, Due::RowAgain);
@@ -340,6 +371,9 @@ impl Stage {
         for block in &datagram.blocks {
             match block {
                 Block::Row(_) => peer.held = datagram.row_digest,
+                Block::RowPart(part) if usize::from(part.from) + part.cells.len() == usize::from(part.total) => {
+                    peer.held = datagram.row_digest;
+                }
                 Block::Challenge(nonce) => blocks.push(Block::Answer(*nonce)),
                 _ => {}
             }
@@ -349,42 +383,48 @@ impl Stage {
         }
     }
 
-    /// Whether a row fits one datagram. Else nobody announces any.
-    fn rows_fit(&self) -> bool {
-        wire::MIN_DATAGRAM + wire::block_size(&Block::Row(Arc::clone(&self.rows[0]))) <= wire::MAX_DATAGRAM
-    }
-
-    /// The row of a peer, if it is due on a datagram of this moment. It asks for an answer, as rows do.
-    fn due_row(&self, index: usize, now: Now) -> Option<Block> {
+    /// Whether the row of a peer is due on a datagram of this moment.
+    fn is_row_due(&self, index: usize, now: Now) -> bool {
         let peer = &self.peers[index];
         let is_acquainted = peer.newest.0 != Sequence::default();
         let rested = peer.row_sent.is_none_or(|sent| now.since(sent) >= self.timing.confirm_period / PATIENCE);
-        let is_due = is_acquainted && !peer.is_held && rested && self.rows_fit();
-        is_due.then(|| Block::Row(Arc::clone(&self.rows[peer.shown])))
+        is_acquainted && !peer.is_held && rested
     }
 
+    /// Sends these blocks, and the row if it is due. The last of its datagrams asks for an answer, as rows do.
     fn send(&mut self, index: usize, flags: Flags, mut blocks: Vec<Block>) {
-        let (now, wall) = (self.clock.now(), self.clock.wall());
-        let (row, fits) = (self.due_row(index, now), self.rows_fit());
+        let now = self.clock.now();
+        let rows =
+            if self.is_row_due(index, now) { self.rows[self.peers[index].shown].blocks.clone() } else { Vec::new() };
+        let mut rows = rows.into_iter();
+        let first = rows.next();
+        if first.is_some() {
+            self.peers[index].row_sent = Some(now);
+        }
+        let poll = first.is_some() && rows.len() == 0;
+        blocks.extend(first);
+        self.send_one(index, Flags { poll, ..flags }, blocks, now);
+        while let Some(block) = rows.next() {
+            self.send_one(index, Flags { poll: rows.len() == 0, ..Flags::default() }, vec![block], now);
+        }
+    }
+
+    fn send_one(&mut self, index: usize, flags: Flags, blocks: Vec<Block>, now: Now) {
+        let wall = self.clock.wall();
         let peer = &mut self.peers[index];
         peer.sequence += 1;
         let is_acquainted = peer.newest.0 != Sequence::default();
-        let poll = row.is_some();
-        if poll {
-            peer.row_sent = Some(now);
-        }
-        blocks.extend(row);
         let datagram = Datagram {
             kind: Kind::Heartbeat,
-            flags: Flags { hearing: if is_acquainted { Hearing::Heard } else { Hearing::Unknown }, poll, ..flags },
+            flags: Flags { hearing: if is_acquainted { Hearing::Heard } else { Hearing::Unknown }, ..flags },
             sender: peer.id,
             receiver: self.agent,
             incarnation: self.incarnation,
             sequence: Sequence(peer.sequence),
             pace: self.timing.period,
             echo: Echo { sequence: peer.newest.0, delay: now.since(peer.newest.1) },
-            row_version: self.rows[peer.shown].version,
-            row_digest: if fits { peer.row } else { Digest::NONE },
+            row_version: self.rows[peer.shown].whole.version,
+            row_digest: peer.row,
             held_digest: peer.held,
             roster_digest: self.roster,
             electorate_digest: peer.electorate,

@@ -63,7 +63,7 @@ impl Detector {
         }
     }
 
-    fn check(&mut self, place: usize, now: Now) {
+    pub(super) fn check(&mut self, place: usize, now: Now) {
         let timing = self.timing;
         if place == self.me || timing.polls_per_window == 0 {
             return;

@@ -9,11 +9,14 @@
 //! [`event::Event`].
 
 mod announce;
+mod announce_partial;
 mod assess;
+mod attributes;
 mod ballot;
 pub mod bits;
 mod checking;
 mod contacts;
+mod direction;
 mod doors;
 pub mod electorate;
 mod electorate_fetch;
@@ -32,6 +35,8 @@ mod link_records;
 mod membership;
 pub mod mode;
 mod own_row;
+pub mod partial;
+mod partials;
 pub mod partition;
 pub mod peer;
 mod picture;
@@ -42,6 +47,9 @@ mod retiming;
 mod rivalry;
 mod roster;
 pub mod row;
+#[cfg(test)]
+mod row_journeys;
+mod row_parts;
 mod row_turns;
 pub mod saved;
 pub mod schedule;
@@ -292,9 +300,14 @@ impl Detector {
         self.counters.verdicts
     }
 
-    /// The open partition, if there is one.
+    /// The open complete cut or isolation, if there is one.
     pub fn partition(&self) -> Option<&partition::Partition> {
         self.publication.partition()
+    }
+
+    /// All that is open, the complete cut first.
+    pub fn partitions(&self) -> impl Iterator<Item = &partition::Partition> {
+        self.publication.partitions()
     }
 
     /// The id of this node.

@@ -29,6 +29,7 @@ pub const TABLES: &[Head] = &[
     QUIET.head(),
     SCALE.head(),
     SCALE_CUT.head(),
+    SCENARIOS.head(),
     SCRAPE.head(),
     TIMING.head(),
 ];
@@ -62,6 +63,14 @@ pub static CUTS: Table<8> = Table {
     document: "verdict",
     section: "complete-cuts",
     command: "cargo test --locked --test simulation cuts::",
+    columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
+};
+
+/// Partial and one-way cuts, named by every agent.
+pub static SCENARIOS: Table<8> = Table {
+    document: "verdict",
+    section: "partial-cuts",
+    command: "cargo test --locked --test simulation scenarios::",
     columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
 };
 
