@@ -74,7 +74,7 @@ fn a_heartbeat_at_rest_takes_no_memory_from_the_allocator() {
     let keys = Keys::oldest_first(vec![Key::new(&[7; 32])]).unwrap();
     let mut shell = Shell { keys: keys.clone(), hybrid: HybridClock::default(), buffer: Vec::with_capacity(1200) };
     let step = timing.period / 8 * 7 / u32::try_from(PEERS).unwrap();
-    let (mut taken, mut heard, mut sent) = (0, 0, 0);
+    let (mut turns_with, mut heard, mut sent) = (0, 0, 0);
     let mut bytes = Vec::new();
     for round in 0..ROUNDS {
         for peer in 0..PEERS {
@@ -94,11 +94,15 @@ fn a_heartbeat_at_rest_takes_no_memory_from_the_allocator() {
             // The first round still answers what was under way.
             if round > 0 {
                 heard += 1;
-                taken += counted.count_total;
+                turns_with += u32::from(counted.count_total > 0);
             }
         }
     }
     assert_eq!(heard, (ROUNDS - 1) * PEERS);
     assert!(sent >= heard * 9 / 10, "{sent} sent");
-    assert_eq!(taken, 0, "allocations in {heard} heartbeats in and {sent} out");
+    // Twice a bound it looks after roster and electorate, however many heartbeats there were.
+    let time = step * u32::try_from(heard).unwrap();
+    let looks = time.div_duration_f64(timing.detection_bound() / 2).ceil();
+    let others = (f64::from(turns_with) - looks).max(0.0);
+    assert!(others < 1.0, "{turns_with} turns took memory, {looks} may; {heard} heartbeats came in, {sent} went out");
 }

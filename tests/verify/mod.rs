@@ -32,6 +32,7 @@ pub const TABLES: &[Head] = &[
     SCENARIOS.head(),
     SCRAPE.head(),
     TIMING.head(),
+    VERDICT.head(),
 ];
 
 /// From the cut to the alert, with a real Prometheus.
@@ -147,6 +148,14 @@ pub static TIMING: Table<7> = Table {
     section: "real-agents",
     command: "cargo test --locked --test namespaces timing::",
     columns: ["cut", "runs", "repeated", "what", "promised", "median", "max"],
+};
+
+/// What one judgement of the matrix costs.
+pub static VERDICT: Table<5> = Table {
+    document: "performance",
+    section: "verdict-cost",
+    command: "cargo bench --locked --bench verdict",
+    columns: ["nodes", "matrix", "cuts found", "median", "max"],
 };
 
 /// A table of `N` columns. A row of another length does not compile.
