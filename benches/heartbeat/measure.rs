@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "two benches share this, and each uses its own part")]
 
 use std::fs;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -63,6 +64,11 @@ impl Cost {
         self.window.received as f64 / self.window.time.as_secs_f64()
     }
 
+    /// How many datagrams its socket had no room for.
+    pub fn dropped(&self) -> u64 {
+        self.window.dropped
+    }
+
     /// Which share of the processor time the kernel used for it.
     pub fn in_kernel(&self) -> f64 {
         let Ticks { user, system } = self.window.ticks;
@@ -97,6 +103,7 @@ struct Window {
     ticks: Ticks,
     sent: u64,
     received: u64,
+    dropped: u64,
     time: Duration,
 }
 
@@ -125,6 +132,26 @@ impl Memory {
     }
 }
 
+/// What a child used, sent and received.
+#[derive(Clone, Copy)]
+pub struct Counts {
+    processor: Duration,
+    ticks: Ticks,
+    sent: u64,
+    received: u64,
+    /// What its socket had no room for.
+    pub dropped: u64,
+}
+
+/// How many datagrams the kernel dropped that came to this address.
+fn dropped_at(address: SocketAddr) -> u64 {
+    let port = format!(":{:04X}", address.port());
+    let table = fs::read_to_string("/proc/net/udp").unwrap();
+    let listening = |line: &&str| line.split_whitespace().nth(1).is_some_and(|local| local == format!("0100007F{port}"));
+    let line = table.lines().find(listening).expect("the child listens on 127.0.0.1");
+    line.split_whitespace().last().unwrap().parse().unwrap()
+}
+
 /// One child with its peers.
 pub struct Side {
     pub child: Running,
@@ -139,12 +166,18 @@ impl Side {
         Self { child, playing }
     }
 
-    /// Processor time, sent and received, up to now.
-    fn counts(&self) -> (Duration, u64, u64, Ticks) {
+    /// Up to now.
+    pub fn counts(&self) -> Counts {
         let traffic = &self.playing.traffic;
         // What the peers received is what the child sent.
         let (sent, received) = (traffic.received.load(Ordering::Relaxed), traffic.sent.load(Ordering::Relaxed));
-        (processor_time(self.child.process()), sent, received, Ticks::of(self.child.process()))
+        Counts {
+            processor: processor_time(self.child.process()),
+            ticks: Ticks::of(self.child.process()),
+            sent,
+            received,
+            dropped: dropped_at(self.child.address),
+        }
     }
 
     pub fn end(self) -> (Memory, String) {
@@ -209,10 +242,11 @@ fn window(sides: [&Side; 2], clock: &Clock, length: Duration) -> [Window; 2] {
     sides.map(|_| {
         let (before, after) = pairs.next().unwrap();
         Window {
-            processor: after.0.saturating_sub(before.0),
-            ticks: after.3.since(before.3),
-            sent: after.1 - before.1,
-            received: after.2 - before.2,
+            processor: after.processor.saturating_sub(before.processor),
+            ticks: after.ticks.since(before.ticks),
+            sent: after.sent - before.sent,
+            received: after.received - before.received,
+            dropped: after.dropped - before.dropped,
             time,
         }
     })

@@ -24,6 +24,8 @@ pub struct Found {
     pub worst_second: f64,
     /// From the last datagram that crossed it to the partition.
     pub detection: Option<Duration>,
+    /// What the agent's socket had no room for, from the cut on.
+    pub dropped: u64,
     /// What the agent said at its end.
     pub heard: String,
 }
@@ -35,12 +37,14 @@ pub fn measure(peers: usize, limit: Option<Share>) -> Result<Found, NoLimit> {
     let clock = Clock::start();
     pause(Duration::from_secs(15));
     let before = worst_second(&side, &clock, BEFORE).1;
+    let dropped_before = side.counts().dropped;
     side.playing.cut();
     let (worst_second, _) = worst_second(&side, &clock, AFTER);
+    let dropped = side.counts().dropped - dropped_before;
     let (_, heard) = side.end();
     drop(limit);
     let seconds: Option<f64> = crate::word_after(&heard, "detection").parse().ok();
-    Ok(Found { before, worst_second, detection: seconds.map(Duration::from_secs_f64), heard })
+    Ok(Found { before, worst_second, detection: seconds.map(Duration::from_secs_f64), dropped, heard })
 }
 
 /// The largest share of a core over any second of this time, and that over all of it.

@@ -89,7 +89,7 @@ fn at_rest(peers: usize, cap: Cap) {
         format!("{:.1} MiB", agent.memory.mebibytes()),
         format!("{:.0}", agent.rate()),
         format!("{:.0}", agent.incoming()),
-        word_after(&heard, "dropped").to_owned(),
+        agent.dropped().to_string(),
         format!("{:.2} %", bare.share_of_a_core() * 100.0),
     ];
     verify::SCALE.row(&row);
@@ -113,7 +113,7 @@ fn during_a_cut(peers: usize, limit: Option<limit::Share>) {
         format!("{:.2} %", found.before * 100.0),
         format!("{:.2} %", found.worst_second * 100.0),
         found.detection.map_or_else(|| "none".to_owned(), |time| format!("{:.2} s", time.as_secs_f64())),
-        word_after(&found.heard, "dropped").to_owned(),
+        found.dropped.to_string(),
     ];
     verify::SCALE_CUT.row(&row);
     tell(&verify::SCALE_CUT.columns, &row);
