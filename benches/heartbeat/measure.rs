@@ -147,7 +147,8 @@ pub struct Counts {
 fn dropped_at(address: SocketAddr) -> u64 {
     let port = format!(":{:04X}", address.port());
     let table = fs::read_to_string("/proc/net/udp").unwrap();
-    let listening = |line: &&str| line.split_whitespace().nth(1).is_some_and(|local| local == format!("0100007F{port}"));
+    let listening =
+        |line: &&str| line.split_whitespace().nth(1).is_some_and(|local| local == format!("0100007F{port}"));
     let line = table.lines().find(listening).expect("the child listens on 127.0.0.1");
     line.split_whitespace().last().unwrap().parse().unwrap()
 }

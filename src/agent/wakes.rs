@@ -77,7 +77,9 @@ mod tests {
     #[test]
     fn whoever_slept_for_long_is_let_through_again() {
         let mut wakes = Wakes::new(at(0));
-        (0..1000).for_each(|turn| drop(wakes.take(at(turn), PAUSE)));
+        for turn in 0..1000 {
+            let _ = wakes.take(at(turn), PAUSE);
+        }
         let later = 1_000_000;
         assert!((0..u64::from(AT_ONCE)).all(|turn| wakes.take(at(later + turn), PAUSE).is_none()));
     }
