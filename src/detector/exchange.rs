@@ -81,17 +81,17 @@ impl Detector {
             troubled.remove(&before.late);
             troubled.remove(&before.broken);
         }
-        for peer in troubled.iter() {
-            self.check(peer, now);
-        }
+        self.checking.some(troubled);
         let timing = self.timing;
         let mut heard = row.ok.clone();
         heard.add(&row.broken);
+        heard.keep(&self.unmet);
         heard.clear(self.me);
         // Who no longer counts is no longer known by having been lost: it has to be heard again.
         let known: Vec<usize> = heard.iter().filter(|&other| row.ok.has(other) || !self.is_removed(other)).collect();
         for other in known {
             self.peers[other].link.learn_known(now, &timing);
+            self.unmet.clear(other);
             self.hasten_turn(other);
         }
         self.row.touch();

@@ -15,6 +15,7 @@ mod attributes;
 mod ballot;
 pub mod bits;
 mod bucket;
+mod checking;
 mod contacts;
 mod direction;
 mod doors;
@@ -70,7 +71,8 @@ pub mod verdict;
 pub mod view;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +81,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use ballot::Ballot;
 use bucket::Bucket;
+use bits::Bits;
+use checking::Checking;
 use contacts::Contacts;
 pub use doors::{Input, Listing, LocalFault, Output};
 use electorate_fetch::ElectorateFetch;
@@ -121,6 +125,8 @@ pub struct Detector {
     peers: Vec<Peer>,
     /// The ids of `peers`, close together: every datagram is looked up here.
     ids: Vec<NodeId>,
+    /// Where they are, to see who shares an address.
+    addresses: BTreeSet<(SocketAddr, NodeId)>,
     me: usize,
     roster_digest: Digest,
     /// Rosters of peers that differ from ours, by digest.
@@ -139,6 +145,9 @@ pub struct Detector {
     bucket: Bucket,
     /// The pace towards peers whose links are down: the more of them, the slower.
     down_pace: Duration,
+    /// Of whom this run does not know yet that anybody ever heard them; some who were heard since are still here.
+    unmet: Bits,
+    checking: Checking,
     /// When it goes to whom by itself.
     row_turns: RowTurns,
     health: Health,
@@ -181,6 +190,7 @@ impl Detector {
             begins: now + timing.detection_bound(),
             peers: Vec::new(),
             ids: Vec::new(),
+            addresses: BTreeSet::new(),
             me: 0,
             roster_digest: Digest::NONE,
             rosters: BTreeMap::new(),
@@ -196,6 +206,8 @@ impl Detector {
             relaying: Relaying::default(),
             bucket: Bucket::of(settings.timing.max_heartbeats_per_second, now),
             down_pace: timing.poll_pace(),
+            unmet: Bits::default(),
+            checking: Checking::default(),
             row_turns: RowTurns::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
@@ -341,6 +353,7 @@ impl Detector {
             self.look_after_members(now);
             self.tend_questions(now);
             self.tend_relays(now);
+            self.check_the_noted(now);
             self.update_row(now);
             self.send_due_rows(now);
             self.send_answers(now);
@@ -360,7 +373,8 @@ impl Detector {
         let times = [turn, self.row_turns.next(), self.row.next_update(&self.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
         let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
-        times.into_iter().chain(sometimes).chain(relays).flatten().chain(always).min()
+        let checking = self.checking.next(&self.timing);
+        times.into_iter().chain(sometimes).chain(relays).chain([checking]).flatten().chain(always).min()
     }
 
     fn emit(&mut self, output: Output) {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::Detector;
+use super::bits::Bits;
 use super::event::Event;
 use super::peer::Peer;
 use super::saved::{Saved, SavedNode};
@@ -120,6 +121,7 @@ impl Detector {
             self.schedule_turn(place);
         }
         if !gone.is_empty() {
+            self.note_the_unmet();
             self.row.touch();
             self.publication.touch();
         }
@@ -128,6 +130,7 @@ impl Detector {
     /// The roster changed: everybody's place is looked up anew. `repaced`: with it the timing changed.
     fn reorder(&mut self, before: &[NodeId], repaced: bool, now: Now) {
         self.ids = self.peers.iter().map(|peer| peer.id).collect();
+        self.addresses = self.peers.iter().map(|peer| (peer.address, peer.id)).collect();
         self.me = self.place_of(self.id).unwrap_or(0);
         self.roster_version += 1;
         self.keeping.want();
@@ -190,7 +193,14 @@ impl Detector {
             peer.wake = peer.next_turn().max(now);
             self.turns.push(Reverse((peer.wake, place)));
         }
+        self.note_the_unmet();
+        self.checking.reshape();
         self.row.touch();
+    }
+
+    fn note_the_unmet(&mut self) {
+        self.unmet = Bits::none(self.peers.len());
+        self.unmet.extend((0..self.peers.len()).filter(|&place| !self.peers[place].link.is_known()));
     }
 }
 

@@ -86,13 +86,14 @@ impl Detector {
             Change::Heard | Change::Recovered => {
                 self.publication.links.came_up(peer, now);
                 self.peers[place].up_since = Some(now);
+                self.unmet.clear(place);
                 self.remember_heard(place, now);
                 self.drop_relayed(self.peers[place].id);
             }
             Change::Down { silent_for } => {
                 self.publication.links.went_down(peer, silent_for, now);
-                self.keeping.want();
-                self.check_the_silent(now);
+                self.keeping.want_soon(now);
+                self.checking.everybody();
                 self.inquire(place, now);
                 self.judge_udp(now);
                 self.seek_relays(now);
@@ -100,7 +101,7 @@ impl Detector {
             Change::Failed { failures, checked } => {
                 self.counters.missed += u64::from(failures == 1);
                 if failures >= 2 || checked {
-                    self.check_the_silent(now);
+                    self.checking.everybody();
                     self.inquire(place, now);
                 }
             }
@@ -111,28 +112,7 @@ impl Detector {
     pub(super) fn remember_heard(&mut self, place: usize, now: Now) {
         let (id, heard) = (self.peers[place].id, self.micros(now));
         if self.keeping.heard.insert(id, heard).is_none() {
-            self.keeping.want();
-        }
-    }
-
-    /// One link is in trouble: every other that has been silent for a while is tried now, so that all links of a cut
-    /// fall within a few windows of each other.
-    pub(super) fn check_the_silent(&mut self, now: Now) {
-        for place in 0..self.peers.len() {
-            self.check(place, now);
-        }
-    }
-
-    pub(super) fn check(&mut self, place: usize, now: Now) {
-        let timing = self.timing;
-        if place == self.me || timing.polls_per_window == 0 {
-            return;
-        }
-        let peer = &mut self.peers[place];
-        let deaf_pace = peer.deaf_pace();
-        if peer.link.check(now, deaf_pace, &timing) {
-            peer.update_pace(self.down_pace, now, &timing);
-            self.hasten_turn(place);
+            self.keeping.want_soon(now);
         }
     }
 }
