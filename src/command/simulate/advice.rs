@@ -20,11 +20,12 @@ use super::scenario::{Fault, Judged};
 use crate::command::budget::partition_budget;
 
 /// How often a setting is changed further before it is given up.
-const TRIES: usize = 3;
+const TRIES: usize = 4;
 
 /// No more is a threshold, and no less a period, in a configuration.
 const HIGHEST_THRESHOLD: u8 = 20;
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+const LONGEST_PERIOD: Duration = Duration::from_secs(600);
 
 /// A wish is met with a little to spare.
 const MARGIN: f64 = 0.95;
@@ -129,22 +130,21 @@ impl Bench<'_> {
         if !is_slow && before * 2 > want {
             return None;
         }
-        let timing = self.question.settings.timing_at(&self.question.scenario.nodes);
-        let (mut period, mut took) = (timing.period, before);
+        let (mut settings, mut took) = (self.question.settings, before);
         let mut tried = None;
         for _ in 0..TRIES {
-            period = rounded(period.mul_f64(want.as_secs_f64() / took.as_secs_f64() * MARGIN)).max(SHORTEST_PERIOD);
-            let (settings, lines) = self.of_period(period);
-            let after = self.play(&settings, &lines);
+            let period = self.period_for(want, &settings, took);
+            let (next, lines) = self.of_period(period);
+            let after = self.play(&next, &lines);
             let Some(time) = after.tellings().percentile(99) else { break };
-            took = time;
-            tried = Some((settings, lines, after));
+            (settings, took) = (next, time);
+            tried = Some((lines, after));
             if took <= want || period == SHORTEST_PERIOD {
                 break;
             }
         }
-        let (settings, lines, after) = tried?;
-        let helps = took <= want && (is_slow || after.is_right());
+        let (lines, after) = tried?;
+        let helps = took <= want && (after.is_right() || !self.outcome.is_right());
         let wish = Human(want);
         let why = if is_slow {
             format!("of a hundred agents the slowest needs longer than the {wish} that are wanted")
@@ -153,6 +153,22 @@ impl Bench<'_> {
         };
         let figures = [self.usual_figures(&settings, &after), self.alarm_figures(&after)].concat();
         Some(Advice { why, settings: lines, helps, figures })
+    }
+
+    /// The longest period that should do, going by what was promised and what it took with these settings.
+    fn period_for(&self, want: Duration, settings: &Judged, took: Duration) -> Duration {
+        let nodes = &self.question.scenario.nodes;
+        let share = took.as_secs_f64() / partition_budget(&settings.timing_at(nodes)).as_secs_f64();
+        let meets = |period| {
+            let promised = partition_budget(&self.of_period(period).0.timing_at(nodes));
+            promised.mul_f64(share) <= want.mul_f64(MARGIN)
+        };
+        let (mut low, mut high) = (SHORTEST_PERIOD, LONGEST_PERIOD);
+        while high - low > STEP {
+            let middle = rounded(low + (high - low) / 2).max(low + STEP);
+            if meets(middle) { low = middle } else { high = middle }
+        }
+        low
     }
 
     /// These settings with another period, and without a cap that would make it longer.
@@ -168,8 +184,9 @@ impl Bench<'_> {
         let nodes = self.question.scenario.nodes.len();
         if timing.at(nodes).period > period {
             let peers = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
-            let needed = (f64::from(peers) / period.as_secs_f64()).ceil();
-            let cap = (1..=u32::MAX).find(|cap| f64::from(*cap) >= needed).and_then(NonZeroU32::new);
+            let milliseconds = u64::try_from(period.as_millis()).unwrap_or(u64::MAX).max(1);
+            let needed = (u64::from(peers) * 1000).div_ceil(milliseconds);
+            let cap = NonZeroU32::new(u32::try_from(needed).unwrap_or(u32::MAX));
             timing.max_heartbeats_per_second = cap;
             lines.extend(cap.map(|cap| format!("peers.max_heartbeats_per_second: {cap}")));
         }

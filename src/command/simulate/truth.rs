@@ -13,7 +13,6 @@ use netsplit::detector::settings::Timing;
 use super::cut::{Cut, Way};
 use super::nodes::Nodes;
 use crate::command::budget::partition_budget;
-use crate::command::words;
 
 /// What an agent may say while a fault lasts.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +34,12 @@ pub(super) struct Shape {
     sides: [Side; 2],
     /// Whether the first side has to be told first: it is the agent's own.
     in_order: bool,
-    bridges: Vec<String>,
+    /// Who reaches both sides.
+    bridges: Side,
     /// The side of which nothing arrives at the other, if the cut is one-way.
     sender: Option<Side>,
+    /// All of it, as people say it.
+    words: String,
 }
 
 /// What is true of one fault.
@@ -128,19 +130,27 @@ fn complete_shape(cut: &Cut, place: usize, others: &[usize], nodes: &Nodes) -> S
     let mine = &cut.sides[place];
     let lone = mine.len() == 1 || others.len() == 1;
     let kind = if lone { PartitionKind::Isolation } else { PartitionKind::Complete };
-    let sides = [mine, others].map(|side| Side::new(nodes.names(side), true));
-    Shape { kinds: kinds(cut, kind), sides, in_order: true, bridges: Vec::new(), sender: sender(cut, nodes) }
+    shape(kind, cut, [mine, others], nodes)
 }
 
 fn partial(cut: &Cut, nodes: &Nodes) -> Claim {
-    let side = |place: usize| Side::new(cut.sides.get(place).map_or(Vec::new(), |side| nodes.names(side)), true);
-    Claim::Partition(Box::new(Shape {
-        kinds: kinds(cut, PartitionKind::Partial),
-        sides: [side(0), side(1)],
-        in_order: false,
-        bridges: nodes.names(&cut.bridges),
+    let side = |place: usize| cut.sides.get(place).map_or(&[][..], Vec::as_slice);
+    Claim::Partition(Box::new(shape(PartitionKind::Partial, cut, [side(0), side(1)], nodes)))
+}
+
+fn shape(kind: PartitionKind, cut: &Cut, sides: [&[usize]; 2], nodes: &Nodes) -> Shape {
+    let kinds = kinds(cut, kind);
+    let via = if cut.bridges.is_empty() { String::new() } else { format!(" via {}", nodes.told_group(&cut.bridges)) };
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let words = format!("{}: {}{via}", names.join(" or "), sides.map(|side| nodes.told_group(side)).join(" | "));
+    Shape {
+        kinds,
+        sides: sides.map(|side| Side::new(nodes.names(side), true)),
+        in_order: kind != PartitionKind::Partial,
+        bridges: Side::new(nodes.names(&cut.bridges), true),
         sender: sender(cut, nodes),
-    }))
+        words,
+    }
 }
 
 /// That a cut is one-way shows later than the cut, and to those who hear the other side only.
@@ -166,7 +176,7 @@ impl Claim {
             Some(sender) => told == if same(first, sender) { Direction::FromFirst } else { Direction::ToFirst },
             None => false,
         });
-        let bridges = partition.bridges == shape.bridges && partition.exceptions.is_empty();
+        let bridges = partition.bridges == shape.bridges.nodes && partition.exceptions.is_empty();
         sides && direction && bridges && partition.certain && shape.kinds.contains(&partition.kind)
     }
 
@@ -186,18 +196,7 @@ impl Claim {
             Self::Nothing => "nothing".to_owned(),
             Self::Unheard(node) => format!("node_unheard {}", nodes.name(*node)),
             Self::Gone(node) => format!("agent_down {}", nodes.name(*node)),
-            Self::Partition(shape) => shape.words(),
+            Self::Partition(shape) => shape.words.clone(),
         }
-    }
-}
-
-impl Shape {
-    fn words(&self) -> String {
-        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.as_str()).collect();
-        let sides = self.sides.each_ref().map(|side| words::names(&side.nodes, side.count, " "));
-        let via = if self.bridges.is_empty() { "" } else { " via " };
-        let bridges: String =
-            if self.bridges.is_empty() { String::new() } else { words::names(&self.bridges, self.bridges.len(), " ") };
-        format!("{}: {}{via}{bridges}", kinds.join(" or "), sides.join(" | "))
     }
 }
