@@ -72,7 +72,7 @@ impl Detector {
     }
 
     /// When the owner of a valid row was last heard to stand by it.
-    fn stood_by(&self, place: usize, now: Now) -> Now {
+    pub(super) fn stood_by(&self, place: usize, now: Now) -> Now {
         let peer = &self.peers[place];
         if place == self.me {
             now

@@ -46,6 +46,10 @@ mod retiming;
 mod rivalry;
 mod roster;
 pub mod row;
+#[cfg(test)]
+mod row_journeys;
+mod row_parts;
+mod row_turns;
 pub mod saved;
 pub mod schedule;
 mod seconds;
@@ -85,6 +89,7 @@ use own_row::OwnRow;
 use peer::Peer;
 use publish::Publication;
 use rivalry::Rivalries;
+use row_turns::RowTurns;
 use saved::{Micros, Saved, SavedStop};
 use settings::Settings;
 use strangers::Strangers;
@@ -123,8 +128,8 @@ pub struct Detector {
     rivalries: Rivalries,
     strangers: Strangers,
     row: OwnRow,
-    /// When a row is due to some peer, at the earliest.
-    rows_due: Option<Now>,
+    /// When it goes to whom by itself.
+    row_turns: RowTurns,
     health: Health,
     inquiry: Inquiry,
     publication: Publication,
@@ -176,7 +181,7 @@ impl Detector {
             rivalries: Rivalries::default(),
             strangers: Strangers::default(),
             row: OwnRow::new(now),
-            rows_due: None,
+            row_turns: RowTurns::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
             publication: Publication::new(now),
@@ -334,7 +339,7 @@ impl Detector {
             return (leaving.left > 0).then_some(leaving.next);
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
-        let times = [turn, self.rows_due, self.row.next_update(&self.timing), self.next_assessment()];
+        let times = [turn, self.row_turns.next(), self.row.next_update(&self.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
         let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
         times.into_iter().chain(sometimes).flatten().chain(always).min()

@@ -204,6 +204,10 @@ impl Detector {
         for at in 0..self.publication.partials.slots.len() {
             let slot = &self.publication.partials.slots[at];
             let rule = times.rule(slot, self.reopenings(slot));
+            if let Some(awaited) = self.whom_an_opening_awaits(slot, now) {
+                awaited.iter().for_each(|place| self.check(place, now));
+                continue;
+            }
             let known = [slot.cut.published(), slot.cut.candidate()];
             let quiet = !owes && !known.into_iter().flatten().any(|cut| self.shows_late(cut));
             let slot = &mut self.publication.partials.slots[at];
@@ -212,6 +216,29 @@ impl Detector {
             }
         }
         self.publication.partials.slots.retain(|slot| !slot.is_over());
+    }
+
+    /// Who may say by a row heard from now on whether the sides are joined still. A bridge that fell silent with a side
+    /// hears it in its last row, and is no bridge: so an opening waits for a word, at most until the silence of the bridge
+    /// is known.
+    fn whom_an_opening_awaits(&self, slot: &Slot, now: Now) -> Option<Bits> {
+        let cut = slot.cut.candidate().as_ref().filter(|_| slot.cut.published().is_none())?;
+        let since = slot.cut.changed();
+        if now.since(since) >= self.timing.detection_bound() {
+            return None;
+        }
+        let rows = self.rows(now);
+        let mut seen = Bits::none(self.peers.len());
+        let mut silent = Bits::none(self.peers.len());
+        for (place, row) in rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?))) {
+            if self.stood_by(place, now) > since {
+                seen.add(row.ok);
+                seen.set(place);
+            } else {
+                silent.set(place);
+            }
+        }
+        (!seen.covers(&cut.nodes())).then_some(silent)
     }
 
     fn partial_times(&self) -> Times {

@@ -70,6 +70,11 @@ impl<T: PartialEq + Clone> Settling<T> {
         }
     }
 
+    /// When the candidate changed last.
+    pub fn changed(&self) -> Now {
+        self.changed
+    }
+
     /// It has differed since then: it goes on from another that waited.
     pub fn differs_from(&mut self, since: Now) {
         self.differs_since = Some(since);
