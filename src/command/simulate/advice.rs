@@ -8,7 +8,7 @@ use std::num::{NonZeroU8, NonZeroU32};
 use std::time::Duration;
 
 use netsplit::config::Human;
-use netsplit::detector::settings::{Policy, Tie};
+use netsplit::detector::settings::{ConfiguredTiming, Policy, Tie};
 
 use super::outcome::Outcome;
 use super::poisson::Rate;
@@ -106,19 +106,14 @@ impl Bench<'_> {
             let factor = u32::try_from(more).unwrap_or(1) + 1;
             let timeout = rounded_up(conditions.delay + conditions.jitter) * factor;
             let period = timing.period.max(timeout * 2);
-            let settings = netsplit::detector::settings::ConfiguredTiming {
-                period,
-                timeout: Some(timeout),
-                confirm_period: None,
-                ..now.timing
-            };
+            let settings = ConfiguredTiming { period, timeout: Some(timeout), confirm_period: None, ..now.timing };
             let mut lines = vec![format!("peers.timeout: {}", Human(timeout))];
             lines.extend((period != timing.period).then(|| format!("peers.period: {}", Human(period))));
             return Some((Judged { timing: settings, ..now }, lines));
         }
         let threshold = u8::try_from(usize::from(timing.failure_threshold.get()) + more).ok()?;
         let failure_threshold = NonZeroU8::new(threshold).filter(|_| threshold <= HIGHEST_THRESHOLD)?;
-        let timing = netsplit::detector::settings::ConfiguredTiming { failure_threshold, ..now.timing };
+        let timing = ConfiguredTiming { failure_threshold, ..now.timing };
         Some((Judged { timing, ..now }, vec![format!("peers.failure_threshold: {threshold}")]))
     }
 
@@ -164,8 +159,8 @@ impl Bench<'_> {
             promised.mul_f64(share) <= want.mul_f64(MARGIN)
         };
         let (mut low, mut high) = (SHORTEST_PERIOD, LONGEST_PERIOD);
-        while high - low > STEP {
-            let middle = rounded(low + (high - low) / 2).max(low + STEP);
+        while high.saturating_sub(low) > STEP {
+            let middle = rounded(low + high.saturating_sub(low) / 2).max(low + STEP);
             if meets(middle) { low = middle } else { high = middle }
         }
         low
@@ -174,7 +169,7 @@ impl Bench<'_> {
     /// These settings with another period, and without a cap that would make it longer.
     fn of_period(&self, period: Duration) -> (Judged, Vec<String>) {
         let now = self.question.settings;
-        let mut timing = netsplit::detector::settings::ConfiguredTiming {
+        let mut timing = ConfiguredTiming {
             period,
             timeout: now.timing.timeout.filter(|timeout| *timeout < period),
             confirm_period: now.timing.confirm_period.filter(|confirm| *confirm <= period),
@@ -276,5 +271,5 @@ fn rounded(duration: Duration) -> Duration {
 }
 
 fn rounded_up(duration: Duration) -> Duration {
-    rounded(duration + STEP - Duration::from_nanos(1))
+    rounded(duration + STEP.saturating_sub(Duration::from_nanos(1)))
 }

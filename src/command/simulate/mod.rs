@@ -36,7 +36,7 @@ use question::Question;
 const EXAMPLES: &str = "\
 Examples:
   Would my settings page me at 5 % loss?
-    netsplit simulate --nodes 30 --loss 5% --hours 6
+    netsplit simulate --nodes 12 --loss 5% --hours 12
   How fast would a zone cut be seen at 1,000 nodes with the default cap?
     netsplit simulate --nodes 1000 --zones a,b,c --cut 'zone:a|rest' --cut-for 20s --seeds 1
   What would a relaxed profile cost and save?

@@ -114,7 +114,9 @@ fn complete(cut: &Cut, nodes: &Nodes) -> (Vec<usize>, Vec<Claim>) {
     let mut of = vec![0; nodes.len()];
     let mut claims = Vec::new();
     for (place, mine) in cut.sides.iter().enumerate() {
-        mine.iter().for_each(|&node| of[node] = place);
+        for &node in mine {
+            of[node] = place;
+        }
         let others: Vec<usize> = (0..nodes.len()).filter(|node| !mine.contains(node)).collect();
         // Who is deaf is heard all the same, and so shows that it lives.
         let hears_the_others = cut.way == Way::OneWay && place == 0;
