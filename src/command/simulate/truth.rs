@@ -202,3 +202,62 @@ impl Claim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truth(cut: &str) -> (Truth, Nodes) {
+        let nodes = Nodes::of(5, None).unwrap();
+        let cut = cut.parse::<super::super::cut::CutText>().unwrap().among(&nodes).unwrap();
+        (Truth::of_cut(&cut, &nodes, &Timing::of_period(Duration::from_secs(1))), nodes)
+    }
+
+    fn words(cut: &str) -> Vec<String> {
+        let (truth, nodes) = truth(cut);
+        truth.words(&nodes)
+    }
+
+    #[test]
+    fn each_side_of_a_cut_names_itself_first() {
+        assert_eq!(words("3|2"), ["complete: n1 n2 n3 | n4 n5", "complete: n4 n5 | n1 n2 n3"]);
+        let three = ["complete: n1 n2 | n3 n4 n5", "complete: n3 n4 | n1 n2 n5", "isolation: n5 | n1 n2 n3 n4"];
+        assert_eq!(words("2|2|1"), three);
+    }
+
+    #[test]
+    fn a_lone_node_may_as_well_be_dead_unless_it_is_heard() {
+        assert_eq!(words("4|1"), ["node_unheard n5", "isolation: n5 | n1 n2 n3 n4"]);
+        assert_eq!(words("n5>rest"), ["isolation or simplex: n5 | n1 n2 n3 n4", "node_unheard n5"]);
+        let deaf = ["isolation or simplex: n1 n2 n3 n4 | n5", "isolation or simplex: n5 | n1 n2 n3 n4"];
+        assert_eq!(words("rest>n5"), deaf);
+    }
+
+    #[test]
+    fn everybody_names_both_sides_and_the_bridges_of_a_partial_cut() {
+        assert_eq!(words("n1,n2|n3"), ["partial: n1 n2 | n3 via n4 n5"]);
+        assert_eq!(words("n1>n2"), ["partial or simplex: n1 | n2 via n3 n4 n5"]);
+    }
+
+    #[test]
+    fn one_pair_is_owed_four_bounds_later() {
+        let owed = |cut| truth(cut).0.owed_after;
+        assert_eq!(owed("3|2"), Duration::from_millis(4700));
+        assert_eq!(owed("n1|n2"), Duration::from_millis(14_700));
+        assert_eq!(owed("n1|n2,n3"), Duration::from_millis(4700));
+    }
+
+    #[test]
+    fn a_one_way_cut_silences_one_way() {
+        let (truth, _) = truth("n1>n2");
+        assert!(truth.silences(0, 1) && !truth.silences(1, 0) && !truth.silences(0, 2));
+    }
+
+    #[test]
+    fn of_a_stall_only_the_others_have_something_to_tell() {
+        let nodes = Nodes::of(3, None).unwrap();
+        let truth = Truth::of_stall(1, &nodes, &Timing::of_period(Duration::from_secs(1)));
+        assert_eq!((truth.claim(0), truth.claim(1)), (&Claim::Gone(1), &Claim::Nothing));
+        assert!(truth.claim(0).allows_unheard(1) && !truth.claim(0).allows_down(2));
+    }
+}
