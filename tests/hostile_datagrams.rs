@@ -157,7 +157,8 @@ fn put_in(agents: &mut Agents, villain: &mut Villain, mischief: Mischief, count:
     let made: Vec<Arrived> = (0..count).map(|_| villain.make(mischief, &agents.arrived)).collect();
     for Arrived { from, bytes } in &made {
         // Mischief may undo itself: two bits flipped twice.
-        let is_real = !mischief.is_authentic() && agents.arrived.iter().rev().take(600).any(|real| real.bytes == *bytes);
+        let is_real =
+            !mischief.is_authentic() && agents.arrived.iter().rev().take(600).any(|real| real.bytes == *bytes);
         let reason = match agents.put_in(bytes, *from) {
             Ok(()) => {
                 assert!(mischief.is_authentic() || is_real, "{mischief:?} opened: {bytes:02x?}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netsplit::detector::view::Refusal as Refused;
 use netsplit::identity::NodeId;
-use netsplit::wire::{self, HELLO_SIZE, HEADER_SIZE, Keys, Kind, MAX_DATAGRAM, TAG_SIZE};
+use netsplit::wire::{self, HEADER_SIZE, HELLO_SIZE, Keys, Kind, MAX_DATAGRAM, TAG_SIZE};
 
 use super::agents::{Agents, sign};
 

@@ -16,9 +16,5 @@ pub mod rows;
 pub type Body = fn(&[u8]);
 
 /// Each body by its name, which is that of its target and of its directory in fuzz/corpus/.
-pub const BODIES: [(&str, Body); 4] = [
-    ("configuration", configuration::run),
-    ("datagram", datagram::run),
-    ("log", log::run),
-    ("rows", rows::run),
-];
+pub const BODIES: [(&str, Body); 4] =
+    [("configuration", configuration::run), ("datagram", datagram::run), ("log", log::run), ("rows", rows::run)];

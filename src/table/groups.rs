@@ -1,12 +1,11 @@
 //! Rows that are alike as one: what makes a matrix of a thousand nodes a table of a few lines.
 
-use super::{Pair, Picture};
+use super::{Node, Pair, Picture};
 
 /// Nodes that share a row of the table.
 pub(super) struct Group {
     /// The first of them stands for all.
     pub(super) first: usize,
-    last: usize,
     pub(super) count: usize,
     /// What they are to each other.
     pub(super) inner: Pair,
@@ -14,23 +13,26 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn of_one(picture: &Picture, place: usize) -> Self {
-        Self { first: place, last: place, count: 1, inner: picture.pair(place, place) }
+        Self { first: place, count: 1, inner: picture.pair(place, place) }
     }
 
     /// Its name at the head of a column.
     pub(super) fn title(&self, picture: &Picture) -> String {
-        let name = |place: usize| picture.nodes[place].name.as_str();
+        let name = picture.nodes[self.first].name.as_str();
         match self.count {
-            1 => name(self.first).to_owned(),
-            count => format!("{}…{} [{count}]", name(self.first), name(self.last)),
+            1 => name.to_owned(),
+            count => format!("{name}… [{count}]"),
         }
     }
 
     /// Its name at the head of a row.
     pub(super) fn label(&self, picture: &Picture) -> String {
-        let zone = &picture.nodes[self.first].zone;
-        let title = self.title(picture);
-        if zone.is_empty() { title } else { format!("{title} ({zone})") }
+        let Node { name, zone, .. } = &picture.nodes[self.first];
+        let zone = if zone.is_empty() { String::new() } else { format!(" ({zone})") };
+        match self.count {
+            1 => format!("{name}{zone}"),
+            count => format!("{count} nodes{zone}: {name}…"),
+        }
     }
 
     pub(super) fn status<'a>(&self, picture: &'a Picture) -> &'a str {
@@ -46,7 +48,6 @@ pub(super) fn alike(picture: &Picture, order: &[usize]) -> Vec<Group> {
             Some(group) => {
                 group.inner = picture.pair(group.first, place);
                 group.count += 1;
-                group.last = place;
             }
             None => groups.push(Group::of_one(picture, place)),
         }

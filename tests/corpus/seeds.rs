@@ -38,8 +38,7 @@ fn root() -> &'static Path {
 fn configurations() -> Seeds {
     let shipped = ["config/netsplit.yaml", "config/examples/dns.yaml", "config/examples/three-nodes.yaml"];
     let name = |path: &str| Path::new(path).file_stem().unwrap().to_string_lossy().into_owned();
-    let mut seeds: Seeds =
-        shipped.iter().map(|path| (name(path), fs::read(root().join(path)).unwrap())).collect();
+    let mut seeds: Seeds = shipped.iter().map(|path| (name(path), fs::read(root().join(path)).unwrap())).collect();
     let least = "peers:\n  discovery:\n    static:\n      - {name: node-1, address: \"10.0.0.1:7475\", zone: east}\n      \
         - {name: node-2, address: \"[2001:db8::2]:7475\"}\nauthentication: insecure\n";
     let wrong = [
