@@ -26,8 +26,12 @@ pub struct PartitionAnswer {
     pub kind: PartitionKind,
     /// Whether no unknown link could join the sides.
     pub certain: bool,
-    /// The sides: this agent's own first.
+    /// The sides: this agent's own first, if it is on one.
     pub sides: Vec<Side>,
+    /// Whether the first side is this agent's own; else it is on neither side of a partial cut.
+    pub own_side: bool,
+    /// The zones of each side where the cut runs between zones; empty where it does not.
+    pub zones: Vec<Vec<String>>,
     /// Who reaches both sides of a partial cut.
     pub bridges: Vec<String>,
     /// Pairs across a partial cut that are joined all the same.
@@ -65,6 +69,8 @@ impl PartitionAnswer {
             kind: partition.kind,
             certain: partition.certain,
             sides: partition.sides.clone(),
+            own_side: partition.own_side,
+            zones: partition.zones.clone(),
             bridges: partition.bridges.clone(),
             exceptions: partition.exceptions.clone(),
             direction: partition.direction,

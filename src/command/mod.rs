@@ -4,6 +4,7 @@
 //! code an error has, by its type.
 
 mod ask;
+mod budget;
 mod check;
 mod diagnostics;
 mod events;
@@ -16,6 +17,7 @@ mod partitions;
 mod peers;
 mod reload;
 mod run;
+mod simulate;
 mod status;
 mod traffic;
 mod wording;
@@ -77,6 +79,7 @@ enum Command {
     Check(check::Arguments),
     Keygen(keygen::Arguments),
     Lab(lab::Arguments),
+    Simulate(simulate::Arguments),
     Status(status::Arguments),
     Mode(mode::Arguments),
     Matrix(matrix::Arguments),
@@ -92,6 +95,7 @@ pub(crate) fn run_from_arguments() -> Exit {
         Command::Check(arguments) => check::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Mode(arguments) => mode::run(&arguments),
         Command::Matrix(arguments) => matrix::run(&arguments),

@@ -8,7 +8,7 @@ use netsplit::detector::mode::Mode;
 use netsplit::detector::partition::Side;
 
 use super::ask::Asking;
-use super::{Exit, mode, words};
+use super::{Exit, mode, partitions, words};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -121,10 +121,17 @@ impl Telling<'_> {
                 0 => "Smaller side",
                 _ => "Larger side",
             };
-            let mine = if *place == 0 { " ← this node's side" } else { "" };
+            let mine = if *place == 0 && partition.own_side { " ← this node's side" } else { "" };
             let names = words::names(&side.nodes, side.count, ", ");
             let zones = self.zones_of(side);
             text += &self.line(title, &format!("{}: {names}{zones}{mine}", words::nodes(side.count)));
+        }
+        if !partition.bridges.is_empty() {
+            let bridges = words::names(&partition.bridges, partition.bridges.len(), ", ");
+            text += &self.line("Bridged by", &format!("{bridges}: these reach both sides"));
+        }
+        if let Some(direction) = partitions::direction(partition) {
+            text += &self.line("Direction", direction);
         }
         let more = self.status.partitions.len().saturating_sub(1);
         if more > 0 {

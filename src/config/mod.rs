@@ -50,6 +50,7 @@ pub use reload::{Change, Refused, Reloader};
 pub use reloads::Reloads;
 pub use roster::MAX_STATIC_NODES;
 pub use size::{Size, parse as parse_size};
+pub use timing::profiles;
 pub use unknown::KEYS;
 
 /// Everything that an agent is told by its configuration file.

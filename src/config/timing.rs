@@ -29,15 +29,26 @@ struct Profile {
 
 const DEFAULT: Profile = Profile { period: Duration::from_secs(1), cap: Some(USUAL_CAP) };
 
-const PROFILES: [(&str, Profile); 3] = [
-    ("default", DEFAULT),
-    ("fast", Profile { period: Duration::from_millis(200), cap: None }),
-    ("relaxed", Profile { period: Duration::from_secs(30), ..DEFAULT }),
-];
+const FAST: Profile = Profile { period: Duration::from_millis(200), cap: None };
+
+const RELAXED: Profile = Profile { period: Duration::from_secs(30), ..DEFAULT };
+
+const BY_NAME: [(&str, Profile); 3] = [("default", DEFAULT), ("fast", FAST), ("relaxed", RELAXED)];
+
+/// The profiles by name, each with the timing that it alone makes.
+pub fn profiles() -> [(&'static str, ConfiguredTiming); 3] {
+    BY_NAME.map(|(name, profile)| (name, profile.timing()))
+}
+
+impl Profile {
+    fn timing(self) -> ConfiguredTiming {
+        ConfiguredTiming { max_heartbeats_per_second: self.cap, ..ConfiguredTiming::of_period(self.period) }
+    }
+}
 
 /// Reads the timing of `peers`. Where something is wrong the reader knows, and what is returned is not used.
 pub(super) fn read(peers: &Peers, reader: &mut Reader<'_>) -> ConfiguredTiming {
-    let profile = reader.word("peers.profile", peers.profile.as_ref(), &PROFILES);
+    let profile = reader.word("peers.profile", peers.profile.as_ref(), &BY_NAME);
     let period = reader.read("peers.period", peers.period.as_ref(), period);
     warn_of_idle_profile(&profile, &period, peers, reader);
     let profile = profile.or(DEFAULT);

@@ -1,20 +1,18 @@
 //! What is said when a publication changes: partitions that open, change and close, nodes that fall silent and return.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Detector;
 use super::assess::Cut;
 use super::bits::Bits;
+use super::direction::Watch;
 use super::event::{AgentDownCause, CloseCause, Event};
-use super::partition::{Closed, Partition, PartitionId, PartitionKind, Side, Witness};
+use super::partition::{Closed, Partition, PartitionId, Side, Witness};
 use super::peer::Peer;
+use super::publish::FLAPPING;
 use super::time::Now;
 use super::view::DETECTION_BOUNDS;
 use crate::identity::{Epoch, Incarnation};
-
-/// A cut that comes back within this time makes the next closing wait longer.
-const FLAPPING: Duration = Duration::from_secs(600);
 
 /// How many partitions that are over are remembered.
 const REMEMBERED: usize = 32;
@@ -23,6 +21,20 @@ const REMEMBERED: usize = 32;
 pub(super) struct Open {
     pub(super) partition: Partition,
     pub(super) memories: Vec<Memory>,
+}
+
+impl Open {
+    /// The roster got another shape.
+    pub(super) fn reshape(&mut self, places: &[Option<usize>]) {
+        let unknown = Memory { lost: self.partition.opened, incarnation: None };
+        let remembered = |before: Option<usize>| before.and_then(|before| self.memories.get(before).copied());
+        self.memories = places.iter().map(|&before| remembered(before).unwrap_or(unknown)).collect();
+    }
+
+    /// What was true of these nodes when it opened.
+    pub(super) fn remembered<'a>(&'a self, nodes: &'a Bits) -> impl Iterator<Item = (usize, Memory)> + 'a {
+        nodes.iter().filter_map(|place| Some((place, *self.memories.get(place)?)))
+    }
 }
 
 /// What a node was before it was lost: by this is told what its silence was.
@@ -54,13 +66,15 @@ impl Detector {
         let last_heard = cut.others.iter().filter_map(|place| self.peers[place].link.last_heard()).max();
         let partition = Partition {
             id: PartitionId::complete(&self.settings.cluster, epoch),
-            kind: kind_of(cut),
+            kind: self.kind_of(cut, None),
             certain: self.publication.certain,
             sides: self.sides_of(cut),
+            own_side: true,
+            zones: self.zones_between([&cut.mine, &cut.others]),
             bridges: Vec::new(),
             exceptions: Vec::new(),
             direction: None,
-            witness: self.witness_of(cut),
+            witness: self.witness_of(&cut.others),
             opened: now,
             detection: now.since(last_heard.unwrap_or(self.started)),
             epoch,
@@ -68,23 +82,32 @@ impl Detector {
             electorate_digest: self.electorate_digest(),
             roster_digest: self.roster_digest,
         };
+        self.publication.openings.push_back(now);
+        self.publication.openings.retain(|&opening| now.since(opening) < FLAPPING);
+        self.publication.direction = Watch::default();
+        self.publication.open = Some(self.opened(partition, now));
+    }
+
+    /// Counts and tells of a partition that opens.
+    pub(super) fn opened(&mut self, partition: Partition, now: Now) -> Open {
         *self.counters.partitions.entry(partition.kind).or_default() += 1;
         self.counters.detections.observe(partition.detection, &DETECTION_BOUNDS);
         let memories = self.peers.iter().map(|peer| memory_of(peer, now)).collect();
-        self.publication.openings.push_back(now);
-        self.publication.openings.retain(|&opening| now.since(opening) < FLAPPING);
-        self.publication.open = Some(Open { partition: partition.clone(), memories });
-        self.emit_event(Event::PartitionOpened(partition));
+        self.emit_event(Event::PartitionOpened(partition.clone()));
+        Open { partition, memories }
     }
 
     fn change(&mut self, cut: &Cut) {
-        let (sides, kind, certain) = (self.sides_of(cut), kind_of(cut), self.publication.certain);
-        let (witness, quorum, roster_digest) = (self.witness_of(cut), self.is_quorate(&cut.mine), self.roster_digest);
-        let Some(open) = &mut self.publication.open else { return };
-        let before = open.partition.clone();
-        open.partition = Partition { sides, kind, certain, witness, quorum, roster_digest, ..before };
-        let partition = open.partition.clone();
-        self.emit_event(Event::PartitionChanged(partition));
+        let (sides, zones) = (self.sides_of(cut), self.zones_between([&cut.mine, &cut.others]));
+        let (certain, witness) = (self.publication.certain, self.witness_of(&cut.others));
+        let (quorum, roster_digest) = (self.is_quorate(&cut.mine), self.roster_digest);
+        let Some(before) = self.publication.partition().cloned() else { return };
+        let kind = self.kind_of(cut, before.direction);
+        let partition = Partition { sides, zones, kind, certain, witness, quorum, roster_digest, ..before };
+        if let Some(open) = &mut self.publication.open {
+            open.partition = partition.clone();
+            self.emit_event(Event::PartitionChanged(partition));
+        }
     }
 
     /// A cut that was merely possible when it was published, and is the same now for certain.
@@ -99,20 +122,23 @@ impl Detector {
 
     fn close(&mut self, cut: &Cut, now: Now) {
         let Some(open) = self.publication.open.take() else { return };
-        let others = cut.others.iter().filter_map(|place| Some((place, *open.memories.get(place)?)));
         let silent = cut.others.iter().all(|place| !self.peers[place].link.is_up());
         let (cause, confirmed) = if silent && cut.others.iter().all(|place| self.is_removed(place)) {
             (CloseCause::Removed, None)
         } else if silent && cut.others.meets(self.publication.agents_down.candidate()) {
             (CloseCause::AgentDown, Some(false))
         } else {
-            self.tell_apart(others)
+            self.tell_apart(open.remembered(&cut.others))
         };
-        self.epoch = self.epoch.max(Epoch(open.partition.epoch.0.saturating_add(1)));
+        self.closed(open.partition, cause, confirmed, now);
+    }
+
+    /// Counts, remembers and tells of a partition that is over.
+    pub(super) fn closed(&mut self, partition: Partition, cause: CloseCause, confirmed: Option<bool>, now: Now) {
+        self.epoch = self.epoch.max(Epoch(partition.epoch.0.saturating_add(1)));
         self.keeping.want();
-        let duration = now.since(open.partition.opened);
+        let duration = now.since(partition.opened);
         self.counters.partitioned += duration;
-        let partition = open.partition;
         let closed = Closed { partition: partition.clone(), at: now, cause, confirmed };
         self.publication.recent.push_front(Arc::new(closed));
         self.publication.recent.truncate(REMEMBERED);
@@ -121,7 +147,7 @@ impl Detector {
 
     /// What the silence of nodes was, now that some are heard: who runs on as the same incarnation and did not sleep
     /// lived through it.
-    fn tell_apart(&self, nodes: impl Iterator<Item = (usize, Memory)>) -> (CloseCause, Option<bool>) {
+    pub(super) fn tell_apart(&self, nodes: impl Iterator<Item = (usize, Memory)>) -> (CloseCause, Option<bool>) {
         let (mut lived, mut slept, mut restarted, mut heard) = (false, false, false, false);
         for (place, memory) in nodes {
             let peer = &self.peers[place];
@@ -195,8 +221,8 @@ impl Detector {
     }
 
     /// What shows that somebody across the cut lives.
-    fn witness_of(&self, cut: &Cut) -> Option<Witness> {
-        cut.others.iter().any(|place| self.shows_life(place)).then_some(Witness::Http)
+    pub(super) fn witness_of(&self, others: &Bits) -> Option<Witness> {
+        others.iter().any(|place| self.shows_life(place)).then_some(Witness::Http)
     }
 
     fn sides_of(&self, cut: &Cut) -> Vec<Side> {
@@ -206,8 +232,4 @@ impl Detector {
 
 fn memory_of(peer: &Peer, now: Now) -> Memory {
     Memory { lost: peer.link.last_heard().unwrap_or(now), incarnation: peer.session.verified() }
-}
-
-fn kind_of(cut: &Cut) -> PartitionKind {
-    if cut.mine.count() == 1 || cut.others.count() == 1 { PartitionKind::Isolation } else { PartitionKind::Complete }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Detector;
 use super::bits::Bits;
 use super::event::AgentDownCause;
+use super::partial::PartialCut;
 use super::peer::Peer;
 use super::saved::Micros;
 use super::settings::ConfiguredTiming;
@@ -38,6 +39,8 @@ pub(super) struct Candidates {
     pub(super) next_unheard: Option<Now>,
     /// Who is joined to me on my side.
     pub(super) side: Bits,
+    /// What is broken among them.
+    pub(super) partials: Vec<PartialCut>,
 }
 
 /// Since when each node has been seen by nobody of my side, or by somebody again.
@@ -74,8 +77,10 @@ impl Lost {
 impl Detector {
     /// Judges the matrix.
     pub(super) fn candidates(&mut self, now: Now) -> (Candidates, Verdict) {
-        let verdict = self.judge(now);
+        let rows = self.rows(now);
+        let verdict = verdict::judge(&rows, self.me, &self.who_left());
         let verdict = self.set_aside_who_is_still_down(verdict);
+        let partials = self.partial_cuts(&rows, &verdict);
         self.publication.lost.update(&verdict.seen, now);
         let certain_ones = verdict.outside();
         let certain = !certain_ones.is_empty();
@@ -98,7 +103,7 @@ impl Detector {
         let (agents_down, next_down) = self.agents_down_to_tell(&verdict, now);
         unheard.remove(&agents_down);
         let next_unheard = told.into_iter().chain(heard).chain(next_down).chain(until).min();
-        (Candidates { cut, certain, unheard, agents_down, next_unheard, side }, verdict)
+        (Candidates { cut, certain, unheard, agents_down, next_unheard, side, partials }, verdict)
     }
 
     /// An agent published as down stays so until it is heard, though whoever found it down may be gone.
@@ -135,12 +140,16 @@ impl Detector {
         (agents_down, next.into_iter().chain(heard).min())
     }
 
-    fn judge(&self, now: Now) -> Verdict {
+    /// The valid rows, ready to be judged by.
+    pub(super) fn rows(&self, now: Now) -> Vec<Option<RowBits<'_>>> {
         let impaired = self.health.is_impaired(now);
-        let rows: Vec<Option<RowBits<'_>>> = (0..self.peers.len()).map(|place| self.row_of(place, impaired)).collect();
+        (0..self.peers.len()).map(|place| self.row_of(place, impaired)).collect()
+    }
+
+    fn who_left(&self) -> Bits {
         let mut left = Bits::none(self.peers.len());
         left.extend((0..self.peers.len()).filter(|&place| self.peers[place].has_left()));
-        verdict::judge(&rows, self.me, &left)
+        left
     }
 
     fn row_of(&self, place: usize, impaired: bool) -> Option<RowBits<'_>> {

@@ -173,6 +173,8 @@ pub enum CloseCause {
     Removed,
     /// Evidence came late: the other side's agents do not run.
     AgentDown,
+    /// Another cut, or the silence of a node, covers it now.
+    Superseded,
 }
 
 impl CloseCause {
@@ -185,6 +187,7 @@ impl CloseCause {
             Self::Left => "left",
             Self::Removed => "removed",
             Self::AgentDown => "agent_down",
+            Self::Superseded => "superseded",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! How rows travel: on whatever datagram goes to a peer, again every d/2 until it says that it holds them.
+//! How rows travel: on whatever datagram goes to a peer, again every d/2 until it says that it holds them. When they go
+//! by themselves is `row_turns`' matter.
 
 use std::sync::Arc;
 
@@ -22,33 +23,6 @@ impl Detector {
         peer.row_sent = Some(now);
         blocks.push(row);
         Flags { poll: self.timing.polls_per_window > 0, ..flags }
-    }
-
-    /// Sends our row to everybody whom it is due to, and notes when it is due to the next.
-    pub(super) fn send_due_rows(&mut self, now: Now) {
-        if self.rows_due.is_none_or(|due| now < due) {
-            return;
-        }
-        if self.timing.polls_per_window == 0 {
-            // Without polls rows go with the heartbeats in turn.
-            self.rows_due = None;
-            return;
-        }
-        let (digest, changed) = (self.row.held.digest, self.row.changed);
-        for place in 0..self.peers.len() {
-            let due = self.peers[place].row_due(digest, changed, now, &self.timing);
-            if place != self.me && due.is_some_and(|due| due <= now) {
-                self.send_out_of_turn(place, Flags::default(), Vec::new(), now);
-            }
-        }
-        let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
-        self.rows_due = others.filter_map(|(_, peer)| peer.row_due(digest, changed, now, &self.timing)).min();
-    }
-
-    /// A peer said which row of ours it holds: if it is not this one, it is due again.
-    pub(super) fn note_row_due(&mut self, place: usize, now: Now) {
-        let due = self.peers[place].row_due(self.row.held.digest, self.row.changed, now, &self.timing);
-        self.rows_due = self.rows_due.into_iter().chain(due).min();
     }
 
     /// A peer sent its row: it is held if it is newer and its roster is known.

@@ -9,10 +9,13 @@
 //! [`event::Event`].
 
 mod announce;
+mod announce_partial;
 mod assess;
+mod attributes;
 mod ballot;
 pub mod bits;
 mod contacts;
+mod direction;
 mod doors;
 pub mod electorate;
 mod electorate_fetch;
@@ -31,6 +34,8 @@ mod link_records;
 mod membership;
 pub mod mode;
 mod own_row;
+pub mod partial;
+mod partials;
 pub mod partition;
 pub mod peer;
 mod picture;
@@ -41,6 +46,7 @@ mod retiming;
 mod rivalry;
 mod roster;
 pub mod row;
+mod row_turns;
 pub mod saved;
 pub mod schedule;
 mod seconds;
@@ -80,6 +86,7 @@ use own_row::OwnRow;
 use peer::Peer;
 use publish::Publication;
 use rivalry::Rivalries;
+use row_turns::RowTurns;
 use saved::{Micros, Saved, SavedStop};
 use settings::Settings;
 use strangers::Strangers;
@@ -118,8 +125,8 @@ pub struct Detector {
     rivalries: Rivalries,
     strangers: Strangers,
     row: OwnRow,
-    /// When a row is due to some peer, at the earliest.
-    rows_due: Option<Now>,
+    /// When it goes to whom by itself.
+    row_turns: RowTurns,
     health: Health,
     inquiry: Inquiry,
     publication: Publication,
@@ -171,7 +178,7 @@ impl Detector {
             rivalries: Rivalries::default(),
             strangers: Strangers::default(),
             row: OwnRow::new(now),
-            rows_due: None,
+            row_turns: RowTurns::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
             publication: Publication::new(now),
@@ -278,9 +285,14 @@ impl Detector {
         self.counters.verdicts
     }
 
-    /// The open partition, if there is one.
+    /// The open complete cut or isolation, if there is one.
     pub fn partition(&self) -> Option<&partition::Partition> {
         self.publication.partition()
+    }
+
+    /// All that is open, the complete cut first.
+    pub fn partitions(&self) -> impl Iterator<Item = &partition::Partition> {
+        self.publication.partitions()
     }
 
     /// The id of this node.
@@ -324,7 +336,7 @@ impl Detector {
             return (leaving.left > 0).then_some(leaving.next);
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
-        let times = [turn, self.rows_due, self.row.next_update(&self.timing), self.next_assessment()];
+        let times = [turn, self.row_turns.next(), self.row.next_update(&self.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
         let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
         times.into_iter().chain(sometimes).flatten().chain(always).min()

@@ -58,7 +58,7 @@ impl Detector {
         self.row.block = Arc::new(RowBlock { version, roster: self.roster_digest, cells: cells.clone() });
         self.row.held = Arc::new(HeldRow::new(self.incarnation, version, digest, cells));
         self.row.changed = now;
-        self.rows_due = Some(now);
+        self.schedule_rows(now);
         self.publication.touch();
     }
 

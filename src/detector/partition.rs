@@ -1,6 +1,4 @@
 //! A partition: a cut that held through the settle time, with its identity.
-//!
-//! The types hold every kind of cut; the verdict so far finds complete cuts and isolations.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +11,7 @@ use super::time::Now;
 use crate::identity::{Digest, Epoch, Hash};
 
 /// How many names a side lists; the rest is counted.
-const NAMED: usize = 100;
+pub(super) const NAMED: usize = 100;
 
 /// What both sides of a split call it, though they cannot talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +22,18 @@ impl PartitionId {
     pub fn complete(cluster: &str, epoch: Epoch) -> Self {
         let hash = Hash::new().field(cluster.as_bytes()).field(&epoch.0.to_be_bytes()).field(b"complete");
         Self(u64::from_be_bytes(hash.first()))
+    }
+
+    /// The id of a partial cut with these sides, which opened in `epoch`: the same for everybody who sees it so.
+    pub fn partial(cluster: &str, epoch: Epoch, mut sides: [Vec<String>; 2]) -> Self {
+        sides.iter_mut().for_each(|side| side.sort());
+        sides.sort();
+        let hash = Hash::new().field(cluster.as_bytes()).field(&epoch.0.to_be_bytes()).field(b"partial");
+        let side = |hash: Hash, names: &Vec<String>| {
+            let hash = hash.field(&(names.len() as u64).to_be_bytes());
+            names.iter().fold(hash, |hash, name| hash.field(name.as_bytes()))
+        };
+        Self(u64::from_be_bytes(sides.iter().fold(hash, side).first()))
     }
 }
 
@@ -93,6 +103,17 @@ pub enum Direction {
     ToFirst,
 }
 
+impl Direction {
+    /// The same, seen from the other side.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::FromFirst => Self::ToFirst,
+            Self::ToFirst => Self::FromFirst,
+        }
+    }
+}
+
 /// A set of nodes that can reach each other, as far as it can be seen from here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
@@ -123,11 +144,15 @@ pub struct Partition {
     pub kind: PartitionKind,
     /// Whether no unknown link could join the sides.
     pub certain: bool,
-    /// The sides: this agent's own first.
+    /// The sides: this agent's own first, if it is on one.
     pub sides: Vec<Side>,
-    /// Who reaches both sides of a partial cut.
+    /// Whether the first side is this agent's own. Else it is on neither side of a partial cut.
+    pub own_side: bool,
+    /// The zones of each side, where the cut runs between zones; empty where it does not.
+    pub zones: Vec<Vec<String>>,
+    /// Who reaches both sides of a partial cut, by name; at most 100.
     pub bridges: Vec<String>,
-    /// Pairs across a partial cut that are joined.
+    /// Pairs across a partial cut that are not broken, by name; at most 100.
     pub exceptions: Vec<(String, String)>,
     /// Which way a one-way cut is cut, once that is certain.
     pub direction: Option<Direction>,
@@ -136,7 +161,8 @@ pub struct Partition {
     /// When it was published first.
     #[serde(skip)]
     pub opened: Now,
-    /// From the last datagram that arrived over the links that were cut to the decision.
+    /// From the last datagram that arrived over the links that were cut to the decision; where none of them is this
+    /// agent's own, from the first row that showed it.
     #[serde(rename = "detection_seconds", serialize_with = "seconds")]
     pub detection: Duration,
     /// The epoch in which it opened.

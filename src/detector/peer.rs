@@ -50,6 +50,8 @@ pub struct Peer {
     pub acknowledged: Digest,
     /// When it was last sent our row.
     pub row_sent: Option<Now>,
+    /// When our row goes to it by itself, if it is to.
+    pub row_wake: Option<Now>,
     /// The digest of its roster, as it said last.
     pub roster: Digest,
     /// A roster that it uses and we lack.
@@ -93,6 +95,7 @@ impl Peer {
             announced: Digest::NONE,
             acknowledged: Digest::NONE,
             row_sent: None,
+            row_wake: None,
             roster: Digest::NONE,
             roster_wanted: None,
             electorate: None,

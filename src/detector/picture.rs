@@ -28,7 +28,7 @@ impl Detector {
             awaited: self.awaited(),
             roster_version: self.roster_version,
             mode_before: self.mode_before(now),
-            partitions: self.publication.partition().cloned().into_iter().collect(),
+            partitions: self.publication.partitions().cloned().collect(),
             recent: self.publication.recent.iter().cloned().collect(),
             epoch: self.epoch,
             impaired: self.health.is_impaired(now),

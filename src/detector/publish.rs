@@ -9,16 +9,21 @@ use std::time::Duration;
 use super::announce::{Memory, Open, Outage};
 use super::assess::{Candidates, Cut, Lost};
 use super::bits::Bits;
+use super::direction::Watch;
 use super::event::BlindCause;
 use super::link_records::LinkRecords;
+use super::partials::{Partials, hold_after};
 use super::partition::{Closed, Partition};
 use super::settle::{Rule, Settling};
 use super::time::Now;
 use super::{Detector, Output};
 use crate::identity::NodeId;
 
+/// A cut that comes back within this time makes the next closing wait longer.
+pub(super) const FLAPPING: Duration = Duration::from_secs(600);
+
 /// The longest wait before a closing.
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// What stands published, and what waits to be.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -29,6 +34,7 @@ pub(super) struct Publication {
     /// Whether this agent's own row counted as impaired then.
     judged_impaired: bool,
     pub(super) cut: Settling<Option<Cut>>,
+    pub(super) partials: Partials,
     pub(super) certain: bool,
     pub(super) side: Settling<Bits>,
     pub(super) unheard: Settling<Bits>,
@@ -36,9 +42,13 @@ pub(super) struct Publication {
     next_unheard: Option<Now>,
     /// When something is due even if nothing changes.
     next: Option<Now>,
+    /// When the attributes of what is open are looked at again.
+    pub(super) next_look: Option<Now>,
     pub(super) joined: Bits,
     pub(super) lost: Lost,
     pub(super) open: Option<Open>,
+    /// Which way the open cut is cut.
+    pub(super) direction: Watch,
     /// Partitions that are over, the newest first.
     pub(super) recent: VecDeque<Arc<Closed>>,
     pub(super) openings: VecDeque<Now>,
@@ -56,15 +66,18 @@ impl Publication {
             last_judged: None,
             judged_impaired: false,
             cut: Settling::new(None, now),
+            partials: Partials::default(),
             certain: true,
             side: Settling::new(Bits::default(), now),
             unheard: Settling::new(Bits::default(), now),
             agents_down: Settling::new(Bits::default(), now),
             next_unheard: None,
             next: None,
+            next_look: None,
             joined: Bits::default(),
             lost: Lost::default(),
             open: None,
+            direction: Watch::default(),
             recent: VecDeque::new(),
             openings: VecDeque::new(),
             silences: Vec::new(),
@@ -94,20 +107,22 @@ impl Publication {
         self.lost.reshape(places);
         let remembered = |before: Option<usize>| before.and_then(|before| self.silences.get(before).copied().flatten());
         self.silences = places.iter().map(|&before| remembered(before)).collect();
-        if let Some(open) = &mut self.open {
-            let unknown = Memory { lost: open.partition.opened, incarnation: None };
-            let remembered = |before: Option<usize>| before.and_then(|before| open.memories.get(before).copied());
-            open.memories = places.iter().map(|&before| remembered(before).unwrap_or(unknown)).collect();
-        }
+        self.open.iter_mut().for_each(|open| open.reshape(places));
+        self.partials.reshape(places);
         self.touch();
     }
 
     fn is_pending(&self) -> bool {
         let sets = [&self.unheard, &self.agents_down, &self.side];
-        self.cut.is_pending() || sets.into_iter().any(Settling::is_pending)
+        self.cut.is_pending() || self.partials.is_pending() || sets.into_iter().any(Settling::is_pending)
     }
 
-    /// The open partition, if there is one.
+    /// Everything that is open: the complete cut first.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.partition().into_iter().chain(self.partials.partitions())
+    }
+
+    /// The open complete cut or isolation, if there is one.
     pub(super) fn partition(&self) -> Option<&Partition> {
         self.open.as_ref().map(|open| &open.partition)
     }
@@ -128,8 +143,10 @@ impl Detector {
         }
         if self.can_tell(now) {
             self.settle(now);
+            self.update_attributes(now);
         } else {
             self.publication.cut.wait(now);
+            self.publication.partials.wait(now);
             self.publication.unheard.wait(now);
             self.publication.agents_down.wait(now);
             // The first side is published as soon as anything may be: it has been watched since the start.
@@ -158,6 +175,7 @@ impl Detector {
         let times = [
             self.publication.next_unheard.map(|due| due.max(self.rested())),
             self.next_settling(now),
+            self.publication.next_look,
             Some(self.begins).filter(|&end| end > now),
             self.health.next_end(now),
         ];
@@ -166,7 +184,7 @@ impl Detector {
 
     fn observe(&mut self, now: Now) {
         let (candidates, verdict) = self.candidates(now);
-        let Candidates { cut, certain, unheard, agents_down, next_unheard, side } = candidates;
+        let Candidates { cut, certain, unheard, agents_down, next_unheard, side, partials } = candidates;
         let publication = &mut self.publication;
         publication.dirty = false;
         publication.last_judged = Some(now);
@@ -179,6 +197,7 @@ impl Detector {
             publication.cut.begin_anew();
         }
         publication.cut.observe(cut, now);
+        publication.partials.observe(partials, now);
         publication.unheard.observe(unheard, now);
         publication.agents_down.observe(agents_down, now);
         publication.side.observe(side, now);
@@ -194,7 +213,7 @@ impl Detector {
         let plain = self.plain_rule();
         let sets = [&publication.unheard, &publication.agents_down, &publication.side];
         let sets = sets.map(|set| set.next_time(now, plain));
-        [again, cut].into_iter().chain(sets).flatten().min()
+        [again, cut, self.next_partial(now)].into_iter().chain(sets).flatten().min()
     }
 
     /// Whether this agent may say anything of others: not within a bound of its start or of a stall, and not blind.
@@ -235,12 +254,8 @@ impl Detector {
         Rule { least, ..plain }
     }
 
-    /// d, doubled by each reopening within ten minutes: detection is never damped, only the all-clear.
     fn closing_hold(&self) -> Duration {
-        let reopenings = self.publication.openings.len().saturating_sub(1);
-        let factor = 1_u32.checked_shl(u32::try_from(reopenings).unwrap_or(u32::MAX)).unwrap_or(u32::MAX);
-        let d = self.timing.confirm_period;
-        d.saturating_mul(factor).min(LONGEST_HOLD.max(d))
+        hold_after(self.publication.openings.len().saturating_sub(1), self.timing.confirm_period)
     }
 
     fn settle(&mut self, now: Now) {
@@ -258,6 +273,7 @@ impl Detector {
         } else if !self.publication.cut.is_pending() {
             self.publication.side.settle(now, plain, quiet);
         }
+        self.settle_partials(now);
         if let Some(before) = self.publication.unheard.settle(now, plain, quiet) {
             self.unheard_published(&before, now);
         }
@@ -277,9 +293,14 @@ impl Detector {
 
     /// Whether no valid row shows a late link, and no peer that is heard owes a row.
     fn is_quiet(&self) -> bool {
-        let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
-        let rows_quiet = |peer: &super::peer::Peer| peer.valid_row().is_none_or(|row| row.late.is_empty());
-        self.row.held.late.is_empty() && others.clone().all(|(_, peer)| !peer.owes_a_row() && rows_quiet(peer))
+        let mut others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
+        let is_quiet = |peer: &super::peer::Peer| peer.valid_row().is_none_or(|row| row.late.is_empty());
+        self.row.held.late.is_empty() && others.all(|(_, peer)| is_quiet(peer)) && !self.is_owed_a_row()
+    }
+
+    /// Whether a peer that is heard has announced a row that is not held yet.
+    pub(super) fn is_owed_a_row(&self) -> bool {
+        self.peers.iter().enumerate().any(|(place, peer)| place != self.me && peer.owes_a_row())
     }
 
     /// While UDP is blocked here nothing is told of the links: afterwards it is.

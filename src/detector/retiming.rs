@@ -29,6 +29,7 @@ impl Detector {
         if timing != self.timing {
             self.adopt_timing(timing, now);
             self.change_paces(now);
+            self.schedule_rows(now);
         }
     }
 
@@ -51,7 +52,6 @@ impl Detector {
         self.wait_longer(bound, window, now);
         self.membership.look_by(now + timing.detection_bound() / 2);
         self.contacts.hasten(now + timing.period);
-        self.rows_due = Some(now);
         self.publication.touch();
         self.view_is_old = true;
     }

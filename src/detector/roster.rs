@@ -180,6 +180,9 @@ impl Detector {
         }
         self.publication.reshape(&places);
         self.ballot.reshape(&self.ids);
+        // Our row is about another roster now, and is due to everybody as soon as it is written.
+        self.row_turns.clear();
+        self.peers.iter_mut().for_each(|peer| peer.row_wake = None);
         self.turns.clear();
         for place in (0..self.peers.len()).filter(|&place| place != self.me) {
             let peer = &mut self.peers[place];

@@ -70,6 +70,21 @@ impl<T: PartialEq + Clone> Settling<T> {
         }
     }
 
+    /// When the candidate changed last.
+    pub fn changed(&self) -> Now {
+        self.changed
+    }
+
+    /// It has differed since then: it goes on from another that waited.
+    pub fn differs_from(&mut self, since: Now) {
+        self.differs_since = Some(since);
+    }
+
+    /// Since when the candidate differs from what is published.
+    pub fn differs_since(&self) -> Option<Now> {
+        self.differs_since
+    }
+
     /// What is observed next is another difference than the one that waits, and has a time of its own.
     pub fn begin_anew(&mut self) {
         self.differs_since = None;

@@ -46,7 +46,7 @@ impl Detector {
             starting: !self.has_begun(now) || self.health.is_waking(now) || blind || side.is_empty(),
             counts: self.ballot.all().map(|counted| self.count(counted, side)).collect(),
             cut: self.publication.cut.published().is_some(),
-            partition: false,
+            partition: self.publication.partials.published().next().is_some(),
             lossy: self.peers.iter().any(|peer| peer.link.is_up() && peer.quality.is_degraded()),
         }
     }

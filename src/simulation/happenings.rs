@@ -10,7 +10,7 @@ use crate::detector::bits::Bits;
 use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy, Settings};
 use crate::detector::{Input, Listing, LocalFault};
 use crate::identity::Sequence;
-use crate::wire::{Datagram, GoodbyeReason};
+use crate::wire::{Datagram, GoodbyeReason, sealed_size};
 use rand_chacha::rand_core::Rng;
 
 impl World {
@@ -252,7 +252,8 @@ impl World {
 
     /// A datagram arrives at a host now, wherever it comes from.
     pub fn inject(&mut self, to: usize, datagram: Datagram) {
-        self.hosts[to].arrive(datagram);
+        let size = sealed_size(&datagram);
+        self.hosts[to].arrive(datagram, size);
         self.run_or_wait(to);
     }
 

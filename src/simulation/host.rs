@@ -71,7 +71,7 @@ pub(super) struct Host {
     pub(super) lost: bool,
     /// Whether its agent can ask beside the heartbeat.
     pub(super) can_ask: bool,
-    inbox: VecDeque<Datagram>,
+    inbox: VecDeque<(Datagram, usize)>,
     answers: VecDeque<Evidence>,
     dropped: u64,
 }
@@ -148,13 +148,13 @@ impl Host {
         }
     }
 
-    /// A datagram arrives at the socket.
-    pub(super) fn arrive(&mut self, datagram: Datagram) {
+    /// A datagram of so many bytes arrives at the socket.
+    pub(super) fn arrive(&mut self, datagram: Datagram, size: usize) {
         if self.detector.is_none() {
             return;
         }
         if self.inbox.len() < SOCKET && !self.flooded {
-            self.inbox.push_back(datagram);
+            self.inbox.push_back((datagram, size));
         } else {
             self.dropped += 1;
         }
@@ -164,8 +164,7 @@ impl Host {
     pub(super) fn run(&mut self, now: Now) {
         let Some(detector) = &mut self.detector else { return };
         let from = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        while let Some(datagram) = self.inbox.pop_front() {
-            let size = crate::wire::sealed_size(&datagram);
+        while let Some((datagram, size)) = self.inbox.pop_front() {
             detector.handle(Input::Datagram { datagram, from, size }, now);
         }
         while let Some(evidence) = self.answers.pop_front() {

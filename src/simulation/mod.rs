@@ -13,4 +13,4 @@ mod world;
 pub use discovery::Discovery;
 pub use host::Running;
 pub use network::{Bursts, Conditions};
-pub use world::{Told, World};
+pub use world::{Machine, Sent, Told, World};

@@ -17,7 +17,7 @@ use crate::detector::evidence::{Evidence, Question};
 use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy};
 use crate::detector::time::Now;
 use crate::detector::{Detector, Output};
-use crate::wire::Datagram;
+use crate::wire::{Datagram, sealed_size};
 
 /// The first address of the virtual network: host 0.
 const FIRST: u32 = u32::from_be_bytes([10, 0, 0, 0]);
@@ -33,6 +33,15 @@ pub struct Told {
     pub host: usize,
     /// What it said.
     pub event: Event,
+}
+
+/// A machine, as an operator knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The name of its node.
+    pub name: String,
+    /// Its zone; empty if it has none.
+    pub zone: String,
 }
 
 /// What happens next. Small, so that the queue is fast.
@@ -53,6 +62,16 @@ struct InFlight {
     from: usize,
     to: usize,
     datagram: Datagram,
+    size: usize,
+}
+
+/// What an agent sent so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// How many datagrams.
+    pub datagrams: u64,
+    /// How many bytes of UDP payload, as they are when sealed.
+    pub bytes: u64,
 }
 
 /// A cluster in virtual time.
@@ -73,7 +92,7 @@ pub struct World {
     pub(super) timing: ConfiguredTiming,
     pub(super) policy: ModePolicy,
     pub(super) lists: Option<Lists>,
-    datagrams: u64,
+    sent: Vec<Sent>,
     questions: u64,
     pub(super) recorded: Option<Vec<(usize, usize, Datagram)>>,
 }
@@ -83,11 +102,18 @@ impl World {
     ///
     /// A `Timing` is just so at any number of hosts; a `ConfiguredTiming` may have a cap on heartbeats a second.
     pub fn new(hosts: usize, timing: impl Into<ConfiguredTiming>, conditions: Conditions, seed: u64) -> Self {
+        let machine = |index| Machine { name: format!("n{index:03}"), zone: String::new() };
+        Self::of((0..hosts).map(machine).collect(), timing, conditions, seed)
+    }
+
+    /// As [`Self::new`], with machines that have names and zones.
+    pub fn of(machines: Vec<Machine>, timing: impl Into<ConfiguredTiming>, conditions: Conditions, seed: u64) -> Self {
+        let hosts = machines.len();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let _ = random.next_u64();
         Self {
             now: Now::START,
-            hosts: (0..hosts).map(|index| Host::new(member(index))).collect(),
+            hosts: machines.into_iter().enumerate().map(|(index, machine)| Host::new(member(index, machine))).collect(),
             network: Network::new(hosts, conditions),
             random,
             queue: BinaryHeap::new(),
@@ -100,7 +126,7 @@ impl World {
             timing: timing.into(),
             policy: ModePolicy::default(),
             lists: None,
-            datagrams: 0,
+            sent: vec![Sent::default(); hosts],
             questions: 0,
             recorded: None,
         }
@@ -108,16 +134,21 @@ impl World {
 
     /// A world whose agents all started within one period, each knowing all.
     pub fn started(hosts: usize, timing: impl Into<ConfiguredTiming>, conditions: Conditions, seed: u64) -> Self {
-        let timing = timing.into();
         let mut world = Self::new(hosts, timing, conditions, seed);
+        world.start_all();
+        world
+    }
+
+    /// Starts every agent within one period, each knowing all.
+    pub fn start_all(&mut self) {
+        let (begin, period) = (self.now, self.timing.period);
         let mut starts: Vec<(Now, usize)> =
-            (0..hosts).map(|host| (Now::START + timing.period.mul_f64(world.chance()), host)).collect();
+            (0..self.hosts.len()).map(|host| (begin + period.mul_f64(self.chance()), host)).collect();
         starts.sort_unstable();
         for (at, host) in starts {
-            world.run_until(at);
-            world.start(host, false);
+            self.run_until(at);
+            self.start(host, false);
         }
-        world
     }
 
     /// Virtual time.
@@ -150,9 +181,24 @@ impl World {
         self.told.clear();
     }
 
+    /// All events since they were taken last, in order.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+
     /// How many datagrams were sent.
     pub fn datagrams(&self) -> u64 {
-        self.datagrams
+        self.sent.iter().map(|sent| sent.datagrams).sum()
+    }
+
+    /// What the agents of a host sent.
+    pub fn sent(&self, host: usize) -> Sent {
+        self.sent[host]
+    }
+
+    /// When the last datagram of a host arrived at another.
+    pub fn last_arrival(&self, from: usize, to: usize) -> Now {
+        self.arrived[from * self.hosts.len() + to]
     }
 
     /// How many questions were asked beside the heartbeat.
@@ -176,7 +222,7 @@ impl World {
         let hosts = self.hosts.len();
         let pairs = (0..hosts).flat_map(|from| (0..hosts).map(move |to| (from, to)));
         let across = pairs.filter(|&(from, to)| side_of(from) != side_of(to));
-        across.map(|(from, to)| self.arrived[from * hosts + to]).max().unwrap_or_default()
+        across.map(|(from, to)| self.last_arrival(from, to)).max().unwrap_or_default()
     }
 
     /// Lets virtual time pass.
@@ -203,11 +249,11 @@ impl World {
     }
 
     fn arrive(&mut self, slot: usize) {
-        let Some(InFlight { from, to, datagram }) = self.slots[slot].take() else { return };
+        let Some(InFlight { from, to, datagram, size }) = self.slots[slot].take() else { return };
         self.free.push(slot);
         let pair = from * self.hosts.len() + to;
         self.arrived[pair] = self.now;
-        self.hosts[to].arrive(datagram);
+        self.hosts[to].arrive(datagram, size);
         self.run_or_wait(to);
     }
 
@@ -276,17 +322,19 @@ impl World {
     }
 
     fn transmit(&mut self, from: usize, to: SocketAddr, datagram: Datagram) {
-        self.datagrams += 1;
+        let size = sealed_size(&datagram);
+        let sent = &mut self.sent[from];
+        *sent = Sent { datagrams: sent.datagrams + 1, bytes: sent.bytes + size as u64 };
         let Some(to) = self.host_with(to.ip()) else { return };
         if let Some(recorded) = &mut self.recorded {
             recorded.push((from, to, datagram.clone()));
         }
         let [once, twice] = self.network.carry(from, to, self.now, &mut self.random);
         if let Some(at) = twice {
-            self.deliver(at, InFlight { from, to, datagram: datagram.clone() });
+            self.deliver(at, InFlight { from, to, datagram: datagram.clone(), size });
         }
         if let Some(at) = once {
-            self.deliver(at, InFlight { from, to, datagram });
+            self.deliver(at, InFlight { from, to, datagram, size });
         }
     }
 
@@ -309,8 +357,8 @@ impl World {
     }
 }
 
-fn member(index: usize) -> Member {
-    Member { http_port: Some(7476), ..Member::new(format!("n{index:03}"), "", address(FIRST, index)) }
+fn member(index: usize, machine: Machine) -> Member {
+    Member { http_port: Some(7476), ..Member::new(machine.name, machine.zone, address(FIRST, index)) }
 }
 
 fn address(first: u32, index: usize) -> SocketAddr {

@@ -272,6 +272,8 @@ mod tests {
             sides,
             bridges,
             exceptions,
+            own_side: true,
+            zones: Vec::new(),
             direction,
             witness: None,
             opened: Now::START,

@@ -73,6 +73,8 @@ pub(crate) fn partition() -> Partition {
         certain: true,
         sides: vec![side(&["node-1", "node-2"], true), side(&["node-3"], false)],
         bridges: vec!["node-5".to_owned()],
+        own_side: true,
+        zones: Vec::new(),
         exceptions: vec![("node-1".to_owned(), "node-3".to_owned())],
         direction: Some(Direction::FromFirst),
         witness: Some(Witness::Http),

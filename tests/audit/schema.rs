@@ -133,6 +133,8 @@ fn partition(kind: PartitionKind) -> Partition {
         certain: true,
         sides: vec![Side::new(large, true), Side::new(vec!["other".to_owned()], false)],
         bridges: vec!["node-1".to_owned()],
+        own_side: true,
+        zones: Vec::new(),
         exceptions: vec![("node-1".to_owned(), "other".to_owned())],
         direction,
         witness,

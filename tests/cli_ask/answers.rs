@@ -69,6 +69,8 @@ pub(crate) fn partition(kind: PartitionKind, sides: Vec<Side>) -> PartitionAnswe
         certain: true,
         sides,
         bridges: Vec::new(),
+        own_side: true,
+        zones: Vec::new(),
         exceptions: Vec::new(),
         direction: None,
         witness: None,

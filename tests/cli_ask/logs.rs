@@ -43,7 +43,7 @@ fn sides() -> Value {
 
 fn partition(kind: &str, more: Value) -> Value {
     let mut fields = json!({
-        "id": "c796305927519af9", "kind": kind, "certain": true, "sides": sides(), "bridges": [], "exceptions": [],
+        "id": "c796305927519af9", "kind": kind, "certain": true, "sides": sides(), "own_side": true, "zones": [], "bridges": [], "exceptions": [],
         "direction": null, "witness": null, "quorum": false, "detection_seconds": 3.08, "epoch": 4,
         "electorate_digest": "0badcafe", "roster_digest": "0badcafe",
         "opened_at": "2026-11-21T12:00:04.001500Z", "closed_at": null,

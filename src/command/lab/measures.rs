@@ -4,14 +4,7 @@ use std::time::Duration;
 
 use netsplit::agent::Record;
 use netsplit::detector::event::Event;
-use netsplit::detector::settings::Timing;
 use netsplit::detector::time::Now;
-
-/// The longest time that a partition may take to open on a machine that has time for it, from the last datagram that
-/// arrived: one bound for the last link, 4d to settle, and the pauses between judging (section 17 of the design).
-pub(super) fn partition_budget(timing: &Timing) -> Duration {
-    timing.detection_bound() + timing.confirm_period * 4 + timing.confirm_period * 2 / 5
-}
 
 /// The longest silence after which one of these agents declared a link down.
 pub(super) fn link_down<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Duration> {
@@ -40,14 +33,4 @@ pub(super) fn closed<'a>(records: impl Iterator<Item = &'a Record>, heal: Now) -
 /// Seconds as they are shown, to the hundredth.
 pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.2} s", duration.as_secs_f64())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_budget_of_the_default_is_that_of_the_design() {
-        assert_eq!(partition_budget(&Timing::of_period(Duration::from_secs(1))), Duration::from_millis(4700));
-    }
 }

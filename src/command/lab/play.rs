@@ -19,6 +19,7 @@ use super::measures::{self, seconds};
 use super::outcome::Outcome;
 use super::screen::Screen;
 use super::telling;
+use crate::command::budget::partition_budget;
 
 /// The lab runs with the default period.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -165,7 +166,7 @@ impl Play {
 
     /// One line an agent: right or wrong, its mode, how long it took, what it says.
     fn verdicts(&self, expected: &[Expected]) -> String {
-        let (bound, budget) = (self.cluster.timing.detection_bound(), measures::partition_budget(&self.cluster.timing));
+        let (bound, budget) = (self.cluster.timing.detection_bound(), partition_budget(&self.cluster.timing));
         let mut text = format!("Links are down within {}, ", seconds(bound));
         let _ = writeln!(text, "a cut is a partition within {} of the last datagram:", seconds(budget));
         for node in &self.cluster.nodes {
@@ -233,7 +234,7 @@ impl Play {
             named,
             closed,
             link_down: (measures::link_down(during()), self.cluster.timing.detection_bound()),
-            partition: (measures::partition(during()), measures::partition_budget(&self.cluster.timing)),
+            partition: (measures::partition(during()), partition_budget(&self.cluster.timing)),
             closing: measures::closed(after, heal),
             logs: Checked::default(),
         }

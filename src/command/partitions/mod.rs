@@ -112,7 +112,10 @@ fn lasting(time: Option<Duration>) -> String {
 fn about(partition: &PartitionAnswer, width: usize) -> String {
     let mut text = String::new();
     for (place, side) in partition.sides.iter().enumerate() {
-        text += &line(if place == 0 { "this side" } else { "other side" }, &told(side), width);
+        text += &line(title(place, partition.own_side), &told(side), width);
+    }
+    if let [first, second] = partition.zones.as_slice() {
+        text += &line("zones", &format!("{} | {}", first.join(", "), second.join(", ")), width);
     }
     if !partition.bridges.is_empty() {
         let bridges = words::names(&partition.bridges, partition.bridges.len(), ", ");
@@ -135,6 +138,14 @@ fn about(partition: &PartitionAnswer, width: usize) -> String {
     text + &line("detected", &detection, width)
 }
 
+fn title(place: usize, own_side: bool) -> &'static str {
+    match (place, own_side) {
+        (0, true) => "this side",
+        (0, false) => "one side",
+        _ => "other side",
+    }
+}
+
 fn line(title: &str, text: &str, width: usize) -> String {
     words::fold(&format!("  {title:<width$}", width = INDENT - 2), text, width, INDENT)
 }
@@ -146,8 +157,11 @@ pub(super) fn told(side: &Side) -> String {
     format!("{names} ({}{seen})", words::nodes(side.count))
 }
 
-fn direction(partition: &PartitionAnswer) -> Option<&'static str> {
+/// Which way it is cut, if that is known.
+pub(super) fn direction(partition: &PartitionAnswer) -> Option<&'static str> {
     match (partition.direction, partition.kind) {
+        (Some(Direction::FromFirst), _) if !partition.own_side => Some("one way: what the one side sends does not arrive"),
+        (Some(Direction::ToFirst), _) if !partition.own_side => Some("one way: what the other side sends does not arrive"),
         (Some(Direction::FromFirst), _) => Some("one way: what this side sends does not arrive"),
         (Some(Direction::ToFirst), _) => Some("one way: what the other side sends does not arrive here"),
         (None, PartitionKind::Simplex) => Some("one way, and which is not known"),
@@ -167,6 +181,7 @@ fn ending(cause: CloseCause, confirmed: Option<bool>) -> String {
         CloseCause::Left => "the other side said goodbye",
         CloseCause::Removed => "the other side was removed from the cluster",
         CloseCause::AgentDown => "the other side's agents do not run",
+        CloseCause::Superseded => "another cut covers it",
     };
     match confirmed {
         Some(true) => format!("{cause} (confirmed: nodes over there lived through it)"),
