@@ -72,7 +72,8 @@ impl Detector {
             slot.direction.reverse();
         }
         let direction = before.direction.map(|direction| if same_first { direction } else { direction.reversed() });
-        let content = Partition { sides, own_side, zones, exceptions, direction, witness, quorum, roster_digest, ..before };
+        let content =
+            Partition { sides, own_side, zones, exceptions, direction, witness, quorum, roster_digest, ..before };
         open.partition = content.clone();
         self.emit_event(Event::PartitionChanged(content));
     }
@@ -122,8 +123,7 @@ impl Detector {
     pub(super) fn bridges_of(&self, cut: &PartialCut, now: Now) -> Vec<String> {
         let rows = self.rows(now);
         let others = self.publication.joined.without(&cut.nodes());
-        let reaches =
-            |node: usize, side: &Bits| side.iter().any(|other| super::verdict::is_joined(&rows, node, other));
+        let reaches = |node: usize, side: &Bits| side.iter().any(|other| super::verdict::is_joined(&rows, node, other));
         let bridges = others.iter().filter(|&node| cut.sides.iter().all(|side| reaches(node, side)));
         let mut names: Vec<String> = bridges.map(|place| self.name_of(place)).collect();
         names.sort();

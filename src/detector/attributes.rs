@@ -22,7 +22,9 @@ impl Detector {
     }
 
     fn update_complete(&mut self, now: Now) {
-        let (Some(cut), Some(open)) = (self.publication.cut.published().clone(), &self.publication.open) else { return };
+        let (Some(cut), Some(open)) = (self.publication.cut.published().clone(), &self.publication.open) else {
+            return;
+        };
         let before = (open.partition.kind, open.partition.direction);
         let mut watch = self.publication.direction;
         let direction = self.look(&mut watch, [&cut.mine, &cut.others], now);

@@ -246,7 +246,8 @@ impl Cover<'_> {
         }
         let mut broken: Vec<(Reverse<usize>, &str, &str)> = Vec::new();
         for (name, zone) in &zones {
-            for (other, others) in zones.range::<str, _>((std::ops::Bound::Excluded(*name), std::ops::Bound::Unbounded)) {
+            for (other, others) in zones.range::<str, _>((std::ops::Bound::Excluded(*name), std::ops::Bound::Unbounded))
+            {
                 let count = self.broken_between(zone, others);
                 let pairs = zone.count() * others.count();
                 if pairs >= 4 && count * 10 >= pairs * 9 {

@@ -463,6 +463,36 @@ mod tests {
         assert!(!table.contains("silent for"), "{table}");
     }
 
+    /// The plainest way to say what a group is.
+    #[test]
+    fn whoever_is_in_one_group_is_alike_to_everybody_else() {
+        let nodes = |count: usize| {
+            let node = |place| Node { name: format!("n{place}"), zone: String::new(), status: String::new() };
+            (0..count).map(node).collect::<Vec<_>>()
+        };
+        // Every third does not hear every fifth; one pair more is broken.
+        let arrives = |from: usize, to: usize| {
+            let is_cut = from % 5 == 0 && to % 3 == 0 || (from, to) == (7, 8);
+            if is_cut { Arrival::Broken } else { Arrival::Arrives }
+        };
+        // Divisible by 15, by 5, by 3, by neither; the odd pair is alike but for its direction.
+        for (cells, expected) in [(Cells::Pairs, 5), (Cells::Directed, 6)] {
+            let picture = Picture::new(nodes(60), arrives).showing(cells);
+            let groups = groups::alike(&picture, &picture.order());
+            assert_eq!(groups.iter().map(|group| group.count).sum::<usize>(), 60);
+            assert_eq!(groups.len(), expected, "{}", picture.draw(200));
+        }
+    }
+
+    #[test]
+    fn two_thousand_nodes_that_all_differ_are_told_apart_in_no_time() {
+        let node = |place| Node { name: format!("n{place}"), zone: String::new(), status: String::new() };
+        // Each does not hear the next one.
+        let arrives = |from: usize, to: usize| if to == from + 1 { Arrival::Broken } else { Arrival::Arrives };
+        let picture = Picture::new((0..2_000).map(node).collect(), arrives);
+        assert_eq!(groups::alike(&picture, &picture.order()).len(), 2_000);
+    }
+
     #[test]
     fn zones_show_how_many_pairs_of_theirs_are_joined_broken_and_unknown() {
         // Three in the east and two in the west, which are cut off; of what they hear nothing is known.

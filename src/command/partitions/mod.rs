@@ -160,8 +160,12 @@ pub(super) fn told(side: &Side) -> String {
 /// Which way it is cut, if that is known.
 pub(super) fn direction(partition: &PartitionAnswer) -> Option<&'static str> {
     match (partition.direction, partition.kind) {
-        (Some(Direction::FromFirst), _) if !partition.own_side => Some("one way: what the one side sends does not arrive"),
-        (Some(Direction::ToFirst), _) if !partition.own_side => Some("one way: what the other side sends does not arrive"),
+        (Some(Direction::FromFirst), _) if !partition.own_side => {
+            Some("one way: what the one side sends does not arrive")
+        }
+        (Some(Direction::ToFirst), _) if !partition.own_side => {
+            Some("one way: what the other side sends does not arrive")
+        }
         (Some(Direction::FromFirst), _) => Some("one way: what this side sends does not arrive"),
         (Some(Direction::ToFirst), _) => Some("one way: what the other side sends does not arrive here"),
         (None, PartitionKind::Simplex) => Some("one way, and which is not known"),
