@@ -16,7 +16,8 @@ use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 use netsplit::wire::{
     Block, Datagram, Echo, ElectoratePart, Flags, GoodbyeReason, Hearing, Hello, Introduction, Key, KeyId, Keys, Kind,
-    Newer, Nonce, Opened, PartWanted, Refusal, RelayBlock, RosterPart, RowBlock, Slept, open, seal, sealed_size,
+    Newer, Nonce, Opened, PartWanted, Refusal, RelayBlock, RosterPart, RowBlock, RowPart, Slept, open, seal,
+    sealed_size,
 };
 use serde_json::Value;
 
@@ -89,6 +90,14 @@ fn row(value: &Value) -> RowBlock {
     RowBlock { version: RowVersion(number(&value["version"])), roster: Digest(number(&value["roster"])), cells }
 }
 
+/// A part of a row; all of it, where nothing is said of its place.
+fn row_part(value: &Value) -> RowPart {
+    let RowBlock { version, roster, cells } = row(value);
+    let place = |name: &str, whole: usize| value[name].as_u64().map_or(whole, |index| usize::try_from(index).unwrap());
+    let (total, from) = (place("total", cells.len()), place("from", 0));
+    RowPart { version, roster, total: total.try_into().unwrap(), from: from.try_into().unwrap(), cells }
+}
+
 fn relay(value: &Value) -> RelayBlock {
     RelayBlock {
         owner: id(&value["owner"]),
@@ -96,7 +105,7 @@ fn relay(value: &Value) -> RelayBlock {
         heard: Sequence(number(&value["heard"])),
         age: micros(&value["age_microseconds"]),
         impaired: flag(&value["impaired"]),
-        row: row(&value["row"]),
+        row: row_part(&value["row"]),
     }
 }
 
@@ -145,6 +154,7 @@ fn block(entry: &Value) -> Block {
     let (name, value) = entry.as_object().unwrap().iter().next().unwrap();
     match name.as_str() {
         "row" => Block::Row(row(value).into()),
+        "row_part" => Block::RowPart(row_part(value).into()),
         "relay" => Block::Relay(relay(value).into()),
         "challenge" => Block::Challenge(nonce(value)),
         "answer" => Block::Answer(nonce(value)),

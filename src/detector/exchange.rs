@@ -5,24 +5,53 @@ use std::sync::Arc;
 
 use super::held_row::HeldRow;
 use super::row::{Cell, Cells};
+use super::row_parts::Assembly;
 use super::time::Now;
 use super::{Detector, roster};
-use crate::wire::{Block, Datagram, Flags, MAX_DATAGRAM, MIN_DATAGRAM, PartWanted, RosterPart, RowBlock, block_size};
+use crate::wire::{
+    Block, Datagram, Flags, Kind, MAX_DATAGRAM, MIN_DATAGRAM, PartWanted, RosterPart, RowBlock, RowPart, block_size,
+};
 
 impl Detector {
-    /// Puts our row on a datagram if it is due to that peer. A datagram with a row is a poll: the answer acknowledges.
-    pub(super) fn attach_row(&mut self, place: usize, flags: Flags, blocks: &mut Vec<Block>, now: Now) -> Flags {
+    /// Puts our row on a datagram if it is due to that peer, or the first part of it. True if it did.
+    pub(super) fn attach_row(&mut self, place: usize, flags: Flags, blocks: &mut Vec<Block>, now: Now) -> bool {
         let (digest, changed) = (self.row.held.digest, self.row.changed);
         let peer = &mut self.peers[place];
         let due = peer.row_due(digest, changed, now, &self.timing);
-        let row = Block::Row(Arc::clone(&self.row.block));
-        let size = MIN_DATAGRAM + blocks.iter().chain([&row]).map(block_size).sum::<usize>();
-        if due.is_none_or(|due| now < due) || flags.goodbye.is_some() || size > MAX_DATAGRAM {
-            return flags;
+        let Some(row) = self.row.blocks.first().filter(|_| due.is_some_and(|due| due <= now)) else { return false };
+        let size = MIN_DATAGRAM + blocks.iter().chain([row]).map(block_size).sum::<usize>();
+        if flags.goodbye.is_some() || size > MAX_DATAGRAM {
+            return false;
         }
         peer.row_sent = Some(now);
-        blocks.push(row);
-        Flags { poll: self.timing.polls_per_window > 0, ..flags }
+        blocks.push(row.clone());
+        true
+    }
+
+    /// Whether the datagram with part `index` of our row asks for an answer, which acknowledges it: the last one does.
+    pub(super) fn row_is_poll(&self, index: usize) -> bool {
+        self.timing.polls_per_window > 0 && index + 1 == self.row.blocks.len()
+    }
+
+    /// The parts of our row that did not fit the datagram that left just now.
+    pub(super) fn send_other_parts(&mut self, place: usize, now: Now) {
+        for index in 1..self.row.blocks.len() {
+            let Some(part) = self.row.blocks.get(index).cloned() else { return };
+            let flags = Flags { poll: self.row_is_poll(index), ..Flags::default() };
+            let pace = self.peers[place].schedule.until_next_at_the_latest(now);
+            self.send_no_more_than(place, Kind::Heartbeat, flags, pace, vec![part], now);
+        }
+    }
+
+    /// A peer sent a part of its row.
+    pub(super) fn receive_row_part(&mut self, place: usize, datagram: &Datagram, part: &RowPart, now: Now) {
+        let peer = &mut self.peers[place];
+        if !HeldRow::is_news(datagram.incarnation, part.version, peer.row().map(AsRef::as_ref)) {
+            return;
+        }
+        if let Some(row) = Assembly::add(&mut peer.row_under_way, datagram.incarnation, part) {
+            self.receive_row(place, datagram, &row, now);
+        }
     }
 
     /// A peer sent its row: it is held if it is newer and its roster is known.

@@ -46,6 +46,9 @@ mod retiming;
 mod rivalry;
 mod roster;
 pub mod row;
+#[cfg(test)]
+mod row_journeys;
+mod row_parts;
 mod row_turns;
 pub mod saved;
 pub mod schedule;

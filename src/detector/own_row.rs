@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use super::row::{Cell, Cells};
+use super::row_parts;
 use super::settings::Timing;
 use super::time::Now;
 use super::{Detector, held_row::HeldRow};
 use crate::identity::{Digest, RowVersion};
-use crate::wire::RowBlock;
+use crate::wire::{Block, RowBlock};
 
 /// The own row, as published to the peers.
 pub(super) struct OwnRow {
     pub(super) held: Arc<HeldRow>,
-    pub(super) block: Arc<RowBlock>,
+    /// As it goes out: a block for each datagram that it takes.
+    pub(super) blocks: Vec<Block>,
+    roster: Digest,
     /// When it changed last.
     pub(super) changed: Now,
     stale: bool,
@@ -21,9 +24,8 @@ pub(super) struct OwnRow {
 impl OwnRow {
     pub(super) fn new(now: Now) -> Self {
         let cells = Cells::absent(0);
-        let block = RowBlock { version: RowVersion(0), roster: Digest::NONE, cells: cells.clone() };
         let held = HeldRow::new(crate::identity::Incarnation(0), RowVersion(0), Digest::NONE, cells);
-        Self { held: Arc::new(held), block: Arc::new(block), changed: now, stale: true }
+        Self { held: Arc::new(held), blocks: Vec::new(), roster: Digest::NONE, changed: now, stale: true }
     }
 
     /// Some link may have changed.
@@ -50,12 +52,13 @@ impl Detector {
         self.row.stale = false;
         let cells = self.own_cells();
         let same = *self.row.held.cells == cells && self.row.held.incarnation == self.incarnation;
-        if same && self.row.block.roster == self.roster_digest {
+        if same && self.row.roster == self.roster_digest {
             return;
         }
         let version = RowVersion(self.row.held.version.0 + 1);
         let digest = cells.digest(self.id, self.incarnation, version, self.roster_digest);
-        self.row.block = Arc::new(RowBlock { version, roster: self.roster_digest, cells: cells.clone() });
+        let block = RowBlock { version, roster: self.roster_digest, cells: cells.clone() };
+        (self.row.blocks, self.row.roster) = (row_parts::blocks_of(&Arc::new(block)), self.roster_digest);
         self.row.held = Arc::new(HeldRow::new(self.incarnation, version, digest, cells));
         self.row.changed = now;
         self.schedule_rows(now);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::held_row::HeldRow;
 use super::link::{Link, LinkState};
 use super::quality::Quality;
+use super::row_parts::Assembly;
 use super::schedule::{Pace, Schedule, Turn};
 use super::session::Session;
 use super::settings::{Member, Timing};
@@ -44,6 +45,12 @@ pub struct Peer {
     row: Option<Arc<HeldRow>>,
     /// The digest of `row`, for the same reason as the address.
     held_digest: Digest,
+    /// A newer row of it, of which some parts are there.
+    pub(super) row_under_way: Option<Box<Assembly>>,
+    /// When it was polled last.
+    pub polled: Now,
+    /// How long after a poll the next is due on a link that loses much, whatever its pace; none on one that does not.
+    poll_gap: Option<Duration>,
     /// The digest of its row as it announced it last.
     pub announced: Digest,
     /// The digest of our row as it holds it.
@@ -92,6 +99,9 @@ impl Peer {
             newest: (Sequence::default(), now),
             row: None,
             held_digest: Digest::NONE,
+            row_under_way: None,
+            polled: now,
+            poll_gap: None,
             announced: Digest::NONE,
             acknowledged: Digest::NONE,
             row_sent: None,
@@ -145,6 +155,18 @@ impl Peer {
     pub fn update_pace(&mut self, now: Now, timing: &Timing) {
         let pace = self.wanted_pace(now, timing);
         self.schedule.want(pace, now);
+        // Only what is not decided needs more polls.
+        let polls = if self.link.is_confirming() { self.quality.polls_per_window(timing) } else { 0 };
+        let polls_per_heartbeat = u32::from(polls.div_ceil(3));
+        self.poll_gap = (polls_per_heartbeat > 1).then(|| timing.poll_pace() / polls_per_heartbeat);
+    }
+
+    /// When a poll between two heartbeats under suspicion is due. The pace stays what the peer was told.
+    pub fn next_extra_poll(&self) -> Option<Now> {
+        let gap = self.poll_gap?;
+        // The next heartbeat is the poll, if that is about when it comes.
+        let between = self.schedule.next().since(self.polled) > gap + gap / 2;
+        between.then(|| self.polled + gap)
     }
 
     /// All paces are others from now on. Where they are faster, that begins with the end of `turn`, so that not
@@ -188,6 +210,9 @@ impl Peer {
     /// From now on this is its row. Returns what was before.
     pub fn hold(&mut self, row: Option<Arc<HeldRow>>) -> Option<Arc<HeldRow>> {
         self.held_digest = row.as_ref().map_or(Digest::NONE, |row| row.digest);
+        if row.is_none() {
+            self.row_under_way = None;
+        }
         std::mem::replace(&mut self.row, row)
     }
 
@@ -219,6 +244,7 @@ impl Peer {
 
     /// When this peer needs a turn next.
     pub fn next_turn(&self) -> Now {
-        self.link.next_deadline().map_or(self.schedule.next(), |deadline| deadline.min(self.schedule.next()))
+        let times = [self.link.next_deadline(), self.next_extra_poll()];
+        times.into_iter().flatten().fold(self.schedule.next(), Now::min)
     }
 }

@@ -267,6 +267,7 @@ impl Detector {
     fn receive_block(&mut self, place: usize, datagram: &Datagram, block: &Block, now: Now) {
         match block {
             Block::Row(row) => self.receive_row(place, datagram, row, now),
+            Block::RowPart(part) => self.receive_row_part(place, datagram, part, now),
             Block::RosterWanted(wanted) => self.send_roster(place, *wanted, now),
             Block::Roster(part) => self.receive_roster(place, part, now),
             Block::Slept(slept) => self.learn_slept(place, *slept, now),

@@ -13,9 +13,9 @@ use super::time::Now;
 use crate::identity::{Digest, NodeId};
 use crate::wire::RosterPart;
 
-/// How large a roster may grow by strangers: a row over more nodes does not fit one datagram, and no agent could tell what
-/// it hears any more.
-pub(super) const MOST_NODES: usize = 2_900;
+/// How large a roster may grow by strangers: what the agent's memory is measured for. A row over 65,536 nodes could not be
+/// sent at all.
+pub(super) const MOST_NODES: usize = 5_120;
 
 /// How many ids one datagram carries.
 pub(super) const IDS_IN_A_PART: usize = 120;

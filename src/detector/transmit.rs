@@ -28,6 +28,11 @@ impl Detector {
         self.send(place, kind, Flags { poll, ..Flags::default() }, pace, blocks, now);
     }
 
+    /// A poll between two heartbeats.
+    pub(super) fn send_poll(&mut self, place: usize, now: Now) {
+        self.send_out_of_turn(place, Flags { poll: true, ..Flags::default() }, Vec::new(), now);
+    }
+
     /// An answer to a poll.
     pub(super) fn send_final(&mut self, place: usize, now: Now) {
         self.send_out_of_turn(place, Flags { last: true, ..Flags::default() }, Vec::new(), now);
@@ -84,12 +89,16 @@ impl Detector {
     fn send(&mut self, place: usize, kind: Kind, flags: Flags, pace: Duration, mut blocks: Vec<Block>, now: Now) {
         // The row comes last, if there is room for it: a large one leaves none for anything else.
         blocks.extend(self.health.slept(now).map(Block::Slept));
-        let flags = self.attach_row(place, flags, &mut blocks, now);
-        self.send_no_more_than(place, kind, flags, pace, blocks, now);
+        let has_row = self.attach_row(place, flags, &mut blocks, now);
+        let poll = flags.poll || has_row && self.row_is_poll(0);
+        self.send_no_more_than(place, kind, Flags { poll, ..flags }, pace, blocks, now);
+        if has_row {
+            self.send_other_parts(place, now);
+        }
     }
 
     /// Sends these blocks and nothing beside them: to an unverified sender no answer is larger than its question.
-    fn send_no_more_than(
+    pub(super) fn send_no_more_than(
         &mut self,
         place: usize,
         kind: Kind,
@@ -101,6 +110,9 @@ impl Detector {
         let peer = &mut self.peers[place];
         peer.sequence = Sequence(peer.sequence.0 + 1);
         peer.quality.sent(peer.sequence, now);
+        if flags.poll {
+            peer.polled = now;
+        }
         flags.impaired = self.health.is_impaired(now);
         flags.hearing = peer.our_hearing();
         flags.cut = self.publication.cut.published().is_some();

@@ -30,6 +30,8 @@ impl Detector {
         self.peers[place].update_pace(now, &timing);
         if self.peers[place].schedule.next() <= now {
             self.send_heartbeat(place, now);
+        } else if self.peers[place].next_extra_poll().is_some_and(|due| due <= now) {
+            self.send_poll(place, now);
         }
         self.schedule_turn(place);
     }

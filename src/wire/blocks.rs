@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::codec::TooLarge;
 use super::reader::{Malformed, Reader, long_micros, short_micros};
-use super::{Block, Hello, Nonce, PartWanted, RelayBlock, RosterPart, RowBlock, Slept, membership};
+use super::{Block, Hello, Nonce, PartWanted, RelayBlock, RosterPart, RowBlock, RowPart, Slept, membership};
 use crate::detector::row::Cells;
 use crate::identity::{Digest, Incarnation, NodeId, RowVersion, Sequence};
 
@@ -50,7 +50,7 @@ const IPV6: u8 = 6;
 
 fn code(block: &Block) -> u8 {
     match block {
-        Block::Row(_) => ROW,
+        Block::Row(_) | Block::RowPart(_) => ROW,
         Block::Relay(_) => RELAY,
         Block::Challenge(_) => CHALLENGE,
         Block::Answer(_) => ANSWER,
@@ -74,8 +74,9 @@ pub fn size(block: &Block) -> usize {
 
 fn body_size(block: &Block) -> usize {
     match block {
-        Block::Row(row) => row_size(row),
-        Block::Relay(relay) => 25 + row_size(&relay.row),
+        Block::Row(row) => row_size(&row.cells),
+        Block::RowPart(part) => row_size(&part.cells),
+        Block::Relay(relay) => 25 + row_size(&relay.row.cells),
         Block::Challenge(_) | Block::Answer(_) | Block::Slept(_) => 16,
         Block::NewestIncarnation(_) => 8,
         Block::Hello(hello) => {
@@ -100,8 +101,8 @@ fn address_size(address: Option<IpAddr>) -> usize {
     }
 }
 
-fn row_size(row: &RowBlock) -> usize {
-    12 + 3 * row.cells.len().div_ceil(8)
+fn row_size(cells: &Cells) -> usize {
+    12 + 3 * cells.len().div_ceil(8)
 }
 
 /// Appends one block.
@@ -110,7 +111,8 @@ pub(super) fn write(block: &Block, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     out.extend_from_slice(&short("block", body_size(block))?);
     match block {
         Block::Row(row) => write_row(row, out)?,
-        Block::Relay(relay) => write_relay(relay, out)?,
+        Block::RowPart(part) => write_row_part(part, out),
+        Block::Relay(relay) => write_relay(relay, out),
         Block::Challenge(nonce) | Block::Answer(nonce) => out.extend_from_slice(&nonce.0),
         Block::NewestIncarnation(incarnation) => out.extend_from_slice(&incarnation.0.to_be_bytes()),
         Block::Slept(slept) => {
@@ -144,22 +146,33 @@ fn short(what: &'static str, size: usize) -> Result<[u8; 2], TooLarge> {
 fn write_row(row: &RowBlock, out: &mut Vec<u8>) -> Result<(), TooLarge> {
     out.extend_from_slice(&row.version.0.to_be_bytes());
     out.extend_from_slice(&row.roster.0.to_be_bytes());
-    // The index of the first cell: room for rows in parts. This version sends whole rows.
     out.extend_from_slice(&[0; 2]);
     out.extend_from_slice(&short("row", row.cells.len())?);
-    for plane in row.cells.planes() {
-        out.extend(plane.iter().flat_map(|word| word.to_le_bytes()).take(row.cells.len().div_ceil(8)));
-    }
+    write_cells(&row.cells, out);
     Ok(())
 }
 
-fn write_relay(relay: &RelayBlock, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+fn write_row_part(part: &RowPart, out: &mut Vec<u8>) {
+    out.extend_from_slice(&part.version.0.to_be_bytes());
+    out.extend_from_slice(&part.roster.0.to_be_bytes());
+    out.extend_from_slice(&part.from.to_be_bytes());
+    out.extend_from_slice(&part.total.to_be_bytes());
+    write_cells(&part.cells, out);
+}
+
+fn write_cells(cells: &Cells, out: &mut Vec<u8>) {
+    for plane in cells.planes() {
+        out.extend(plane.iter().flat_map(|word| word.to_le_bytes()).take(cells.len().div_ceil(8)));
+    }
+}
+
+fn write_relay(relay: &RelayBlock, out: &mut Vec<u8>) {
     out.extend_from_slice(&relay.owner.0.to_be_bytes());
     out.extend_from_slice(&relay.incarnation.0.to_be_bytes());
     out.extend_from_slice(&relay.heard.0.to_be_bytes());
     out.extend_from_slice(&short_micros(relay.age).to_be_bytes());
     out.push(relay.impaired.into());
-    write_row(&relay.row, out)
+    write_row_part(&relay.row, out);
 }
 
 fn write_hello(hello: &Hello, out: &mut Vec<u8>) -> Result<(), TooLarge> {
@@ -226,8 +239,8 @@ pub(super) fn read_all(reader: &mut Reader<'_>) -> Result<Vec<Block>, Malformed>
 fn read(code: u8, body: &[u8]) -> Result<Option<Block>, Malformed> {
     let mut body = Reader::new(body);
     let block = match code {
-        ROW => read_row(&mut body)?.map(|row| Block::Row(row.into())),
-        RELAY => read_relay(&mut body)?.map(|relay| Block::Relay(relay.into())),
+        ROW => Some(whole_or_part(read_row(&mut body)?)),
+        RELAY => Some(Block::Relay(read_relay(&mut body)?.into())),
         CHALLENGE => Some(Block::Challenge(Nonce(body.array()?))),
         ANSWER => Some(Block::Answer(Nonce(body.array()?))),
         NEWEST_INCARNATION => Some(Block::NewestIncarnation(Incarnation(body.u64()?))),
@@ -248,23 +261,32 @@ fn read(code: u8, body: &[u8]) -> Result<Option<Block>, Malformed> {
     if body.is_empty() { Ok(block) } else { Err(Malformed) }
 }
 
-/// A row; none if it is a well-formed part of one, which only a newer agent sends.
-fn read_row(body: &mut Reader<'_>) -> Result<Option<RowBlock>, Malformed> {
-    let (version, roster) = (RowVersion(body.u32()?), Digest(body.u32()?));
-    let (offset, total) = (usize::from(body.u16()?), usize::from(body.u16()?));
-    let bytes = body.rest();
-    let whole = total.checked_sub(offset).ok_or(Malformed)?.div_ceil(8);
-    let plane_size = bytes.len() / 3;
-    if !bytes.len().is_multiple_of(3) || plane_size > whole {
-        return Err(Malformed);
+fn whole_or_part(row: RowPart) -> Block {
+    if row.cells.len() < usize::from(row.total) {
+        return Block::RowPart(row.into());
     }
-    if offset != 0 || plane_size < whole {
-        return Ok(None);
+    let RowPart { version, roster, cells, .. } = row;
+    Block::Row(RowBlock { version, roster, cells }.into())
+}
+
+/// A row or a part of one. Parts are of whole words of 64 cells, but for the last: so they are put together by copying.
+fn read_row(body: &mut Reader<'_>) -> Result<RowPart, Malformed> {
+    let (version, roster) = (RowVersion(body.u32()?), Digest(body.u32()?));
+    let (from, total) = (body.u16()?, body.u16()?);
+    let rest = usize::from(total.checked_sub(from).ok_or(Malformed)?);
+    let bytes = body.rest();
+    let plane_size = bytes.len() / 3;
+    let reaches_the_end = plane_size == rest.div_ceil(8);
+    let is_aligned = from.is_multiple_of(64) && (reaches_the_end || plane_size.is_multiple_of(8));
+    let is_something = plane_size > 0 || total == 0;
+    if !bytes.len().is_multiple_of(3) || plane_size > rest.div_ceil(8) || !is_aligned || !is_something {
+        return Err(Malformed);
     }
     let mut bytes = Reader::new(bytes);
     let mut plane = || bytes.take(plane_size).map(words);
     let planes = [plane()?, plane()?, plane()?];
-    Ok(Some(RowBlock { version, roster, cells: Cells::from_planes(planes, total) }))
+    let cells = Cells::from_planes(planes, rest.min(plane_size * 8));
+    Ok(RowPart { version, roster, total, from, cells })
 }
 
 fn words(bytes: &[u8]) -> Vec<u64> {
@@ -272,11 +294,11 @@ fn words(bytes: &[u8]) -> Vec<u64> {
     bytes.chunks(8).map(word).collect()
 }
 
-fn read_relay(body: &mut Reader<'_>) -> Result<Option<RelayBlock>, Malformed> {
+fn read_relay(body: &mut Reader<'_>) -> Result<RelayBlock, Malformed> {
     let (owner, incarnation) = (NodeId(body.u64()?), Incarnation(body.u64()?));
     let (heard, age) = (Sequence(body.u32()?), body.micros()?);
     let impaired = body.u8()? & 1 != 0;
-    Ok(read_row(body)?.map(|row| RelayBlock { owner, incarnation, heard, age, impaired, row }))
+    Ok(RelayBlock { owner, incarnation, heard, age, impaired, row: read_row(body)? })
 }
 
 fn read_hello(body: &mut Reader<'_>) -> Result<Hello, Malformed> {

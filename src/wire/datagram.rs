@@ -121,6 +121,8 @@ pub struct Nonce(pub [u8; 16]);
 pub enum Block {
     /// The sender's row.
     Row(Arc<RowBlock>),
+    /// A part of the sender's row, which does not fit one datagram.
+    RowPart(Arc<RowPart>),
     /// Another's row, passed on.
     Relay(Arc<RelayBlock>),
     /// Send this back, so that I know that this incarnation of yours is alive now.
@@ -160,6 +162,21 @@ pub struct RowBlock {
     pub cells: Cells,
 }
 
+/// Those cells of a row that one datagram carries; all of them, where they fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowPart {
+    /// The version of the row.
+    pub version: RowVersion,
+    /// The roster that its cells are about.
+    pub roster: Digest,
+    /// How many cells the whole row has.
+    pub total: u16,
+    /// The index of the first cell here: a multiple of 64.
+    pub from: u16,
+    /// The cells: a multiple of 64, too, or up to the end of the row.
+    pub cells: Cells,
+}
+
 /// A row passed on by somebody who hears its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayBlock {
@@ -173,8 +190,8 @@ pub struct RelayBlock {
     pub age: Duration,
     /// Whether the owner distrusted its row.
     pub impaired: bool,
-    /// The row itself.
-    pub row: RowBlock,
+    /// The row itself, or a part of it.
+    pub row: RowPart,
 }
 
 /// How long the sender did not run.

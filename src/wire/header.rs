@@ -150,7 +150,7 @@ fn flag_bits(datagram: &Datagram) -> u16 {
         (FINAL, flags.last),
         (GOODBYE, flags.goodbye.is_some()),
         (IMPAIRED, flags.impaired),
-        (ROW, has(|block| matches!(block, Block::Row(_)))),
+        (ROW, has(|block| matches!(block, Block::Row(_) | Block::RowPart(_)))),
         (RELAY, has(|block| matches!(block, Block::Relay(_)))),
         (CUT, flags.cut),
     ]

@@ -49,6 +49,11 @@ fn row_of(nodes: usize) -> RowBlock {
     RowBlock { version: RowVersion(1), roster: Digest(2), cells: Cells::absent(nodes) }
 }
 
+fn part_of(total: usize, from: usize, nodes: usize) -> RowPart {
+    let [total, from] = [total, from].map(|cells| u16::try_from(cells).unwrap());
+    RowPart { version: RowVersion(1), roster: Digest(2), total, from, cells: Cells::absent(nodes) }
+}
+
 fn relay_of(nodes: usize) -> RelayBlock {
     RelayBlock {
         owner: SENDER,
@@ -56,7 +61,7 @@ fn relay_of(nodes: usize) -> RelayBlock {
         heard: Sequence(2),
         age: Duration::from_secs(1),
         impaired: false,
-        row: row_of(nodes),
+        row: part_of(nodes, 0, nodes),
     }
 }
 
@@ -248,18 +253,35 @@ fn a_known_block_of_a_wrong_size_is_malformed() {
 }
 
 #[test]
-fn a_part_of_a_row_is_skipped_and_a_row_with_too_many_cells_is_malformed() {
+fn a_part_of_a_row_has_whole_words_and_stays_within_its_row() {
     let row = |offset: u8, total: u8, planes: usize| {
         let mut body = vec![0, 0, 0, 1, 0, 0, 0, 2, 0, offset, 0, total];
         body.resize(12 + planes, 0xff);
-        open_block(1, &body).map(|blocks| blocks.len())
+        open_block(1, &body)
     };
-    assert_eq!(row(0, 16, 6), Ok(1));
-    assert_eq!(row(0, 16, 3), Ok(0));
-    assert_eq!(row(8, 16, 3), Ok(0));
-    for (offset, total, planes) in [(0, 16, 5), (0, 16, 9), (8, 16, 6), (17, 16, 0)] {
+    let cells = |blocks: Result<Vec<Block>, Refusal>| match blocks.as_deref() {
+        Ok([Block::Row(row)]) => (0, row.cells.len()),
+        Ok([Block::RowPart(part)]) => (part.from, part.cells.len()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(cells(row(0, 16, 6)), (0, 16));
+    assert_eq!(cells(row(0, 200, 24)), (0, 64));
+    assert_eq!(cells(row(64, 200, 48)), (64, 128));
+    assert_eq!(cells(row(128, 200, 27)), (128, 72), "up to the end");
+    assert_eq!(cells(row(0, 0, 0)), (0, 0));
+    let too_much = [(0, 16, 5), (0, 16, 9), (64, 80, 9), (17, 16, 0), (64, 64, 0), (0, 16, 0)];
+    let unaligned = [(0, 200, 27), (8, 200, 24), (8, 16, 3), (64, 200, 45)];
+    for (offset, total, planes) in too_much.into_iter().chain(unaligned) {
         assert_eq!(row(offset, total, planes), Err(Refusal::Malformed), "{offset} {total} {planes}");
     }
+}
+
+#[test]
+fn the_parts_of_the_largest_row_fit_beside_what_an_agent_says_of_its_sleep() {
+    let slept = || Block::Slept(Slept { length: Duration::from_secs(1), ago: Duration::from_secs(2) });
+    assert_eq!(size(&with(vec![slept(), Block::RowPart(part_of(65_535, 2_816, 2_816).into())])), Some(1186));
+    let relay = RelayBlock { row: part_of(65_535, 2_816, 2_816), ..relay_of(0) };
+    assert_eq!(size(&with(vec![Block::Relay(relay.into())])), Some(1192));
 }
 
 #[test]
@@ -346,17 +368,27 @@ fn row() -> impl Strategy<Value = RowBlock> {
     )
 }
 
+/// Not all of a row: that would come back as a row.
+fn row_part() -> impl Strategy<Value = RowPart> {
+    (row(), 0..5u16, 1..5u16).prop_map(|(row, before, after)| {
+        let words = row.cells.len() / 64;
+        let cells = Cells::from_planes(row.cells.planes().clone(), words.max(1) * 64);
+        let (from, len) = (before * 64, u16::try_from(cells.len()).unwrap());
+        RowPart { version: row.version, roster: row.roster, total: from + len + after, from, cells }
+    })
+}
+
 fn relay() -> impl Strategy<Value = RelayBlock> {
-    (any::<(u64, u64, u32, bool)>(), short(), row()).prop_map(|((owner, incarnation, heard, impaired), age, row)| {
-        RelayBlock {
+    (any::<(u64, u64, u32, bool)>(), short(), row_part()).prop_map(
+        |((owner, incarnation, heard, impaired), age, row)| RelayBlock {
             owner: NodeId(owner),
             incarnation: Incarnation(incarnation),
             heard: Sequence(heard),
             age,
             impaired,
             row,
-        }
-    })
+        },
+    )
 }
 
 fn hello() -> impl Strategy<Value = Hello> {
@@ -379,6 +411,7 @@ fn roster_part() -> impl Strategy<Value = RosterPart> {
 fn block() -> impl Strategy<Value = Block> {
     prop_oneof![
         row().prop_map(|row| Block::Row(Arc::new(row))),
+        row_part().prop_map(|part| Block::RowPart(Arc::new(part))),
         relay().prop_map(|relay| Block::Relay(Arc::new(relay))),
         any::<[u8; 16]>().prop_map(|nonce| Block::Challenge(Nonce(nonce))),
         any::<[u8; 16]>().prop_map(|nonce| Block::Answer(Nonce(nonce))),

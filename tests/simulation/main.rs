@@ -13,10 +13,12 @@ mod evidence;
 mod expectation;
 mod hard_cases;
 mod health;
+mod loss;
 mod quiet;
 mod random_histories;
 mod returning;
 mod review;
+mod scenarios;
 mod settings;
 #[path = "../verify/mod.rs"]
 mod verify;

@@ -32,13 +32,14 @@ def key_id(key):
 
 
 def row_body(row):
+    """A whole row, or those cells of one that begin at `from`."""
     planes = b""
     for bit in range(3):
         plane = bytearray((len(row["cells"]) + 7) // 8)
         for index, letter in enumerate(row["cells"]):
             plane[index // 8] |= (CELLS[letter] >> bit & 1) << (index % 8)
         planes += plane
-    return struct.pack(">IIHH", row["version"], row["roster"], 0, len(row["cells"])) + planes
+    return struct.pack(">IIHH", row["version"], row["roster"], row.get("from", 0), row.get("total", len(row["cells"]))) + planes
 
 
 def text(value):
@@ -92,6 +93,7 @@ def wanted_body(wanted):
 
 BLOCKS = {
     "row": (1, row_body),
+    "row_part": (1, row_body),
     "relay": (2, relay_body),
     "challenge": (3, bytes.fromhex),
     "answer": (4, bytes.fromhex),
@@ -118,7 +120,7 @@ def header(fields, signing_key, newest_key):
     names = [name for entry in fields["blocks"] for name in entry]
     flags = (
         fields["poll"] | fields["final"] << 1 | (fields["goodbye"] is not None) << 2 | fields["impaired"] << 3
-        | ("row" in names) << 4 | ("relay" in names) << 5 | HEARING[fields["hearing"]] << 6
+        | ("row" in names or "row_part" in names) << 4 | ("relay" in names) << 5 | HEARING[fields["hearing"]] << 6
         | fields["cut"] << 8
     )
     kind = {"heartbeat": 0, "hello": 1}[fields["kind"]]
@@ -181,6 +183,7 @@ def hello(address, host=None, http_port=0, **changes):
 ROW = {"version": 13, "roster": 0xCAFEF00D, "cells": "uuldau?.uuu"}
 RELAY = {"owner": node_id("node-3").hex(), "incarnation": 1795262300000000, "heard": 99, "age_microseconds": 250000,
          "impaired": True, "row": ROW | {"version": 7}}
+PART = {"version": 13, "roster": 0xCAFEF00D, "total": 5000, "from": 2816, "cells": "uuldau?." * 16}
 ROSTER = {"digest": 0xCAFEF00D, "total": 5, "from": 2, "ids": sorted(node_id(f"node-{n}").hex() for n in (3, 4, 5))}
 
 
@@ -207,6 +210,9 @@ def good():
             {"newest_incarnation": 1795262399999999}]))
     yield "cut", vector("the sender has a complete cut open", fields(cut=True))
     yield "relay", vector("node-3's row by way of node-1; its owner distrusted it", fields(blocks=[{"relay": RELAY}]))
+    yield "row-part", vector("128 of the 5,000 cells of a row", fields(final=True, blocks=[{"row_part": PART}]))
+    yield "relay-part", vector("a part of node-3's row by way of node-1", fields(
+        blocks=[{"relay": RELAY | {"impaired": False, "row": PART}}]))
     yield "roster-wanted", vector("the rest of a roster is asked for", fields(
         blocks=[{"roster_wanted": {"digest": 0xCAFEF00D, "from": 2}}]))
     yield "roster-part", vector("three of five ids", fields(blocks=[{"roster": ROSTER}]))
@@ -240,6 +246,8 @@ def bad():
     yield "truncated", refused("the last byte is missing", "too_short", sealed[:-1])
     yield "truncated-row", refused("the last byte of a larger datagram is missing", "tag",
                                    tagged(content(fields(blocks=[{"row": ROW}]), key_id(OLD), key_id(OLD)), OLD)[:-1])
+    yield "unaligned-row-part", refused("a part of a row that begins in the middle of a word", "malformed", tagged(
+        content(fields(blocks=[{"row_part": PART | {"from": 2817}}]), key_id(OLD), key_id(OLD)), OLD))
     yield "too-long", refused("1,201 bytes", "too_long", tagged(data.ljust(1185, b"\0"), OLD))
     yield "short-hello", refused("a hello that is not padded", "too_short", tagged(b"\x11" + data[1:], OLD))
     yield "old-version", refused("there was no version 0", "version", tagged(b"\x00" + data[1:], OLD))

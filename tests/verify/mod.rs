@@ -28,6 +28,7 @@ pub const TABLES: &[Head] = &[
     HEARTBEAT.head(),
     HOSTILE.head(),
     QUIET.head(),
+    SCENARIOS.head(),
     SCRAPE.head(),
     TIMING.head(),
 ];
@@ -61,6 +62,14 @@ pub static CUTS: Table<8> = Table {
     document: "verdict",
     section: "complete-cuts",
     command: "cargo test --locked --test simulation cuts::",
+    columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
+};
+
+/// Partial and one-way cuts, named by every agent.
+pub static SCENARIOS: Table<8> = Table {
+    document: "verdict",
+    section: "partial-cuts",
+    command: "cargo test --locked --test simulation scenarios::",
     columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
 };
 

@@ -1,0 +1,293 @@
+//! Partial and one-way cuts at 3 to 100 nodes: what every agent should say of each, and that nobody says anything else.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use netsplit::detector::event::{CloseCause, Event};
+use netsplit::detector::mode::Mode;
+use netsplit::detector::partition::{Direction, Partition, PartitionKind};
+use netsplit::detector::settings::Timing;
+use netsplit::detector::time::Now;
+use netsplit::simulation::World;
+
+use crate::expectation::{is_verdict, modes_of, verdicts_of};
+use crate::verify::{self, SCENARIOS};
+use crate::{default_timing, for_each_seed, lossy, settled};
+
+/// A partial cut as it is.
+#[derive(Clone, Debug)]
+struct Cut {
+    one: Vec<usize>,
+    other: Vec<usize>,
+    /// Pairs across that are joined all the same.
+    joined: Vec<(usize, usize)>,
+    /// Nothing passes from `one` to `other`; everything does the other way.
+    one_way: bool,
+}
+
+impl Cut {
+    fn of(one: impl IntoIterator<Item = usize>, other: impl IntoIterator<Item = usize>) -> Self {
+        Self { one: one.into_iter().collect(), other: other.into_iter().collect(), joined: Vec::new(), one_way: false }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let across = self.one.iter().flat_map(|&one| self.other.iter().map(move |&other| (one, other)));
+        across.filter(|pair| !self.joined.contains(pair))
+    }
+
+    fn is_one_pair(&self) -> bool {
+        self.one.len() == 1 && self.other.len() == 1
+    }
+
+    /// When the last datagram arrived over a link that was cut.
+    fn last_crossing(&self, world: &World) -> Now {
+        let cut_links = self.pairs().flat_map(|(one, other)| [Some((one, other)), (!self.one_way).then_some((other, one))]);
+        cut_links.flatten().map(|(from, to)| world.last_arrival(from, to)).max().unwrap_or_default()
+    }
+
+    fn names(&self, world: &World) -> BTreeSet<Vec<String>> {
+        [&self.one, &self.other].map(|side| side.iter().map(|&host| world.name(host).to_owned()).collect()).into()
+    }
+}
+
+/// What happens to the network, and how everybody should put it.
+struct Scenario {
+    name: &'static str,
+    hosts: usize,
+    cuts: Vec<Cut>,
+    /// How the cuts are told, where that is in other words than how they were made.
+    told: Option<Vec<Cut>>,
+}
+
+impl Scenario {
+    fn new(name: &'static str, hosts: usize, cuts: Vec<Cut>) -> Self {
+        Self { name, hosts, cuts, told: None }
+    }
+
+    fn told(&self) -> &[Cut] {
+        self.told.as_deref().unwrap_or(&self.cuts)
+    }
+
+    fn cut(&self, world: &mut World) {
+        for cut in &self.cuts {
+            for (one, other) in cut.pairs() {
+                world.block(one, other);
+                if !cut.one_way {
+                    world.block(other, one);
+                }
+            }
+        }
+    }
+
+    /// How long until the last of it is told, and its direction is.
+    fn lasts(&self, timing: Timing) -> Duration {
+        let pairs = if self.told().iter().any(Cut::is_one_pair) { timing.detection_bound() * 4 } else { Duration::ZERO };
+        timing.detection_bound() * 2 + timing.confirm_period * 10 + pairs + timing.period * 2
+    }
+
+    /// Everything that `host` said is right; returns when it opened each cut, in the order of `told`.
+    fn check(&self, world: &World, host: usize, label: &str) -> Vec<Now> {
+        let mut opened: Vec<Option<Now>> = vec![None; self.told().len()];
+        for told in world.told().iter().filter(|told| told.host == host && is_verdict(&told.event)) {
+            let said = &told.event;
+            let (Event::PartitionOpened(partition) | Event::PartitionChanged(partition)) = said else {
+                panic!("{label}: {} said {said:?}", world.name(host))
+            };
+            let at = self.which(world, partition).unwrap_or_else(|| panic!("{label}: {} said {said:?}", world.name(host)));
+            check_content(world, host, &self.told()[at], partition, label);
+            if matches!(said, Event::PartitionOpened(_)) {
+                assert!(opened[at].replace(told.at).is_none(), "{label}: {} opened it twice", world.name(host));
+                assert_eq!((partition.kind, partition.direction), (PartitionKind::Partial, None), "{label}");
+            } else {
+                assert!(partition.direction.is_some(), "{label}: {} changed {said:?}", world.name(host));
+            }
+        }
+        let missing = || format!("{label}: {} missed a cut, said {:?}", world.name(host), verdicts_of(world, host));
+        let modes = modes_of(world, host);
+        assert_eq!(modes, [Mode::Degraded], "{label}: the modes of {}", world.name(host));
+        opened.into_iter().map(|at| at.unwrap_or_else(|| panic!("{}", missing()))).collect()
+    }
+
+    fn which(&self, world: &World, partition: &Partition) -> Option<usize> {
+        let said: BTreeSet<Vec<String>> = partition.sides.iter().map(|side| side.nodes.clone()).collect();
+        self.told().iter().position(|cut| cut.names(world) == said)
+    }
+}
+
+fn check_content(world: &World, host: usize, cut: &Cut, partition: &Partition, label: &str) {
+    let name = world.name(host).to_owned();
+    let on_side = cut.one.contains(&host) || cut.other.contains(&host);
+    assert_eq!(partition.own_side, on_side, "{label}, {name}");
+    assert!(!on_side || partition.sides[0].nodes.contains(&name), "{label}, {name}: its own side is the first");
+    assert!(partition.certain, "{label}, {name}");
+    assert_eq!(partition.exceptions.len(), cut.joined.len(), "{label}, {name}: {:?}", partition.exceptions);
+    let beside: Vec<usize> = (0..world.size()).filter(|host| !cut.one.contains(host) && !cut.other.contains(host)).collect();
+    let bridges: Vec<&str> = beside.iter().map(|&host| world.name(host)).collect();
+    let all_seen = partition.bridges.iter().all(|bridge| bridges.contains(&bridge.as_str()));
+    assert!(all_seen && partition.bridges.is_empty() == bridges.is_empty(), "{label}, {name}: {:?}", partition.bridges);
+    if let Some(direction) = partition.direction {
+        let one_is_first = partition.sides[0].nodes.contains(&world.name(cut.one[0]).to_owned());
+        let right = if one_is_first { Direction::FromFirst } else { Direction::ToFirst };
+        assert!(cut.one_way && direction == right && partition.kind == PartitionKind::Simplex, "{label}, {name}: {partition:?}");
+    }
+}
+
+/// After the heal everybody closed each cut as healed, once, and is normal again.
+fn check_healed(world: &World, cuts: usize, label: &str) {
+    for host in 0..world.size() {
+        let said = verdicts_of(world, host);
+        assert_eq!(said.len(), cuts, "{label}: {} said {said:?}", world.name(host));
+        for said in said {
+            let Event::PartitionClosed { cause, confirmed, .. } = said else { panic!("{label}: {said:?}") };
+            assert_eq!((*cause, *confirmed), (CloseCause::Healed, Some(true)), "{label}: {}", world.name(host));
+        }
+        assert_eq!(world.detector(host).unwrap().mode(), Mode::Normal, "{label}: {}", world.name(host));
+    }
+}
+
+/// Plays a scenario once; returns the detection times.
+fn play(scenario: &Scenario, loss: f64, seed: u64) -> Vec<f64> {
+    let timing = default_timing();
+    let label = format!("{} at {}, loss {loss}, seed {seed}", scenario.name, scenario.hosts);
+    let mut world = settled(scenario.hosts, timing, lossy(loss), seed);
+    assert!(!world.told().iter().any(|told| is_verdict(&told.event)), "{label}: something was said before");
+    world.forget_told();
+    scenario.cut(&mut world);
+    world.run_for(scenario.lasts(timing));
+    let mut times = Vec::new();
+    let mut ids: Vec<BTreeSet<String>> = vec![BTreeSet::new(); scenario.told().len()];
+    for host in 0..world.size() {
+        let opened = scenario.check(&world, host, &label);
+        for (cut, at) in scenario.told().iter().zip(opened) {
+            let extra = if cut.is_one_pair() { timing.detection_bound() * 4 } else { Duration::ZERO };
+            times.push(at.since(cut.last_crossing(&world)).saturating_sub(extra).as_secs_f64());
+        }
+        for partition in world.detector(host).unwrap().partitions() {
+            let at = scenario.which(&world, partition).unwrap_or_else(|| panic!("{label}: {partition:?}"));
+            ids[at].insert(partition.id.to_string());
+        }
+    }
+    assert!(ids.iter().all(|ids| ids.len() == 1), "{label}: everybody calls it the same: {ids:?}");
+    world.forget_told();
+    world.heal();
+    world.run_for(timing.detection_bound() + timing.confirm_period * 6);
+    check_healed(&world, scenario.told().len(), &label);
+    times
+}
+
+/// Plays a scenario for each seed and holds the times against the budget.
+fn scenario(scenario: &Scenario, quick: u64, full: u64) {
+    for loss in [0.0, 0.01] {
+        let all = Mutex::new(Vec::new());
+        let seeds = verify::size(quick, full);
+        for_each_seed(seeds, |seed| all.lock().unwrap().extend(play(scenario, loss, seed)));
+        let mut times = all.into_inner().unwrap();
+        times.sort_by(f64::total_cmp);
+        let quantile = |percent: usize| times[(times.len() * percent).div_ceil(100) - 1];
+        let (p99, max) = (quantile(99), quantile(100));
+        let label = format!("{} at {}, loss {loss}", scenario.name, scenario.hosts);
+        assert!(p99 <= 3.5 && max <= 4.7, "{label}: p99 {p99}, max {max}");
+        let seconds = |time: f64| format!("{time:.2} s");
+        SCENARIOS.row(&[
+            scenario.name.to_owned(),
+            scenario.hosts.to_string(),
+            format!("{} %", loss * 100.0),
+            seeds.to_string(),
+            "0".to_owned(),
+            seconds(quantile(50)),
+            seconds(p99),
+            seconds(max),
+        ]);
+    }
+}
+
+/// Few where many agents make each run long.
+fn at_each_size(of: impl Fn(usize) -> Scenario, sizes: &[usize]) {
+    for &hosts in sizes {
+        let (quick, full) = if hosts < 30 { (20, 200) } else if hosts < 100 { (8, 200) } else { (2, 200) };
+        scenario(&of(hosts), quick, full);
+    }
+}
+
+#[test]
+fn two_thirds_that_reach_each_other_through_the_last_are_a_partial_cut() {
+    at_each_size(
+        |hosts| {
+            let third = hosts / 3;
+            Scenario::new("1/3 | 1/3 via 1/3", hosts, vec![Cut::of(0..third, third..2 * third)])
+        },
+        &[3, 6, 30, 100],
+    );
+}
+
+#[test]
+fn two_halves_with_one_bridge_are_a_partial_cut() {
+    at_each_size(
+        |hosts| {
+            let half = hosts / 2;
+            Scenario::new("halves via one bridge", hosts, vec![Cut::of(0..half, half..hosts - 1)])
+        },
+        &[3, 5, 30, 100],
+    );
+}
+
+#[test]
+fn one_pair_is_told_after_four_bounds() {
+    at_each_size(|hosts| Scenario::new("one pair", hosts, vec![Cut::of([0], [1])]), &[3, 5, 30, 100]);
+}
+
+#[test]
+fn one_pair_cut_one_way_is_told_with_its_direction() {
+    at_each_size(
+        |hosts| Scenario::new("one pair, one way", hosts, vec![Cut { one_way: true, ..Cut::of([0], [1]) }]),
+        &[3, 5, 30, 100],
+    );
+}
+
+#[test]
+fn one_node_cut_off_from_some_is_a_partial_cut() {
+    at_each_size(
+        |hosts| Scenario::new("one node | some", hosts, vec![Cut::of([0], 1..=hosts / 2)]),
+        &[5, 30, 100],
+    );
+}
+
+#[test]
+fn a_group_cut_one_way_with_bridges_is_a_partial_cut() {
+    at_each_size(
+        |hosts| {
+            let third = hosts / 3;
+            let cut = Cut { one_way: true, ..Cut::of(0..third, third..2 * third) };
+            Scenario::new("1/3 > 1/3 via 1/3", hosts, vec![cut])
+        },
+        &[6, 30, 100],
+    );
+}
+
+#[test]
+fn two_cuts_at_once_are_told_apart() {
+    at_each_size(
+        |hosts| Scenario::new("two partial cuts", hosts, vec![Cut::of([0, 1], [2, 3]), Cut::of([4, 5], [6, 7])]),
+        &[9, 30, 100],
+    );
+}
+
+#[test]
+fn pairs_that_are_joined_across_a_cut_are_its_exceptions() {
+    at_each_size(
+        |hosts| {
+            let third = hosts / 3;
+            let joined = (0..third).map(|host| (host, third + host)).filter(|(host, _)| host % 2 == 0).collect();
+            Scenario::new("1/3 | 1/3, some joined", hosts, vec![Cut { joined, ..Cut::of(0..third, third..2 * third) }])
+        },
+        &[12, 30, 100],
+    );
+}
+
+#[test]
+fn a_chain_of_four_is_two_halves_with_an_exception() {
+    let cuts = vec![Cut::of([0], [2, 3]), Cut::of([1], [3])];
+    let told = vec![Cut { joined: vec![(1, 2)], ..Cut::of([0, 1], [2, 3]) }];
+    scenario(&Scenario { told: Some(told), ..Scenario::new("chain", 4, cuts) }, 20, 200);
+}
