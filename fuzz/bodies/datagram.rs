@@ -99,6 +99,6 @@ fn is_survived(agents: &mut Agents, bytes: &[u8]) {
         assert!(took || has_left || counted > 0, "it was neither taken nor refused");
     }
     agents.outputs();
-    agents.run_for(Duration::from_secs(3));
+    agents.run_for(Duration::from_millis(1_200));
     let _ = agents.shown();
 }

@@ -60,7 +60,7 @@ fn deliver<'a>(frames: impl Iterator<Item = &'a Frame<'a>> + Clone) -> (Vec<(Nod
     }
     agents.outputs();
     let held = held(&agents);
-    agents.run_for(Duration::from_secs(3));
+    agents.run_for(Duration::from_millis(1_200));
     let _ = agents.shown();
     (held, honesty.holds)
 }

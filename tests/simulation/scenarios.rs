@@ -42,7 +42,8 @@ impl Cut {
 
     /// When the last datagram arrived over a link that was cut.
     fn last_crossing(&self, world: &World) -> Now {
-        let cut_links = self.pairs().flat_map(|(one, other)| [Some((one, other)), (!self.one_way).then_some((other, one))]);
+        let cut_links =
+            self.pairs().flat_map(|(one, other)| [Some((one, other)), (!self.one_way).then_some((other, one))]);
         cut_links.flatten().map(|(from, to)| world.last_arrival(from, to)).max().unwrap_or_default()
     }
 
@@ -82,7 +83,8 @@ impl Scenario {
 
     /// How long until the last of it is told, and its direction is.
     fn lasts(&self, timing: Timing) -> Duration {
-        let pairs = if self.told().iter().any(Cut::is_one_pair) { timing.detection_bound() * 4 } else { Duration::ZERO };
+        let pairs =
+            if self.told().iter().any(Cut::is_one_pair) { timing.detection_bound() * 4 } else { Duration::ZERO };
         timing.detection_bound() * 2 + timing.confirm_period * 10 + pairs + timing.period * 2
     }
 
@@ -94,7 +96,8 @@ impl Scenario {
             let (Event::PartitionOpened(partition) | Event::PartitionChanged(partition)) = said else {
                 panic!("{label}: {} said {said:?}", world.name(host))
             };
-            let at = self.which(world, partition).unwrap_or_else(|| panic!("{label}: {} said {said:?}", world.name(host)));
+            let at =
+                self.which(world, partition).unwrap_or_else(|| panic!("{label}: {} said {said:?}", world.name(host)));
             check_content(world, host, &self.told()[at], partition, label);
             if matches!(said, Event::PartitionOpened(_)) {
                 assert!(opened[at].replace(told.at).is_none(), "{label}: {} opened it twice", world.name(host));
@@ -122,14 +125,18 @@ fn check_content(world: &World, host: usize, cut: &Cut, partition: &Partition, l
     assert!(!on_side || partition.sides[0].nodes.contains(&name), "{label}, {name}: its own side is the first");
     assert!(partition.certain, "{label}, {name}");
     assert_eq!(partition.exceptions.len(), cut.joined.len(), "{label}, {name}: {:?}", partition.exceptions);
-    let beside: Vec<usize> = (0..world.size()).filter(|host| !cut.one.contains(host) && !cut.other.contains(host)).collect();
+    let beside: Vec<usize> =
+        (0..world.size()).filter(|host| !cut.one.contains(host) && !cut.other.contains(host)).collect();
     let bridges: Vec<&str> = beside.iter().map(|&host| world.name(host)).collect();
     let all_seen = partition.bridges.iter().all(|bridge| bridges.contains(&bridge.as_str()));
     assert!(all_seen && partition.bridges.is_empty() == bridges.is_empty(), "{label}, {name}: {:?}", partition.bridges);
     if let Some(direction) = partition.direction {
         let one_is_first = partition.sides[0].nodes.contains(&world.name(cut.one[0]).to_owned());
         let right = if one_is_first { Direction::FromFirst } else { Direction::ToFirst };
-        assert!(cut.one_way && direction == right && partition.kind == PartitionKind::Simplex, "{label}, {name}: {partition:?}");
+        assert!(
+            cut.one_way && direction == right && partition.kind == PartitionKind::Simplex,
+            "{label}, {name}: {partition:?}"
+        );
     }
 }
 
@@ -205,7 +212,13 @@ fn scenario(scenario: &Scenario, quick: u64, full: u64) {
 /// Few where many agents make each run long.
 fn at_each_size(of: impl Fn(usize) -> Scenario, sizes: &[usize]) {
     for &hosts in sizes {
-        let (quick, full) = if hosts < 30 { (20, 200) } else if hosts < 100 { (8, 200) } else { (2, 200) };
+        let (quick, full) = if hosts < 30 {
+            (20, 200)
+        } else if hosts < 100 {
+            (8, 200)
+        } else {
+            (2, 200)
+        };
         scenario(&of(hosts), quick, full);
     }
 }
@@ -247,10 +260,7 @@ fn one_pair_cut_one_way_is_told_with_its_direction() {
 
 #[test]
 fn one_node_cut_off_from_some_is_a_partial_cut() {
-    at_each_size(
-        |hosts| Scenario::new("one node | some", hosts, vec![Cut::of([0], 1..=hosts / 2)]),
-        &[5, 30, 100],
-    );
+    at_each_size(|hosts| Scenario::new("one node | some", hosts, vec![Cut::of([0], 1..=hosts / 2)]), &[5, 30, 100]);
 }
 
 #[test]
