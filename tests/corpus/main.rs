@@ -75,16 +75,17 @@ fn the_corpus_of_rows_finds_nothing() {
 }
 
 #[test]
-fn what_this_version_writes_finds_nothing_and_is_in_the_corpus() {
+fn what_this_version_writes_finds_nothing() {
+    let rewrites = std::env::var_os("NETSPLIT_WRITE_SEEDS").is_some_and(|write| write == "1");
     for (name, body) in BODIES {
-        for (seed, bytes) in seeds::of(name) {
+        let seeds = seeds::of(name);
+        assert!(seeds.len() >= 5, "{} seeds for {name}", seeds.len());
+        for (seed, bytes) in seeds {
             body(&bytes);
-            let path = corpus(name).join(format!("seed-{seed}"));
-            if std::env::var_os("NETSPLIT_WRITE_SEEDS").is_some_and(|write| write == "1") {
+            if rewrites {
                 fs::create_dir_all(corpus(name)).unwrap();
-                fs::write(&path, &bytes).unwrap();
+                fs::write(corpus(name).join(format!("seed-{seed}")), &bytes).unwrap();
             }
-            assert!(path.is_file(), "{} is missing: NETSPLIT_WRITE_SEEDS=1 writes it", path.display());
         }
     }
 }
