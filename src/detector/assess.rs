@@ -80,7 +80,7 @@ impl Detector {
         let rows = self.rows(now);
         let verdict = verdict::judge(&rows, self.me, &self.who_left());
         let verdict = self.set_aside_who_is_still_down(verdict);
-        let partials = self.partial_cuts(&rows, &verdict);
+        let partials = self.partial_cuts(&rows, &verdict, now);
         self.publication.lost.update(&verdict.seen, now);
         let certain_ones = verdict.outside();
         let certain = !certain_ones.is_empty();

@@ -3,7 +3,7 @@
 //! What the matrix means now is matched with what is published and what waits by the pairs that both are about. So a cut
 //! that grows keeps its name, and one that waits keeps the time since which it differs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::Detector;
@@ -15,9 +15,16 @@ use super::publish::{FLAPPING, LONGEST_HOLD};
 use super::settle::{Rule, Settling};
 use super::time::Now;
 use super::verdict::{RowBits, Verdict, is_joined};
+use crate::wire::Flags;
 
 /// A cut of one pair of nodes is a link's matter until it has lasted for so many bounds.
 const BOUNDS_OF_ONE_PAIR: u32 = 4;
+
+/// How many bridges are asked at once whether they are: the word of one is enough.
+const BRIDGES_ASKED: usize = 3;
+
+/// How many are asked at once about all cuts together.
+const MOST_ASKED: usize = 16;
 
 /// One partial cut, published or waiting to be.
 pub(super) struct Slot {
@@ -70,6 +77,8 @@ pub(super) struct Partials {
     pub(super) slots: Vec<Slot>,
     /// What opened lately: a cut that comes back is closed later.
     openings: VecDeque<(Now, PartialCut)>,
+    /// When bridges were asked last whether they are.
+    asked: Option<Now>,
 }
 
 impl Partials {
@@ -167,8 +176,13 @@ pub(super) fn hold_after(reopenings: usize, confirm_period: Duration) -> Duratio
 
 impl Detector {
     /// The partial cuts on this side. Across a published cut only what is *seen* joined counts.
-    pub(super) fn partial_cuts(&self, rows: &[Option<RowBits<'_>>], verdict: &Verdict) -> Vec<PartialCut> {
-        let within = self.whom_partials_are_about(verdict);
+    pub(super) fn partial_cuts(
+        &self,
+        rows: &[Option<RowBits<'_>>],
+        verdict: &Verdict,
+        now: Now,
+    ) -> Vec<PartialCut> {
+        let within = self.whom_partials_are_about(verdict, now);
         let mut pairs = BrokenPairs::among(rows, &within);
         for (one, other) in self.publication.partials.published().flat_map(PartialCut::broken) {
             if within.has(one) && within.has(other) && !is_joined(rows, one, other) {
@@ -183,14 +197,19 @@ impl Detector {
         explain(pairs, &within, &labels)
     }
 
-    /// Who is joined to me, on my side of a complete cut, and who was so and is not known to be cut off entirely.
-    fn whom_partials_are_about(&self, verdict: &Verdict) -> Bits {
-        let mut within = Bits::none(self.peers.len());
+    /// Who is joined to me, on my side of a complete cut, and who was so and is not known to be cut off entirely. Who has
+    /// just woken from a stall is heard here and not yet there: that is no cut.
+    fn whom_partials_are_about(&self, verdict: &Verdict, now: Now) -> Bits {
+        let still = self.timing.detection_bound() + self.timing.confirm_period * 2;
+        let has_woken = |place: &usize| self.peers[*place].woke.is_some_and(|woke| now.since(woke) < still);
+        let mut published = Bits::none(self.peers.len());
         for cut in self.publication.partials.published() {
-            within.add(&cut.nodes());
+            published.add(&cut.nodes());
         }
-        within.keep(&verdict.component);
-        within.add(&verdict.joined);
+        published.keep(&verdict.component);
+        let mut within = verdict.joined.clone();
+        (0..self.peers.len()).filter(has_woken).for_each(|place| within.clear(place));
+        within.add(&published);
         if let Some(cut) = self.publication.cut.published() {
             within.remove(&cut.others);
         }
@@ -201,11 +220,13 @@ impl Detector {
     pub(super) fn settle_partials(&mut self, now: Now) {
         let times = self.partial_times();
         let owes = self.is_owed_a_row();
+        let mut asked = BTreeSet::new();
         for at in 0..self.publication.partials.slots.len() {
             let slot = &self.publication.partials.slots[at];
             let rule = times.rule(slot, self.reopenings(slot));
-            if let Some(awaited) = self.whom_an_opening_awaits(slot, now) {
-                awaited.iter().for_each(|place| self.check(place, now));
+            let soon = slot.cut.earliest(rule).is_some_and(|earliest| earliest <= now + rule.patience);
+            if let Some(awaited) = Some(slot).filter(|_| soon).and_then(|slot| self.whom_an_opening_awaits(slot, now)) {
+                asked.extend(awaited);
                 continue;
             }
             let known = [slot.cut.published(), slot.cut.candidate()];
@@ -216,29 +237,39 @@ impl Detector {
             }
         }
         self.publication.partials.slots.retain(|slot| !slot.is_over());
+        self.ask_bridges(&asked, now);
     }
 
-    /// Who may say by a row heard from now on whether the sides are joined still. A bridge that fell silent with a side
-    /// hears it in its last row, and is no bridge: so an opening waits for a word, at most until the silence of the bridge
-    /// is known.
-    fn whom_an_opening_awaits(&self, slot: &Slot, now: Now) -> Option<Bits> {
+    /// Whose word on whether the sides are joined still is not heard since the cut changed. A bridge that fell silent
+    /// with a side hears that side in its last row, and is no bridge: so an opening waits for a word, at most until the
+    /// silence of the bridge is known.
+    fn whom_an_opening_awaits(&self, slot: &Slot, now: Now) -> Option<Vec<usize>> {
         let cut = slot.cut.candidate().as_ref().filter(|_| slot.cut.published().is_none())?;
         let since = slot.cut.changed();
         if now.since(since) >= self.timing.detection_bound() {
             return None;
         }
         let rows = self.rows(now);
-        let mut seen = Bits::none(self.peers.len());
-        let mut silent = Bits::none(self.peers.len());
-        for (place, row) in rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?))) {
-            if self.stood_by(place, now) > since {
-                seen.add(row.ok);
-                seen.set(place);
-            } else {
-                silent.set(place);
-            }
+        let valid = || rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?)));
+        let mut unseen = cut.nodes();
+        for (place, row) in valid().filter(|&(place, _)| self.stood_by(place, now) > since) {
+            unseen.remove(row.ok);
+            unseen.clear(place);
         }
-        (!seen.covers(&cut.nodes())).then_some(silent)
+        let may_say = valid().filter(|&(place, row)| place != self.me && (unseen.has(place) || unseen.meets(row.ok)));
+        (!unseen.is_empty()).then(|| may_say.map(|(place, _)| place).take(BRIDGES_ASKED).collect())
+    }
+
+    /// Asks for a word, three times in each confirm period.
+    fn ask_bridges(&mut self, bridges: &BTreeSet<usize>, now: Now) {
+        let (pause, asked) = (self.timing.poll_pace(), self.publication.partials.asked);
+        if bridges.is_empty() || self.timing.polls_per_window == 0 || asked.is_some_and(|asked| now.since(asked) < pause) {
+            return;
+        }
+        self.publication.partials.asked = Some(now);
+        for &bridge in bridges.iter().take(MOST_ASKED) {
+            self.send_out_of_turn(bridge, Flags { poll: true, ..Flags::default() }, Vec::new(), now);
+        }
     }
 
     fn partial_times(&self) -> Times {

@@ -75,6 +75,11 @@ impl<T: PartialEq + Clone> Settling<T> {
         self.changed
     }
 
+    /// When it is published at the earliest, if it stays as it is.
+    pub fn earliest(&self, rule: Rule) -> Option<Now> {
+        Some((self.changed + rule.hold).max(self.differs_since? + rule.least))
+    }
+
     /// It has differed since then: it goes on from another that waited.
     pub fn differs_from(&mut self, since: Now) {
         self.differs_since = Some(since);

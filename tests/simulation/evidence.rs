@@ -452,7 +452,7 @@ fn a_cut_of_the_overlay_is_no_matter_of_dead_agents() {
                 let [Event::PartitionOpened(partition)] = said[..] else { panic!("{label}, {host}: {said:?}") };
                 let mine = if side.contains(&host) { cut } else { hosts - cut };
                 assert_eq!(partition.sides[0].count, mine, "{label}, {host}: {partition:?}");
-                assert_eq!(partition.kind, PartitionKind::Complete, "{label}, {host}");
+                assert_eq!(partition.kind, PartitionKind::Overlay, "{label}, {host}");
             }
         });
     }

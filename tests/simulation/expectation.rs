@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use netsplit::detector::event::{CloseCause, Event};
 use netsplit::detector::mode::Mode;
-use netsplit::detector::partition::{PartitionId, PartitionKind};
+use netsplit::detector::partition::{Direction, PartitionId, PartitionKind};
 use netsplit::detector::time::Now;
 use netsplit::simulation::World;
 
@@ -16,6 +16,10 @@ pub struct Truth {
     /// The links of a node may all be down a window before those of the next: then the mode is degraded first, since
     /// a member is known to be out of reach and no cut is certain yet. So it is where a window is long.
     pub stepwise: bool,
+    /// The side that is heard by nobody of the others, and hears them: it alone can know which way the cut is.
+    pub one_way_from: Option<usize>,
+    /// The network between the agents is cut, and that between their hosts is not.
+    pub overlay: bool,
 }
 
 /// What one agent should say.
@@ -27,7 +31,7 @@ enum Right {
 
 impl Truth {
     pub fn of(sides: Vec<Vec<usize>>) -> Self {
-        Self { sides, alive: Vec::new(), stepwise: false }
+        Self { sides, alive: Vec::new(), stepwise: false, one_way_from: None, overlay: false }
     }
 
     fn right(&self, world: &World, host: usize) -> Right {
@@ -38,7 +42,11 @@ impl Truth {
             return Right::Unheard(world.name(others[0]).to_owned());
         }
         let lone = side.len() == 1 || others.len() == 1;
-        let kind = if lone { PartitionKind::Isolation } else { PartitionKind::Complete };
+        let kind = match (lone, self.overlay) {
+            (true, _) => PartitionKind::Isolation,
+            (false, true) => PartitionKind::Overlay,
+            (false, false) => PartitionKind::Complete,
+        };
         Right::Cut { kind, mine: names(side).into_iter().collect(), others: names(&others).into_iter().collect() }
     }
 
@@ -61,8 +69,9 @@ impl Truth {
         let mut detections = Vec::new();
         let crossed = world.last_crossing(&self.sides);
         for host in 0..world.size() {
-            let said: Vec<&Event> = verdicts_of(world, host);
+            let mut said: Vec<&Event> = verdicts_of(world, host);
             let right = self.right(world, host);
+            self.take_direction(host, &mut said, label);
             assert_eq!(said.len(), 1, "{label}: {} should say {right:?} once, said {said:?}", world.name(host));
             match (said[0], &right) {
                 (Event::PartitionOpened(partition), Right::Cut { kind, mine, others }) => {
@@ -78,6 +87,21 @@ impl Truth {
         }
         assert!(ids.len() <= 1, "{label}: all sides call the cut the same: {ids:?}");
         detections
+    }
+
+    /// Who hears the others and is not heard says so in the end, and nobody else does.
+    fn take_direction(&self, host: usize, said: &mut Vec<&Event>, label: &str) {
+        let knows = self.one_way_from.is_some_and(|side| self.sides[side].contains(&host));
+        let Some(Event::PartitionChanged(changed)) = said.get(1) else {
+            let opened = matches!(said[..], [Event::PartitionOpened(_)]);
+            assert!(!knows || !opened, "{label}: {host} states no direction: {said:?}");
+            return;
+        };
+        let lone = changed.sides.iter().any(|side| side.count == 1);
+        let kind = if lone { PartitionKind::Isolation } else { PartitionKind::Simplex };
+        let right = knows && (changed.direction, changed.kind) == (Some(Direction::FromFirst), kind);
+        assert!(right, "{label}: {host} changed {changed:?}");
+        said.remove(1);
     }
 
     fn check_modes(&self, world: &World, host: usize, label: &str) {
