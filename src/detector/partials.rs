@@ -176,12 +176,7 @@ pub(super) fn hold_after(reopenings: usize, confirm_period: Duration) -> Duratio
 
 impl Detector {
     /// The partial cuts on this side. Across a published cut only what is *seen* joined counts.
-    pub(super) fn partial_cuts(
-        &self,
-        rows: &[Option<RowBits<'_>>],
-        verdict: &Verdict,
-        now: Now,
-    ) -> Vec<PartialCut> {
+    pub(super) fn partial_cuts(&self, rows: &[Option<RowBits<'_>>], verdict: &Verdict, now: Now) -> Vec<PartialCut> {
         let within = self.whom_partials_are_about(verdict, now);
         let mut pairs = BrokenPairs::among(rows, &within);
         for (one, other) in self.publication.partials.published().flat_map(PartialCut::broken) {
@@ -263,7 +258,10 @@ impl Detector {
     /// Asks for a word, three times in each confirm period.
     fn ask_bridges(&mut self, bridges: &BTreeSet<usize>, now: Now) {
         let (pause, asked) = (self.timing.poll_pace(), self.publication.partials.asked);
-        if bridges.is_empty() || self.timing.polls_per_window == 0 || asked.is_some_and(|asked| now.since(asked) < pause) {
+        if bridges.is_empty()
+            || self.timing.polls_per_window == 0
+            || asked.is_some_and(|asked| now.since(asked) < pause)
+        {
             return;
         }
         self.publication.partials.asked = Some(now);

@@ -95,7 +95,7 @@ impl Sums {
     }
 }
 
-/// What a node is to another, as a number of which the sum tells all: the finalizer of SplitMix64 (Steele, Lea and Flood,
+/// What a node is to another, as a number of which the sum tells all: the finalizer of `SplitMix64` (Steele, Lea and Flood,
 /// OOPSLA 2014).
 fn part(picture: &Picture, place: usize, other: usize) -> u64 {
     let (there, back) = (picture.pair(place, other) as u64, picture.pair(other, place) as u64);

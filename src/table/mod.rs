@@ -472,7 +472,7 @@ mod tests {
         };
         // Every third does not hear every fifth; one pair more is broken.
         let arrives = |from: usize, to: usize| {
-            let is_cut = from % 5 == 0 && to % 3 == 0 || (from, to) == (7, 8);
+            let is_cut = from.is_multiple_of(5) && to.is_multiple_of(3) || (from, to) == (7, 8);
             if is_cut { Arrival::Broken } else { Arrival::Arrives }
         };
         // Divisible by 15, by 5, by 3, by neither; the odd pair is alike but for its direction.
