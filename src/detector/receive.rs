@@ -238,7 +238,9 @@ impl Detector {
         if datagram.sequence >= peer.newest.0 || datagram.sequence == peer.session.newest() {
             peer.newest = (datagram.sequence, now);
             peer.hearing = datagram.flags.hearing;
-            peer.announced = datagram.row_digest;
+            if peer.announces(datagram.row_digest, now, &self.timing) {
+                self.publication.touch();
+            }
             peer.roster = datagram.roster_digest;
             if peer.sees_cut != datagram.flags.cut {
                 peer.sees_cut = datagram.flags.cut;

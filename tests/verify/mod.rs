@@ -26,6 +26,7 @@ pub const TABLES: &[Head] = &[
     ELECTORATE.head(),
     FLOOD.head(),
     HEARTBEAT.head(),
+    HOSTILE.head(),
     QUIET.head(),
     SCALE.head(),
     SCALE_CUT.head(),
@@ -97,6 +98,14 @@ pub static HEARTBEAT: Table<8> = Table {
     section: "heartbeat-cost",
     command: "cargo bench --locked --bench heartbeat",
     columns: ["peers", "heartbeat", "bare loop", "ratio", "agent's core", "loop's core", "agent's RSS", "loop's RSS"],
+};
+
+/// Datagrams that are wrong or old, put into an agent.
+pub static HOSTILE: Table<5> = Table {
+    document: "verdict",
+    section: "hostile-datagrams",
+    command: "cargo test --locked --test hostile_datagrams",
+    columns: ["made of real ones", "datagrams", "refused as", "panics", "changes"],
 };
 
 /// Networks in which nothing is wrong.
