@@ -67,6 +67,11 @@ impl Bucket {
         cap.map_or(Duration::ZERO, |cap| Duration::from_secs(8) / 7 / cap.get().saturating_mul(TIMES_THE_CAP))
     }
 
+    /// How long so many datagrams take.
+    pub(super) fn takes(&self, datagrams: usize) -> Duration {
+        self.cost * u32::try_from(datagrams).unwrap_or(u32::MAX)
+    }
+
     /// Draws for so many datagrams.
     ///
     /// # Errors

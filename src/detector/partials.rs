@@ -150,6 +150,8 @@ impl Partials {
 pub(super) struct Times {
     confirm_period: Duration,
     bound: Duration,
+    /// How long a changed row takes to all peers, where what is extra is capped.
+    row_takes: Duration,
 }
 
 impl Times {
@@ -161,6 +163,7 @@ impl Times {
             return Rule { hold, limit: hold + d * 3, ..plain };
         };
         let hold = if !cut.gaps.is_empty() || cut.has_lone_node() { d * 2 } else { d };
+        let hold = hold + self.row_takes.saturating_sub(d / 2);
         let first = slot.cut.differs_since().filter(|_| slot.cut.published().is_none());
         let alone = first.zip(slot.single_since).map(|(first, single)| single.since(first));
         let least = alone.map_or(Duration::ZERO, |alone| alone + self.bound * BOUNDS_OF_ONE_PAIR);
@@ -246,22 +249,35 @@ impl Detector {
         if now.since(since) >= self.timing.detection_bound() {
             return None;
         }
-        let rows = self.rows(now);
-        let valid = || rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?)));
         let mut unseen = cut.nodes();
         unseen.clear(self.me);
-        for (place, row) in valid().filter(|&(place, _)| place != self.me && self.stood_by(place, now) > since) {
-            let mut heard = row.ok.clone();
-            heard.remove(self.late_in_row(place));
-            unseen.remove(&heard);
-            unseen.clear(place);
+        for place in (0..self.peers.len()).filter(|&place| place != self.me && self.stood_by(place, now) > since) {
+            unseen.remove(&self.joined_by(place, now));
         }
-        let may_say = valid().filter(|&(place, row)| place != self.me && (unseen.has(place) || unseen.meets(row.ok)));
-        (!unseen.is_empty()).then(|| may_say.map(|(place, _)| place).take(BRIDGES_ASKED).collect())
+        (!unseen.is_empty()).then(|| self.who_may_say(unseen, now))
     }
 
-    fn late_in_row(&self, place: usize) -> &Bits {
-        self.peers[place].valid_row().map_or(&self.row.held.late, |row| &row.late)
+    /// Whom the row of a node shows joined to it without doubt, itself included; nobody if there is no valid one.
+    fn joined_by(&self, place: usize, now: Now) -> Bits {
+        let relayed = || self.relayed_row(place, now).map(|(row, _)| row);
+        let Some(row) = self.peers[place].valid_row().or_else(relayed) else { return Bits::none(self.peers.len()) };
+        let mut joined = row.ok.without(&row.late);
+        joined.set(place);
+        joined
+    }
+
+    /// A few who can be asked, each joined to as many of these as can be.
+    fn who_may_say(&self, mut unseen: Bits, now: Now) -> Vec<usize> {
+        let mut asked = Vec::new();
+        let can_be_asked = |&place: &usize| place != self.me && self.peers[place].valid_row().is_some();
+        while asked.len() < BRIDGES_ASKED && !unseen.is_empty() {
+            let left = |place: usize| unseen.without(&self.joined_by(place, now)).count();
+            let best = (0..self.peers.len()).filter(can_be_asked).min_by_key(|&place| left(place));
+            let Some(best) = best.filter(|&best| left(best) < unseen.count()) else { break };
+            unseen.remove(&self.joined_by(best, now));
+            asked.push(best);
+        }
+        asked
     }
 
     /// Asks for a word, three times in each confirm period.
@@ -280,7 +296,9 @@ impl Detector {
     }
 
     fn partial_times(&self) -> Times {
-        Times { confirm_period: self.timing.confirm_period, bound: self.timing.detection_bound() }
+        let (confirm_period, bound) = (self.timing.confirm_period, self.timing.detection_bound());
+        let row_takes = self.bucket.takes(self.peers.len() * self.row.blocks.len());
+        Times { confirm_period, bound, row_takes }
     }
 
     fn reopenings(&self, slot: &Slot) -> usize {
@@ -324,7 +342,7 @@ mod tests {
     }
 
     fn times() -> Times {
-        Times { confirm_period: D, bound: D * 5 }
+        Times { confirm_period: D, bound: D * 5, row_takes: Duration::ZERO }
     }
 
     fn settled(partials: &mut Partials, now: Now) -> Vec<PartialCut> {

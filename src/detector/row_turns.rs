@@ -17,8 +17,8 @@ use crate::wire::Flags;
 /// How many leave at once: a wake-up for each would cost more than the sending.
 const TOGETHER: u32 = 16;
 
-/// For how long the next of them wait at most. Fifteen hundred peers and more share d/2.
-const PAUSE: Duration = Duration::from_millis(8);
+/// For how long the next of them wait at most. A thousand peers and more share d/2.
+const PAUSE: Duration = Duration::from_millis(4);
 
 /// Peers by the time at which our row goes to them by itself; entries that a peer has moved away from are skipped.
 #[derive(Debug, Default)]

@@ -115,7 +115,10 @@ impl Scenario {
         }
         let missing = || format!("{label}: {} missed a cut, said {:?}", world.name(host), verdicts_of(world, host));
         let modes = modes_of(world, host);
-        assert_eq!(modes, [Mode::Degraded], "{label}: the modes of {}", world.name(host));
+        // At the end of a chain the other end is out of sight until its neighbours pass its row on.
+        let right =
+            modes == [Mode::Degraded] || modes == [Mode::Degraded, Mode::Normal, Mode::Degraded] && self.told.is_some();
+        assert!(right, "{label}: the modes of {}: {modes:?}", world.name(host));
         opened.into_iter().map(|at| at.unwrap_or_else(|| panic!("{}", missing()))).collect()
     }
 
