@@ -36,6 +36,12 @@ impl Keeping {
         self.wanted = true;
     }
 
+    /// The same of what may be a moment old: in a start or a cut it changes for every peer, and all of them together are
+    /// one state. Handed out for each, that of a large roster would be copied thousands of times.
+    pub(super) fn want_by(&mut self, latest: Now) {
+        self.next_refresh = self.next_refresh.min(latest);
+    }
+
     /// The number under which what changes now will be handed out.
     pub(super) fn next_serial(&self) -> Serial {
         Serial(self.handed_out.0 + 1)

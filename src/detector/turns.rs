@@ -63,7 +63,7 @@ impl Detector {
             }
             Change::Down { silent_for } => {
                 self.publication.links.went_down(peer, silent_for, now);
-                self.keeping.want();
+                self.keeping.want_by(now + self.timing.confirm_period);
                 self.check_the_silent(now);
                 self.inquire(place, now);
                 self.judge_udp(now);
@@ -82,7 +82,7 @@ impl Detector {
     pub(super) fn remember_heard(&mut self, place: usize, now: Now) {
         let (id, heard) = (self.peers[place].id, self.micros(now));
         if self.keeping.heard.insert(id, heard).is_none() {
-            self.keeping.want();
+            self.keeping.want_by(now + self.timing.confirm_period);
         }
     }
 
