@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help test lint bench verify install-test-needs
+.PHONY: help test lint bench scale fuzz verify install-test-needs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -23,8 +23,15 @@ lint: ## Check formatting, clippy and documentation; every warning is an error
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
+scale: ## Measure one agent among up to 5,000 peers, at rest and in a cut (benches/scale/), a quarter of an hour
+	@cargo bench --locked --bench scale
+
 bench: ## Measure CPU and memory of the heartbeat path (benches/heartbeat.rs), two minutes
 	@cargo bench --locked --bench heartbeat
+
+fuzz: ## Look for input that breaks something, FUZZ_SECONDS (60) for each target in fuzz/; needs a nightly compiler
+	@cargo +nightly fmt --manifest-path fuzz/Cargo.toml --check
+	scripts/fuzz.sh
 
 verify: ## Measure the full figures and write them into docs/verdict.md and docs/performance.md (up to 90 minutes)
 	@scripts/install-test-needs.sh

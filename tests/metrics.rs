@@ -17,14 +17,16 @@ use crowd::Crowd;
 use netsplit::audit;
 use netsplit::clock::Clock;
 use netsplit::config::Reloads;
-use netsplit::detector::settings::Timing;
+use netsplit::detector::row::{Cell, Cells};
+use netsplit::detector::settings::{Member, Timing};
 use netsplit::detector::time::Now;
-use netsplit::detector::view::View;
+use netsplit::detector::view::{RowView, View};
 use netsplit::detector::{Input, LocalFault};
 use netsplit::discovery::Status;
 use netsplit::metrics::{CONTENT_TYPE, Exporter, LIMIT, NAMED, ZONES, families};
 use netsplit::sources::{Sources, Times};
 use netsplit::state::{self, Directory, Whose};
+use netsplit::table;
 use tokio::sync::watch;
 
 /// The day begins with the first second of a view's own time.
@@ -294,6 +296,62 @@ fn the_links_of_all_zones_are_the_links() {
         .collect();
     assert_eq!(zones.len(), ZONES + 1);
     assert!(zones.contains("other") && zones.contains("zone-00"), "{zones:?}");
+}
+
+/// Nine nodes in three zones, as somebody who knew every row would see them: the first zone is cut off from the third in
+/// one direction, node-5 has only just started and knows nobody, and node-7 distrusts what it says.
+fn seen_by_all() -> View {
+    let mut view = Crowd::gathered(8, 3, fast()).view().as_ref().clone();
+    let count = view.nodes.len();
+    let zone = |place: usize| place % 3;
+    for place in 0..count {
+        let mut cells = Cells::absent(count);
+        for from in (0..count).filter(|&from| from != place) {
+            let is_cut = (zone(from), zone(place)) == (0, 2);
+            cells.set(from, [Cell::Up, Cell::Down][usize::from(is_cut)]);
+        }
+        match place {
+            5 => cells = Cells::absent(count),
+            6 => cells.set(1, Cell::Late),
+            8 => cells.set(7, Cell::DownAgent),
+            _ => {}
+        }
+        let node = &mut view.nodes[place];
+        node.member = Arc::new(Member { zone: format!("zone-{}", zone(place)), ..(*node.member).clone() });
+        let cells = Arc::new(cells);
+        node.row = Some(RowView { cells, age: Duration::ZERO, impaired: place == 2 });
+    }
+    view
+}
+
+#[test]
+fn the_zone_links_of_all_agents_are_the_matrix_of_zones() {
+    let view = seen_by_all();
+    let mut sums: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+    for me in 0..view.nodes.len() {
+        // What each agent tells of its own row is all that it tells; the rows of others it may hold or not.
+        let mut own = View { me, ..view.clone() };
+        own.nodes.iter_mut().enumerate().filter(|(place, _)| *place != me).for_each(|(_, node)| node.row = None);
+        for line in series(&text_of(Arc::new(own))).filter(|line| line.starts_with("netsplit_zone_links{")) {
+            let quoted: Vec<&str> = line.split('"').collect();
+            let [_, source, _, destination, _, state, value] = quoted[..] else { panic!("{line}") };
+            let count: u64 = value.trim_start_matches("} ").parse().unwrap();
+            *sums.entry((source.to_owned(), destination.to_owned(), state.to_owned())).or_default() += count;
+        }
+    }
+    let zones = table::zones(&view, table::Cells::Directed);
+    assert_eq!(zones.zones.len(), 3);
+    for links in &zones.links {
+        let sum = |state: &str| sums[&(links.source_zone.clone(), links.destination_zone.clone(), state.to_owned())];
+        assert_eq!(
+            [sum("ok"), sum("broken"), sum("unknown")],
+            [links.joined, links.broken, links.unknown],
+            "{links:?}"
+        );
+    }
+    let all = zones.links.iter().map(|links| [links.joined, links.broken, links.unknown].iter().sum::<u64>());
+    assert_eq!(all.sum::<u64>(), 9 * 8, "every directed pair is counted once");
+    assert!(zones.links.iter().any(|links| links.broken > 0) && zones.links.iter().any(|links| links.unknown > 0));
 }
 
 #[test]

@@ -51,8 +51,12 @@ pub struct Peer {
     pub polled: Now,
     /// How long after a poll the next is due on a link that loses much, whatever its pace; none on one that does not.
     poll_gap: Option<Duration>,
-    /// The digest of its row as it announced it last.
-    pub announced: Digest,
+    /// The digest of its row as it announced it last: see [`Self::announces`].
+    announced: Digest,
+    /// Since when it announces another row than the one that is held.
+    superseded: Option<Now>,
+    /// That was so long ago that what is held says nothing any more.
+    is_outdated: bool,
     /// The digest of our row as it holds it.
     pub acknowledged: Digest,
     /// When it was last sent our row.
@@ -103,6 +107,8 @@ impl Peer {
             polled: now,
             poll_gap: None,
             announced: Digest::NONE,
+            superseded: None,
+            is_outdated: false,
             acknowledged: Digest::NONE,
             row_sent: None,
             row_wake: None,
@@ -151,9 +157,9 @@ impl Peer {
         timing.polls_per_window > 0 && (self.link.is_confirming() || self.link.state() == LinkState::Down)
     }
 
-    /// Updates the pace towards it to what its state asks for.
-    pub fn update_pace(&mut self, now: Now, timing: &Timing) {
-        let pace = self.wanted_pace(now, timing);
+    /// Updates the pace towards it to what its state asks for. `down_pace`: that of all whose links are down.
+    pub fn update_pace(&mut self, down_pace: Duration, now: Now, timing: &Timing) {
+        let pace = self.wanted_pace(down_pace, now, timing);
         self.schedule.want(pace, now);
         // Only what is not decided needs more polls.
         let polls = if self.link.is_confirming() { self.quality.polls_per_window(timing) } else { 0 };
@@ -171,19 +177,21 @@ impl Peer {
 
     /// All paces are others from now on. Where they are faster, that begins with the end of `turn`, so that not
     /// everybody gets a heartbeat at once.
-    pub fn change_paces(&mut self, turn: Turn, now: Now, timing: &Timing) {
+    pub fn change_paces(&mut self, turn: Turn, down_pace: Duration, now: Now, timing: &Timing) {
         self.schedule.change_period(timing.period, now + turn.ends_in(timing.period / 8 * 7));
-        let pace = self.wanted_pace(now, timing);
+        let pace = self.wanted_pace(down_pace, now, timing);
         self.schedule.want(pace, now + turn.ends_in(timing.fallback_pace()));
     }
 
-    fn wanted_pace(&mut self, now: Now, timing: &Timing) -> Pace {
-        let fallback = Pace::Every(timing.fallback_pace());
+    fn wanted_pace(&mut self, down_pace: Duration, now: Now, timing: &Timing) -> Pace {
+        let is_down = self.link.state() == LinkState::Down;
+        let least = if is_down { down_pace } else { timing.poll_pace() };
+        let fallback = Pace::Every(timing.fallback_pace().max(least));
         if matches!(self.link.state(), LinkState::Left(_)) {
             return Pace::Regular;
         }
         if !self.is_acquainted() {
-            return fallback;
+            return Pace::Every(timing.fallback_pace());
         }
         if !self.is_polled(timing) && self.hearing != Hearing::Silent {
             self.trouble_since = None;
@@ -193,7 +201,7 @@ impl Peer {
         if now.since(since) >= PATIENCE || timing.polls_per_window == 0 {
             return fallback;
         }
-        Pace::Every(timing.poll_pace())
+        Pace::Every(least)
     }
 
     /// What is echoed to it: its newest number and how long ago that came.
@@ -210,6 +218,7 @@ impl Peer {
     /// From now on this is its row. Returns what was before.
     pub fn hold(&mut self, row: Option<Arc<HeldRow>>) -> Option<Arc<HeldRow>> {
         self.held_digest = row.as_ref().map_or(Digest::NONE, |row| row.digest);
+        (self.superseded, self.is_outdated) = (None, false);
         if row.is_none() {
             self.row_under_way = None;
         }
@@ -221,9 +230,22 @@ impl Peer {
         self.held_digest
     }
 
-    /// Its row, if it may be judged by: void once the link from its owner is down.
+    /// It says which row it has now. Whether with that the one that is held becomes void, or is valid again.
+    ///
+    /// A row is void as long after its owner replaced it as one that a relay brought: where rows do not get through and
+    /// heartbeats do, a row of before a cut would show it bridged for ever, and both sides would write.
+    pub fn announces(&mut self, row: Digest, now: Now, timing: &Timing) -> bool {
+        self.announced = row;
+        let is_another = self.row.is_some() && row != self.held_digest;
+        self.superseded = is_another.then(|| self.superseded.unwrap_or(now));
+        let patience = timing.detection_bound() + timing.period;
+        let is_outdated = self.superseded.is_some_and(|since| now.since(since) > patience);
+        std::mem::replace(&mut self.is_outdated, is_outdated) != is_outdated
+    }
+
+    /// Its row, if it may be judged by: void once the link from its owner is down, or its owner has replaced it long ago.
     pub fn valid_row(&self) -> Option<&Arc<HeldRow>> {
-        self.row.as_ref().filter(|_| self.link.is_up())
+        self.row.as_ref().filter(|_| self.link.is_up() && !self.is_outdated)
     }
 
     /// Whether it is heard and has announced a row that we do not hold yet.
@@ -246,5 +268,56 @@ impl Peer {
     pub fn next_turn(&self) -> Now {
         let times = [self.link.next_deadline(), self.next_extra_poll()];
         times.into_iter().flatten().fold(self.schedule.next(), Now::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::Cells;
+    use super::*;
+    use crate::identity::RowVersion;
+
+    const HELD: Digest = Digest(5);
+    const NEXT: Digest = Digest(6);
+
+    fn at(milliseconds: u64) -> Now {
+        Now::at(Duration::from_millis(milliseconds))
+    }
+
+    /// One that is heard, with a row of this digest.
+    fn heard(timing: &Timing) -> Peer {
+        let member = Member::new("node-2", "", SocketAddr::from(([10, 0, 0, 2], 7475)));
+        let schedule = Schedule::new(timing.period, at(0), at(0), Pace::Regular);
+        let mut peer = Peer::new(NodeId(2), Arc::new(member), true, schedule, at(0), timing);
+        let _ = peer.link.heard(at(0), timing.period, true, timing);
+        peer.hold(Some(row(HELD)));
+        peer
+    }
+
+    fn row(digest: Digest) -> Arc<HeldRow> {
+        Arc::new(HeldRow::new(Incarnation(1), RowVersion(1), digest, Cells::absent(2)))
+    }
+
+    #[test]
+    fn a_row_is_void_one_bound_and_a_period_after_its_owner_has_replaced_it() {
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let mut peer = heard(&timing);
+        for (time, expected) in [(1_000, true), (2_000, true), (4_500, true), (4_501, false), (9_000, false)] {
+            peer.announces(NEXT, at(time), &timing);
+            assert_eq!(peer.valid_row().is_some(), expected, "replaced 1 s after the start, at {time} ms");
+        }
+        peer.hold(Some(row(NEXT)));
+        assert!(peer.valid_row().is_some(), "the new one came");
+    }
+
+    #[test]
+    fn a_row_that_is_announced_again_was_not_replaced() {
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let mut peer = heard(&timing);
+        assert!(!peer.announces(NEXT, at(1_000), &timing));
+        assert!(peer.announces(NEXT, at(9_000), &timing), "it is void from now on");
+        assert!(peer.announces(HELD, at(10_000), &timing), "and valid again");
+        assert!(!peer.announces(NEXT, at(11_000), &timing));
+        assert!(peer.valid_row().is_some());
     }
 }

@@ -44,6 +44,12 @@ struct Window {
 }
 
 impl Window {
+    /// The window of a run that proved itself with this number. What it said before was refused, and may have been
+    /// recorded: it is never fresh.
+    fn beginning_at(newest: Sequence) -> Self {
+        Self { newest, seen: u64::MAX }
+    }
+
     fn admit(&mut self, sequence: Sequence) -> bool {
         if sequence > self.newest {
             let shift = sequence.0 - self.newest.0;
@@ -100,8 +106,7 @@ impl Session {
             Proof::AtAddress => {}
         }
         self.verified = Some(incarnation);
-        self.window = Window::default();
-        self.window.admit(sequence);
+        self.window = Window::beginning_at(sequence);
         Admission::Verified { before }
     }
 }
@@ -134,6 +139,18 @@ mod tests {
         ] {
             assert_eq!(session.admit(RUN, Sequence(sequence), Proof::None), expected, "{sequence}");
         }
+    }
+
+    #[test]
+    fn what_a_run_said_before_it_proved_itself_is_never_fresh() {
+        let mut session = Session::default();
+        session.challenge(|| NONCE);
+        assert_eq!(session.admit(RUN, Sequence(1), Proof::None), Admission::Unverified);
+        assert_eq!(session.admit(RUN, Sequence(5), Proof::Answer(NONCE)), Admission::Verified { before: None });
+        for sequence in 1..=5 {
+            assert_eq!(session.admit(RUN, Sequence(sequence), Proof::None), Admission::Replayed, "{sequence}");
+        }
+        assert_eq!(session.admit(RUN, Sequence(6), Proof::None), Admission::Fresh);
     }
 
     #[test]

@@ -32,11 +32,13 @@ pub(super) fn narrowest(picture: &Picture, groups: &[Group]) -> String {
 
 fn draw(picture: &Picture, groups: &[Group], heads: Heads) -> String {
     let digits = groups.len().to_string().len();
+    let after = if groups.iter().any(|group| group.count > 1) { ")" } else { "" };
     let numbered = (1..).zip(groups);
     let labels: Vec<String> = numbered
         .map(|(number, group)| match heads {
             Heads::Names => group.label(picture),
-            Heads::Numbers | Heads::Digits => format!("{number:>digits$} {}", group.label(picture)),
+            // "1 36 nodes" would be read as one number.
+            Heads::Numbers | Heads::Digits => format!("{number:>digits$}{after} {}", group.label(picture)),
         })
         .collect();
     let first = labels.iter().map(|label| chars(label)).max().unwrap_or_default().max(chars(CORNER));

@@ -3,16 +3,19 @@
 //! A [`Picture`] is what there is to draw; an agent's view (`of_view`) and the API's answers (`of_answers`) both make one,
 //! so that the lab, the server and the command show the same. A pair is one cell in two places, and is broken when either
 //! direction is: every protocol that answers needs both. Beyond [`MOST_SINGLE`] nodes those that are alike are shown as
-//! one group (`groups`), and columns that are too wide for the reader have numbers instead of names (`layout`).
+//! one group (`groups`), and columns that are too wide for the reader have numbers instead of names (`layout`). At any
+//! number of nodes the [`Zones`] fit a screen.
 
 mod groups;
 mod layout;
 mod of_answers;
 mod of_view;
 mod order;
+mod zones;
 
 pub use of_answers::Answers;
 pub use order::natural;
+pub use zones::{Zone, ZoneLinks, Zones};
 
 use crate::detector::partition::Side;
 use crate::detector::view::View;
@@ -106,6 +109,11 @@ impl<'a> Picture<'a> {
         layout::fitting(self, &groups, width).unwrap_or_else(|| layout::narrowest(self, &groups))
     }
 
+    /// The same, zone by zone.
+    pub fn zones(&self) -> Zones {
+        Zones::of(self)
+    }
+
     /// Positions in the order of names.
     fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
@@ -134,6 +142,11 @@ impl<'a> Picture<'a> {
 /// The table of what an agent knows, for somebody whose screen is as wide as it has to be.
 pub fn render(view: &View) -> String {
     of_view::picture(view).draw(usize::MAX)
+}
+
+/// The matrix of zones of what an agent knows.
+pub fn zones(view: &View, cells: Cells) -> Zones {
+    of_view::picture(view).showing(cells).zones()
 }
 
 /// Whether a node is on another side of a cut than this one, `me`. Sides name so many nodes and count the rest: whoever
@@ -179,7 +192,8 @@ mod tests {
         for (place, node) in view.nodes.iter_mut().enumerate() {
             let mut cells = Row::absent(nodes);
             (0..nodes).for_each(|of| cells.set(of, if of < near { Cell::Up } else { Cell::Down }));
-            node.row = (place < near).then(|| RowView { cells: cells.into(), age: Duration::ZERO, impaired: false });
+            let (cells, age) = (cells.into(), Duration::ZERO);
+            node.row = (place < near).then_some(RowView { cells, age, impaired: false, relayed: false });
             node.link = match place {
                 0 => None,
                 place if place < near => Some(LinkState::Up),
@@ -354,9 +368,9 @@ mod tests {
     #[test]
     fn beyond_forty_nodes_those_that_are_alike_are_one_group() {
         insta::assert_snapshot!(render(&view(50, 30)), @r"
-        Source\Target               node-1…node-30 [30] node-31…node-50 [20]  Status
-        node-1…node-30 [30] (east)  ✓                   ✗                     majority
-        node-31…node-50 [20] (west) ✗                   ?                     not reachable from here
+        Source\Target             node-1… [30] node-31… [20]  Status
+        30 nodes (east): node-1…  ✓            ✗              majority
+        20 nodes (west): node-31… ✗            ?              not reachable from here
         ");
     }
 
@@ -445,9 +459,92 @@ mod tests {
         let view = view(500, 150);
         assert_eq!(view.partitions[0].sides[1].nodes.len(), 100);
         let table = render(&view);
-        let row = table.lines().find(|line| line.starts_with("node-301…node-500 [200] (west)"));
+        let row = table.lines().find(|line| line.starts_with("200 nodes (west): node-301…"));
         assert!(row.is_some_and(|row| row.ends_with("not reachable from here")), "{table}");
         assert!(!table.contains("silent for"), "{table}");
+    }
+
+    /// The plainest way to say what a group is.
+    #[test]
+    fn whoever_is_in_one_group_is_alike_to_everybody_else() {
+        let nodes = |count: usize| {
+            let node = |place| Node { name: format!("n{place}"), zone: String::new(), status: String::new() };
+            (0..count).map(node).collect::<Vec<_>>()
+        };
+        // Every third does not hear every fifth; one pair more is broken.
+        let arrives = |from: usize, to: usize| {
+            let is_cut = from.is_multiple_of(5) && to.is_multiple_of(3) || (from, to) == (7, 8);
+            if is_cut { Arrival::Broken } else { Arrival::Arrives }
+        };
+        // Divisible by 15, by 5, by 3, by neither; the odd pair is alike but for its direction.
+        for (cells, expected) in [(Cells::Pairs, 5), (Cells::Directed, 6)] {
+            let picture = Picture::new(nodes(60), arrives).showing(cells);
+            let groups = groups::alike(&picture, &picture.order());
+            assert_eq!(groups.iter().map(|group| group.count).sum::<usize>(), 60);
+            assert_eq!(groups.len(), expected, "{}", picture.draw(200));
+        }
+    }
+
+    #[test]
+    fn two_thousand_nodes_that_all_differ_are_told_apart_in_no_time() {
+        let node = |place| Node { name: format!("n{place}"), zone: String::new(), status: String::new() };
+        // Each does not hear the next one.
+        let arrives = |from: usize, to: usize| if to == from + 1 { Arrival::Broken } else { Arrival::Arrives };
+        let picture = Picture::new((0..2_000).map(node).collect(), arrives);
+        assert_eq!(groups::alike(&picture, &picture.order()).len(), 2_000);
+    }
+
+    #[test]
+    fn zones_show_how_many_pairs_of_theirs_are_joined_broken_and_unknown() {
+        // Three in the east and two in the west, which are cut off; of what they hear nothing is known.
+        insta::assert_snapshot!(zones(&view(5, 3), Cells::Pairs).draw(80), @r"
+        Source\Target  east  west
+        east [3]       3 ✓   6 ✗
+        west [2]       6 ✗   1 ?
+        ");
+        insta::assert_snapshot!(zones(&view(5, 3), Cells::Directed).draw(80), @r"
+        Source\Target  east  west
+        east [3]       6 ✓   6 ?
+        west [2]       6 ✗   2 ?
+        ");
+    }
+
+    #[test]
+    fn a_pair_is_counted_once_and_once_more_the_other_way_round() {
+        for (nodes, near) in [(5, 3), (12, 12), (50, 20)] {
+            let found = zones(&view(nodes, near), Cells::Pairs);
+            let sum = |links: &ZoneLinks| usize::try_from(links.joined + links.broken + links.unknown).unwrap();
+            for links in &found.links {
+                let of = |name: &str| found.zones.iter().find(|zone| zone.name == name).unwrap().nodes;
+                let (source, destination) = (of(&links.source_zone), of(&links.destination_zone));
+                let is_one = links.source_zone == links.destination_zone;
+                let expected = if is_one { source * (source - 1) / 2 } else { source * destination };
+                assert_eq!(sum(links), expected, "{links:?}");
+                let turned = found.links.iter().find(|other| {
+                    (&other.source_zone, &other.destination_zone) == (&links.destination_zone, &links.source_zone)
+                });
+                assert_eq!(sum(turned.unwrap()), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn more_zones_than_a_screen_is_wide_are_a_list_of_those_that_are_not_joined() {
+        let mut view = view(40, 40);
+        for (place, node) in view.nodes.iter_mut().enumerate() {
+            let zone = if place == 39 { String::new() } else { format!("zone-{}", place / 2 + 1) };
+            node.member = Arc::new(Member { zone, ..(*node.member).clone() });
+        }
+        row_of(&mut view, 0).set(39, Cell::Down);
+        insta::assert_snapshot!(zones(&view, Cells::Pairs).draw(80), @r"
+        Source     Target     Links
+        (no zone)  zone-1     1 ✓ 1 ✗
+        zone-1     (no zone)  1 ✓ 1 ✗
+        All others of 21 zones are joined.
+        ");
+        assert_eq!(zones(&view, Cells::Pairs).draw(usize::MAX).lines().count(), 22);
+        row_of(&mut view, 0).set(39, Cell::Up);
+        assert_eq!(zones(&view, Cells::Pairs).draw(80), "All nodes of 21 zones are joined.\n");
     }
 
     #[test]

@@ -136,6 +136,36 @@ fn matrix_shows_each_direction_by_itself_if_told_to() {
 }
 
 #[test]
+fn matrix_of_zones_shows_which_are_cut_off_from_which() {
+    shown!(asked(&cut(60, 1..=40, Mode::Majority), &["matrix", "--zones"]).shown());
+}
+
+#[test]
+fn matrix_of_zones_counts_each_direction_by_itself_if_told_to() {
+    let directed = asked(&one_way(), &["matrix", "--zones", "--directed"]).shown();
+    assert_eq!(
+        directed,
+        "Source\\Target  east  west\neast [2]       2 ✓   1 ✓ 1 ✗\nwest [1]       2 ✓   –\n--- exit code 0\n"
+    );
+}
+
+#[test]
+fn matrix_of_zones_as_json_says_the_same_numbers() {
+    let said = asked(&one_way(), &["matrix", "--zones", "--json"]);
+    let links = |source: &str, destination: &str, joined: u64, broken: u64| json!({"source_zone": source, "destination_zone": destination, "joined": joined, "broken": broken, "unknown": 0});
+    let expected = json!({
+        "zones": [{"name": "east", "nodes": 2}, {"name": "west", "nodes": 1}],
+        "links": [
+            links("east", "east", 1, 0),
+            links("east", "west", 1, 1),
+            links("west", "east", 1, 1),
+            links("west", "west", 0, 0),
+        ],
+    });
+    assert_eq!((serde_json::from_str::<Value>(&said.out).unwrap(), said.code), (expected, Some(0)));
+}
+
+#[test]
 fn peers_are_listed_with_trouble_first() {
     let mut situation = healthy(8);
     let peers = &mut situation.peers.peers;

@@ -37,8 +37,8 @@ impl Node {
         fs::rename(hidden, keys.join(file)).unwrap();
     }
 
-    /// Writes the configuration anew; `peers` is everybody who is listed.
-    pub fn configure(&self, network: &Network, peers: usize) {
+    /// Writes the configuration anew; `peers` is everybody who is listed, and `settings` are further lines below that key.
+    pub fn configure(&self, network: &Network, peers: usize, settings: &str) {
         let listed = (1..=peers).map(|peer| {
             let (name, address) = (name(peer), network.agent(peer));
             format!("      - {{name: {name}, address: \"{address}\"}}\n")
@@ -46,9 +46,10 @@ impl Node {
         let listed: String = listed.collect();
         let name = name(self.number);
         let directory = self.directory.display();
+        let host = network.host(self.number).map(|host| format!(", host_address: {host}")).unwrap_or_default();
         let text = format!(
-            "cluster: {CLUSTER}\nnode: {{name: {name}}}\n\
-             peers:\n  discovery:\n    static:\n{listed}\
+            "cluster: {CLUSTER}\nnode: {{name: {name}{host}}}\n\
+             peers:\n{settings}  discovery:\n    static:\n{listed}\
              authentication: {{keys: {directory}/keys}}\n\
              state: {{directory: {directory}/state}}\n\
              audit: {{path: {directory}/events.log}}\n"

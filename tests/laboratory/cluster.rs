@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::agent::{Node, name};
-use super::network::{Family, Network};
+use super::network::{Family, Network, Way};
 use super::words::{Word, Words};
 use super::{self as laboratory, Laboratory};
 
@@ -39,7 +39,7 @@ impl Cluster {
         let of = |number| Node::new(number, directory.path(), &key);
         let nodes: Vec<Node> = (1..=nodes).map(of).collect();
         for node in &nodes {
-            node.configure(&network, nodes.len());
+            node.configure(&network, nodes.len(), "");
         }
         Self { nodes, network, words: Words::new(), _directory: directory, chapter: 0, stopped: Vec::new() }
     }
@@ -64,6 +64,11 @@ impl Cluster {
 
     pub fn start_all(&mut self) {
         self.all().for_each(|node| self.start(node));
+    }
+
+    /// Gives all agents, none of which runs yet, further settings below `peers`: lines with their indentation.
+    pub fn set(&self, settings: &str) {
+        self.nodes.iter().for_each(|node| node.configure(&self.network, self.nodes.len(), settings));
     }
 
     /// Starts all agents, waits until they are normal, and begins a chapter.
@@ -100,6 +105,12 @@ impl Cluster {
     pub fn cut(&mut self, sides: &[&[usize]]) {
         self.begin_chapter();
         self.network.cut(sides);
+    }
+
+    /// From now on no IP passes these ways. A chapter begins.
+    pub fn sever(&mut self, ways: &[Way<'_>]) {
+        self.begin_chapter();
+        self.network.sever(ways);
     }
 
     /// From now on everything passes. A chapter begins.

@@ -14,12 +14,20 @@ use super::{self as laboratory, Laboratory, NAMES, feed};
 /// Where agents listen.
 pub const PORT: u16 = 7475;
 
+/// Where the overlay's datagrams go, by RFC 7348.
+const VXLAN: u16 = 4789;
+
 /// What the nodes have addresses of: one family, and nothing of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     V4,
     V6,
+    /// The agents are on a vxlan, as pods often are, which the hosts carry. All of it is IPv4.
+    Overlay,
 }
+
+/// From whom, to whom.
+pub type Way<'a> = (&'a [usize], &'a [usize]);
 
 /// Nodes are numbered from 1, as in their names.
 pub struct Network {
@@ -57,20 +65,33 @@ impl Network {
                 fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").unwrap();
                 fs::write("/proc/sys/net/ipv6/conf/eth0/accept_dad", "0").unwrap();
             });
-            let (length, flags) = if self.family == Family::V4 { (24, "") } else { (64, "nodad") };
-            let address = self.address(number);
-            let node = format!("link set lo up\nlink set eth0 up\naddr add {address}/{length} dev eth0 {flags}\n");
+            let (length, flags) = if self.family == Family::V6 { (64, "nodad") } else { (24, "") };
+            let host = self.host(number).unwrap_or_else(|| self.address(number));
+            let mut node = format!("link set lo up\nlink set eth0 up\naddr add {host}/{length} dev eth0 {flags}\n");
+            if self.family == Family::Overlay {
+                // The bridge gives what is for all to all.
+                let to_all = format!("group 239.75.0.1 dev eth0 dstport {VXLAN}");
+                writeln!(node, "link add pod0 type vxlan id 75 local {host} {to_all}").unwrap();
+                writeln!(node, "link set pod0 up\naddr add {}/24 dev pod0", self.address(number)).unwrap();
+            }
             feed("ip", &["-n", name, "-batch", "-"], &node);
         }
     }
 
-    /// Where a node is.
+    /// Where a node's agent is.
     pub fn address(&self, node: usize) -> IpAddr {
         let host = u8::try_from(node).expect("a few nodes");
         match self.family {
             Family::V4 => Ipv4Addr::new(10, 75, 0, host).into(),
             Family::V6 => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host.into()).into(),
+            Family::Overlay => Ipv4Addr::new(10, 76, 0, host).into(),
         }
+    }
+
+    /// Where its host is, if that is elsewhere.
+    pub fn host(&self, node: usize) -> Option<IpAddr> {
+        let host = u8::try_from(node).expect("a few nodes");
+        (self.family == Family::Overlay).then(|| Ipv4Addr::new(10, 75, 0, host).into())
     }
 
     /// Where its agent listens.
@@ -88,16 +109,35 @@ impl Network {
         self.within(node, || UdpSocket::bind((self.address(node), 0)).unwrap())
     }
 
-    /// No IP passes between these sides.
+    /// No IP passes between these sides. Who is on none of them reaches all.
     pub fn cut(&self, sides: &[&[usize]]) {
-        let mut rules = String::new();
-        for from in sides {
-            for to in sides.iter().filter(|to| *to != from) {
-                let (from, to) = (ports(from), ports(to));
-                writeln!(rules, "ether type {{ ip, ip6 }} iifname {{ {from} }} oifname {{ {to} }} drop").unwrap();
-            }
-        }
-        self.rule(&rules);
+        self.sever(&ways_between(sides));
+    }
+
+    /// No IP passes these ways; the ways back are open.
+    pub fn sever(&self, ways: &[Way<'_>]) {
+        self.drop_on(ways, "ether type { ip, ip6 }");
+    }
+
+    /// Nothing of the overlay passes between these sides; their hosts reach each other.
+    pub fn cut_overlay(&self, sides: &[&[usize]]) {
+        self.drop_on(&ways_between(sides), &format!("udp dport {VXLAN}"));
+    }
+
+    /// IP packets with more bytes than this pass nowhere, and nobody is told: a black hole for all who believe that they
+    /// may be that large. Beside it nothing passes between these sides.
+    pub fn swallow_larger(&self, bytes: usize, sides: &[&[usize]]) {
+        let large = format!("ether type {{ ip, ip6 }} meta length > {bytes} drop\n");
+        self.rule(&(large + &drops(&ways_between(sides), "ether type { ip, ip6 }")));
+    }
+
+    /// What a node sends from this port passes nowhere: one dead path of several.
+    pub fn drop_port(&self, node: usize, port: u16) {
+        self.rule(&format!("iifname \"port-{node}\" udp sport {port} drop"));
+    }
+
+    fn drop_on(&self, ways: &[Way<'_>], what: &str) {
+        self.rule(&drops(ways, what));
     }
 
     /// No UDP passes at all; the rest does.
@@ -156,6 +196,20 @@ pub fn inside<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> T {
         act()
     };
     thread::scope(|scope| scope.spawn(enter).join()).unwrap_or_else(|failure| std::panic::resume_unwind(failure))
+}
+
+/// Each way between each two of the sides.
+fn ways_between<'a>(sides: &[&'a [usize]]) -> Vec<Way<'a>> {
+    let ways = sides.iter().flat_map(|&from| sides.iter().map(move |&to| (from, to)));
+    ways.filter(|(from, to)| from != to).collect()
+}
+
+/// A rule for each way.
+fn drops(ways: &[Way<'_>], what: &str) -> String {
+    ways.iter().fold(String::new(), |mut rules, (from, to)| {
+        writeln!(rules, "{what} iifname {{ {} }} oifname {{ {} }} drop", ports(from), ports(to)).unwrap();
+        rules
+    })
 }
 
 fn ports(nodes: &[usize]) -> String {

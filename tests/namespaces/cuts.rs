@@ -44,3 +44,9 @@ fn one_node_cut_off_is_unheard_for_the_others_and_isolated_for_itself() {
 fn seven_nodes_cut_into_odd_and_even() {
     play(7, Family::V4, |cluster| cut_and_heal(cluster, &[&[1, 3, 5, 7], &[2, 4, 6]]));
 }
+
+#[test]
+fn thirty_nodes_cut_in_halves() {
+    let (first, second): (Vec<usize>, Vec<usize>) = ((1..=15).collect(), (16..=30).collect());
+    play(30, Family::V4, |cluster| cut_and_heal(cluster, &[&first, &second]));
+}

@@ -10,13 +10,19 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
 
+mod black_hole;
 mod cuts;
 mod evidence;
 mod flood;
 mod hostile;
+mod judgement;
 #[path = "../laboratory/mod.rs"]
 mod laboratory;
 mod leaving;
+mod one_way;
+mod overlay;
+mod partial;
+mod paths;
 mod silence;
 mod tap;
 mod timing;

@@ -26,10 +26,14 @@ pub const TABLES: &[Head] = &[
     ELECTORATE.head(),
     FLOOD.head(),
     HEARTBEAT.head(),
+    HOSTILE.head(),
     QUIET.head(),
+    SCALE.head(),
+    SCALE_CUT.head(),
     SCENARIOS.head(),
     SCRAPE.head(),
     TIMING.head(),
+    VERDICT.head(),
 ];
 
 /// From the cut to the alert, with a real Prometheus.
@@ -96,12 +100,47 @@ pub static HEARTBEAT: Table<8> = Table {
     columns: ["peers", "heartbeat", "bare loop", "ratio", "agent's core", "loop's core", "agent's RSS", "loop's RSS"],
 };
 
+/// Datagrams that are wrong or old, put into an agent.
+pub static HOSTILE: Table<5> = Table {
+    document: "verdict",
+    section: "hostile-datagrams",
+    command: "cargo test --locked --test hostile_datagrams",
+    columns: ["made of real ones", "datagrams", "refused as", "panics", "changes"],
+};
+
 /// Networks in which nothing is wrong.
 pub static QUIET: Table<5> = Table {
     document: "verdict",
     section: "false-alarms",
     command: "cargo test --locked --test simulation quiet::",
     columns: ["network", "nodes", "virtual time", "links down", "partitions"],
+};
+
+/// What one agent costs among thousands.
+pub static SCALE: Table<10> = Table {
+    document: "performance",
+    section: "scale",
+    command: "cargo bench --locked --bench scale",
+    columns: [
+        "peers",
+        "cap",
+        "period",
+        "core",
+        "in the kernel",
+        "RSS",
+        "out a second",
+        "in a second",
+        "dropped",
+        "bare loop's core",
+    ],
+};
+
+/// What one agent costs while half of its peers fall silent, and how long it takes.
+pub static SCALE_CUT: Table<6> = Table {
+    document: "performance",
+    section: "scale-cut",
+    command: "cargo bench --locked --bench scale",
+    columns: ["peers", "limit of a core", "core before", "worst second", "cut to partition", "dropped"],
 };
 
 /// What a scrape of /metrics costs.
@@ -118,6 +157,14 @@ pub static TIMING: Table<7> = Table {
     section: "real-agents",
     command: "cargo test --locked --test namespaces timing::",
     columns: ["cut", "runs", "repeated", "what", "promised", "median", "max"],
+};
+
+/// What one judgement of the matrix costs.
+pub static VERDICT: Table<5> = Table {
+    document: "performance",
+    section: "verdict-cost",
+    command: "cargo bench --locked --bench verdict",
+    columns: ["nodes", "matrix", "cuts found", "median", "max"],
 };
 
 /// A table of `N` columns. A row of another length does not compile.

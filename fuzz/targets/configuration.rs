@@ -1,0 +1,8 @@
+//! The body is in fuzz/bodies/configuration.rs, which tests/corpus.rs shares.
+
+#![no_main]
+
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::configuration::run(bytes));
