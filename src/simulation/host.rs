@@ -194,11 +194,12 @@ impl Host {
 
     /// What the agent wants done next. What it wants kept is kept at once.
     pub(super) fn output(&mut self, now: Now) -> Option<Output> {
-        let output = self.detector.as_mut()?.poll_output()?;
-        if let Output::Save(serial, saved) = &output {
-            self.save(*serial, (**saved).clone(), now);
+        loop {
+            match self.detector.as_mut()?.poll_output()? {
+                Output::Save(serial, saved) => self.save(serial, *saved, now),
+                output => return Some(output),
+            }
         }
-        Some(output)
     }
 
     /// When it wants to be woken.

@@ -37,8 +37,8 @@ const EXAMPLES: &str = "\
 Examples:
   Would my settings page me at 5 % loss?
     netsplit simulate --nodes 12 --loss 5% --hours 12
-  How fast would a zone cut be seen at 500 nodes, where the default cap makes the period longer?
-    netsplit simulate --nodes 500 --zones a,b,c --cut 'zone:a|rest' --cut-for 20s --seeds 1
+  How fast would a zone cut be seen at 300 nodes, where the default cap makes the period longer?
+    netsplit simulate --nodes 300 --zones a,b,c --cut 'zone:a|rest' --cut-for 8s --seeds 1
   What would a relaxed profile cost and save?
     netsplit simulate --profile relaxed --nodes 30 --cut '20|10' --cut-for 2m --want 5s
 
