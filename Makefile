@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help test lint bench fuzz verify install-test-needs
+.PHONY: help test lint bench fuzz scale verify install-test-needs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ lint: ## Check formatting, clippy and documentation; every warning is an error
 	@cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+scale: ## Measure one agent among up to 5,000 peers, at rest and in a cut (benches/scale/), a quarter of an hour
+	@cargo bench --locked --bench scale
 
 bench: ## Measure CPU and memory of the heartbeat path (benches/heartbeat.rs), two minutes
 	@cargo bench --locked --bench heartbeat

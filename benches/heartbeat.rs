@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use child::Role;
+use cluster::Cap;
 use measure::{Comparison, Plan};
 
 /// The targets of the design, section 17: the share of a core and the memory, by number of peers.
@@ -52,6 +53,7 @@ fn compare() -> ExitCode {
     for peers in peers.split(',').map(|peers| peers.trim().parse().expect("NETSPLIT_BENCH_PEERS: a number")) {
         let plan = Plan {
             peers,
+            cap: Cap::Off,
             warm_up: seconds("NETSPLIT_BENCH_WARM_UP", 10),
             window: seconds("NETSPLIT_BENCH_WINDOW", 20),
         };

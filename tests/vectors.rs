@@ -16,8 +16,8 @@ use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 use netsplit::wire::{
     Block, Datagram, Echo, ElectoratePart, Flags, GoodbyeReason, Hearing, Hello, Introduction, Key, KeyId, Keys, Kind,
-    Newer, Nonce, Opened, PartWanted, Refusal, RelayBlock, RosterPart, RowBlock, RowPart, Slept, open, seal,
-    sealed_size,
+    Newer, Nonce, Opened, PartWanted, Refusal, RelayBlock, RosterPart, RowBlock, RowPart, RowUnchanged, RowWanted,
+    Slept, open, seal, sealed_size,
 };
 use serde_json::Value;
 
@@ -109,6 +109,17 @@ fn relay(value: &Value) -> RelayBlock {
     }
 }
 
+fn row_wanted(value: &Value) -> RowWanted {
+    let incarnation = Incarnation(number(&value["incarnation"]));
+    RowWanted { owner: id(&value["owner"]), incarnation, version: RowVersion(number(&value["version"])) }
+}
+
+fn row_unchanged(value: &Value) -> RowUnchanged {
+    let RowWanted { owner, incarnation, version } = row_wanted(value);
+    let (heard, age) = (Sequence(number(&value["heard"])), micros(&value["age_microseconds"]));
+    RowUnchanged { owner, incarnation, version, heard, age, impaired: flag(&value["impaired"]) }
+}
+
 fn hello(value: &Value) -> Hello {
     let field = |name: &str| text(&value[name]).to_owned();
     let address = field("address").parse().unwrap();
@@ -154,6 +165,8 @@ fn block(entry: &Value) -> Block {
     let (name, value) = entry.as_object().unwrap().iter().next().unwrap();
     match name.as_str() {
         "row" => Block::Row(row(value).into()),
+        "rows_wanted" => Block::RowsWanted(value.as_array().unwrap().iter().map(row_wanted).collect()),
+        "rows_unchanged" => Block::RowsUnchanged(value.as_array().unwrap().iter().map(row_unchanged).collect()),
         "row_part" => Block::RowPart(row_part(value).into()),
         "relay" => Block::Relay(relay(value).into()),
         "challenge" => Block::Challenge(nonce(value)),

@@ -7,7 +7,10 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::cluster::Cap;
+
 const VARIABLE: &str = "NETSPLIT_BENCH_ROLE";
+const CAP: &str = "NETSPLIT_BENCH_CAP";
 
 /// What a child of this program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +46,11 @@ pub struct Running {
 
 impl Running {
     /// Starts a child whose peers are at these addresses.
-    pub fn start(role: Role, peers: &[SocketAddr]) -> Self {
+    pub fn start(role: Role, cap: Cap, peers: &[SocketAddr]) -> Self {
         let this = env::current_exe().unwrap();
-        let mut process =
-            Command::new(this).env(VARIABLE, role.name()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = Command::new(this);
+        command.env(VARIABLE, role.name()).env(CAP, cap.name()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
         let (mut input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         for peer in peers {
             writeln!(input, "{peer}").unwrap();
@@ -74,6 +78,11 @@ fn line(from: &mut impl BufRead) -> String {
     let mut line = String::new();
     from.read_line(&mut line).unwrap();
     line.trim().to_owned()
+}
+
+/// In the child: the cap that holds in its cluster.
+pub fn cap() -> Cap {
+    env::var(CAP).ok().and_then(|name| Cap::of_name(&name)).expect("the parent says it")
 }
 
 /// In the child: where its peers are.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use netsplit::detector::settings::{Member, ModePolicy, Settings, Timing};
+use netsplit::detector::settings::{ConfiguredTiming, Member, ModePolicy, Settings, Timing};
 use netsplit::identity::{Digest, NodeId};
 use netsplit::wire::{Key, Keys};
 use std::time::Duration;
@@ -12,8 +12,45 @@ const NAME: &str = "bench";
 /// The default period.
 pub const PERIOD: Duration = Duration::from_secs(1);
 
-/// The mean interval of heartbeats: ⅞ of a period.
-pub const STEP: Duration = Duration::from_millis(875);
+/// Whether the rate cap stretches the period of a large cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// The period is [`PERIOD`] at any size.
+    Off,
+    /// As by default.
+    Usual,
+}
+
+impl Cap {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Usual => "default",
+        }
+    }
+
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Off, Self::Usual].into_iter().find(|cap| cap.name() == name)
+    }
+
+    fn configured(self) -> ConfiguredTiming {
+        let usual = ConfiguredTiming::of_period(PERIOD);
+        match self {
+            Self::Off => ConfiguredTiming { max_heartbeats_per_second: None, ..usual },
+            Self::Usual => usual,
+        }
+    }
+
+    /// What everybody runs with among so many peers.
+    pub fn timing(self, peers: usize) -> Timing {
+        self.configured().at(peers + 1)
+    }
+
+    /// The mean interval of the heartbeats to one peer: ⅞ of a period.
+    pub fn step(self, peers: usize) -> Duration {
+        self.timing(peers).period / 8 * 7
+    }
+}
 
 /// The size of a healthy heartbeat.
 pub const HEARTBEAT_SIZE: usize = 96;
@@ -43,6 +80,6 @@ pub fn roster_digest(members: &[Member]) -> Digest {
     Digest::of_ids(ids)
 }
 
-pub fn settings(node: Member) -> Settings {
-    Settings { cluster: NAME.to_owned(), node, timing: Timing::of_period(PERIOD).into(), mode: ModePolicy::default() }
+pub fn settings(node: Member, cap: Cap) -> Settings {
+    Settings { cluster: NAME.to_owned(), node, timing: cap.configured(), mode: ModePolicy::default() }
 }

@@ -1,6 +1,9 @@
 //! Agent and loop side by side through the same windows of time, so that whatever else this machine does falls on both.
 
+#![allow(dead_code, reason = "two benches share this, and each uses its own part")]
+
 use std::fs;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -9,6 +12,7 @@ use netsplit::clock::Clock;
 
 use crate::cast::{Playing, Sockets};
 use crate::child::{Role, Running};
+use crate::cluster::Cap;
 
 /// How many windows are measured; the median counts.
 const WINDOWS: usize = 3;
@@ -16,6 +20,7 @@ const WINDOWS: usize = 3;
 /// What to measure.
 pub struct Plan {
     pub peers: usize,
+    pub cap: Cap,
     pub warm_up: Duration,
     pub window: Duration,
 }
@@ -53,13 +58,52 @@ impl Cost {
     pub fn rate(&self) -> f64 {
         self.window.sent as f64 / self.window.time.as_secs_f64()
     }
+
+    /// Datagrams received a second.
+    pub fn incoming(&self) -> f64 {
+        self.window.received as f64 / self.window.time.as_secs_f64()
+    }
+
+    /// How many datagrams its socket had no room for.
+    pub fn dropped(&self) -> u64 {
+        self.window.dropped
+    }
+
+    /// Which share of the processor time the kernel used for it.
+    pub fn in_kernel(&self) -> f64 {
+        let Ticks { user, system } = self.window.ticks;
+        system as f64 / (user + system).max(1) as f64
+    }
+}
+
+/// Processor time as the kernel splits it, in hundredths of a second.
+#[derive(Clone, Copy, Default)]
+struct Ticks {
+    user: u64,
+    system: u64,
+}
+
+impl Ticks {
+    fn of(process: u32) -> Self {
+        let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        // The name may have spaces, and ends with the last parenthesis.
+        let mut fields =
+            text.rsplit(')').next().unwrap().split_whitespace().skip(11).map(|field| field.parse().unwrap());
+        Self { user: fields.next().unwrap(), system: fields.next().unwrap() }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self { user: self.user - before.user, system: self.system - before.system }
+    }
 }
 
 #[derive(Clone, Copy)]
 struct Window {
     processor: Duration,
+    ticks: Ticks,
     sent: u64,
     received: u64,
+    dropped: u64,
     time: Duration,
 }
 
@@ -88,29 +132,56 @@ impl Memory {
     }
 }
 
+/// What a child used, sent and received.
+#[derive(Clone, Copy)]
+pub struct Counts {
+    processor: Duration,
+    ticks: Ticks,
+    sent: u64,
+    received: u64,
+    /// What its socket had no room for.
+    pub dropped: u64,
+}
+
+/// How many datagrams the kernel dropped that came to this address.
+fn dropped_at(address: SocketAddr) -> u64 {
+    let port = format!(":{:04X}", address.port());
+    let table = fs::read_to_string("/proc/net/udp").unwrap();
+    let listening =
+        |line: &&str| line.split_whitespace().nth(1).is_some_and(|local| local == format!("0100007F{port}"));
+    let line = table.lines().find(listening).expect("the child listens on 127.0.0.1");
+    line.split_whitespace().last().unwrap().parse().unwrap()
+}
+
 /// One child with its peers.
-struct Side {
-    child: Running,
-    playing: Playing,
+pub struct Side {
+    pub child: Running,
+    pub playing: Playing,
 }
 
 impl Side {
-    fn start(role: Role, peers: usize) -> Self {
+    pub fn start(role: Role, cap: Cap, peers: usize) -> Self {
         let sockets = Sockets::bind(peers);
-        let child = Running::start(role, &sockets.addresses());
-        let playing = Playing::start(sockets, role, child.address);
+        let child = Running::start(role, cap, &sockets.addresses());
+        let playing = Playing::start(sockets, role, cap, child.address);
         Self { child, playing }
     }
 
-    /// Processor time, sent and received, up to now.
-    fn counts(&self) -> (Duration, u64, u64) {
+    /// Up to now.
+    pub fn counts(&self) -> Counts {
         let traffic = &self.playing.traffic;
         // What the peers received is what the child sent.
         let (sent, received) = (traffic.received.load(Ordering::Relaxed), traffic.sent.load(Ordering::Relaxed));
-        (processor_time(self.child.process()), sent, received)
+        Counts {
+            processor: processor_time(self.child.process()),
+            ticks: Ticks::of(self.child.process()),
+            sent,
+            received,
+            dropped: dropped_at(self.child.address),
+        }
     }
 
-    fn end(self) -> (Memory, String) {
+    pub fn end(self) -> (Memory, String) {
         let memory = Memory::peak_of(self.child.process());
         let said = self.child.end();
         self.playing.stop();
@@ -119,7 +190,7 @@ impl Side {
 }
 
 /// The processor time of all threads of a process, as its scheduler counts it: in nanoseconds.
-fn processor_time(process: u32) -> Duration {
+pub fn processor_time(process: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let of_task = |task: fs::DirEntry| -> u64 {
         let text = fs::read_to_string(task.path().join("schedstat")).unwrap();
@@ -133,14 +204,14 @@ fn processor_time(process: u32) -> Duration {
 /// # Panics
 /// If the agent did not hear everybody, or one of the two had another amount of traffic: then the figures mean nothing.
 pub fn compare(plan: &Plan) -> Comparison {
-    let (agent, bare) = (Side::start(Role::Agent, plan.peers), Side::start(Role::Bare, plan.peers));
+    let (agent, bare) = (Side::start(Role::Agent, plan.cap, plan.peers), Side::start(Role::Bare, plan.cap, plan.peers));
     let clock = Clock::start();
     pause(plan.warm_up);
     let windows: Vec<[Window; 2]> = (0..WINDOWS).map(|_| window([&agent, &bare], &clock, plan.window)).collect();
     let [(agent_memory, heard), (bare_memory, _)] = [agent.end(), bare.end()];
     assert!(heard.starts_with("coverage 1 mode Normal "), "the agent did not hear everybody: {heard}");
     for [agent, bare] in &windows {
-        let expected = plan.peers as f64 * agent.time.as_secs_f64() / crate::cluster::STEP.as_secs_f64();
+        let expected = plan.peers as f64 * agent.time.as_secs_f64() / plan.cap.step(plan.peers).as_secs_f64();
         for count in [agent.sent, agent.received, bare.sent, bare.received] {
             let share = count as f64 / expected;
             assert!((0.97..1.03).contains(&share), "{count} datagrams instead of {expected:.0}; {heard}");
@@ -172,9 +243,11 @@ fn window(sides: [&Side; 2], clock: &Clock, length: Duration) -> [Window; 2] {
     sides.map(|_| {
         let (before, after) = pairs.next().unwrap();
         Window {
-            processor: after.0.saturating_sub(before.0),
-            sent: after.1 - before.1,
-            received: after.2 - before.2,
+            processor: after.processor.saturating_sub(before.processor),
+            ticks: after.ticks.since(before.ticks),
+            sent: after.sent - before.sent,
+            received: after.received - before.received,
+            dropped: after.dropped - before.dropped,
             time,
         }
     })
@@ -188,6 +261,6 @@ fn median<T>(of: impl Iterator<Item = T>, by: impl Fn(&T) -> f64) -> T {
 }
 
 #[expect(clippy::disallowed_methods, reason = "time that passes is what is measured in")]
-fn pause(length: Duration) {
+pub fn pause(length: Duration) {
     thread::sleep(length);
 }

@@ -60,9 +60,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// beside any timeout, and to wake up is most of what a heartbeat costs.
 const NAP: Duration = Duration::from_millis(2);
 
-/// How long the loop leaves the socket alone when it was woken up too often: datagrams wait for each other meanwhile.
-const LULL: Duration = Duration::from_millis(1);
-
 /// How long the loop sleeps when nothing is due at all.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -85,6 +82,8 @@ pub struct Agent<N> {
     state: State,
     alarms: Alarms,
     wakes: Wakes,
+    /// How many datagrams came in this turn.
+    taken: usize,
 }
 
 /// Where the loop stands.
@@ -142,6 +141,7 @@ impl<N: Network> Agent<N> {
             keeper,
             alarms: Alarms::default(),
             wakes: Wakes::new(now),
+            taken: 0,
             state: State::Drained,
         };
         Ok((agent, handle))
@@ -174,11 +174,13 @@ impl<N: Network> Agent<N> {
     }
 
     fn drain(&mut self, batch: &mut Batch) {
+        self.taken = 0;
         for _ in 0..BATCHES_A_TURN {
             let left = self.network.receive(batch);
             let moment = self.moment();
             match left {
                 Ok(left) => {
+                    self.taken += batch.len();
                     self.take_in(batch, moment);
                     self.do_what_is_wanted(moment);
                     self.stand(if left == Left::Nothing { State::Drained } else { State::Behind });
@@ -203,9 +205,9 @@ impl<N: Network> Agent<N> {
     }
 
     fn take_in(&mut self, batch: &Batch, moment: Moment) {
-        for (from, bytes) in batch.iter() {
+        for (from, bytes, at) in batch.stamped() {
             match self.gate.open(bytes, from, moment.now) {
-                Ok(opened) => self.hand_over(opened, from, bytes.len(), moment),
+                Ok(opened) => self.hand_over(opened, from, bytes.len(), moment.when_it_came(at)),
                 Err(refused) => self.refuse(refused, from, moment.now),
             }
         }
@@ -315,16 +317,16 @@ impl<N: Network> Agent<N> {
     async fn wait(&mut self) {
         let until_due = self.detector.poll_timeout().map_or(IDLE, |due| due.since(self.clock.now()));
         let has_failed = self.state == State::Failed;
+        let pause = wakes::pause(self.detector.timing(), self.taken);
         // Whoever is behind does not wait: there is more to read now.
-        let is_hurried = self.state == State::Drained && !self.wakes.take(self.clock.now());
-        if is_hurried {
+        let lull = if self.state == State::Drained { self.wakes.take(self.clock.now(), pause) } else { None };
+        if let Some(lull) = lull {
             // The whole thread: the runtime's own timer would wake up for each datagram.
-            std::thread::park_timeout(LULL);
-            return;
+            std::thread::park_timeout(lull);
         }
         let sleep = if has_failed { until_due.min(PAUSE) } else { until_due.max(NAP) };
         tokio::select! {
-            ready = self.network.ready(), if !has_failed => {
+            ready = self.network.ready(), if !has_failed && lull.is_none() => {
                 if let Err(error) = ready {
                     self.outbox.faults.tell("await", &error, self.clock.now());
                     self.counters.receive_failed();
@@ -351,7 +353,9 @@ impl<N: Network> Agent<N> {
                 self.outbox.change_keys(keys);
             }
             change = self.doors.changes.next() => self.change(change),
-            () = tokio::time::sleep(sleep) => {}
+            // The others have their turn, and no longer than that: the lull was the sleep.
+            () = tokio::task::yield_now(), if lull.is_some() => {}
+            () = tokio::time::sleep(sleep), if lull.is_none() => {}
         }
     }
 
@@ -388,4 +392,13 @@ fn name_in(view: &View, id: NodeId) -> String {
 struct Moment {
     now: Now,
     wall: Duration,
+}
+
+impl Moment {
+    /// The moment at which a datagram that is read now came in: round trips are measured by it. What has waited for longer
+    /// than the loop sleeps waited for an agent that stood still, which is another matter.
+    fn when_it_came(self, at: Option<Duration>) -> Self {
+        let waited = at.map_or(Duration::ZERO, |at| self.wall.saturating_sub(at));
+        Self { now: self.now - waited.min(wakes::LONGEST * 2), ..self }
+    }
 }

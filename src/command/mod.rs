@@ -58,6 +58,7 @@ impl From<Exit> for ExitCode {
 const EXAMPLES: &str = "\
 Examples:
   netsplit lab                               five agents on this machine, a cut, the verdict, the heal
+  netsplit simulate --cut '3|2' --loss 5%    what would agents say of such a cut, and how fast?
   netsplit check /etc/netsplit/netsplit.yaml what this configuration means and costs
   netsplit run --config /etc/netsplit/netsplit.yaml
   netsplit status                            is there a partition, and on which side is this node?
@@ -79,7 +80,7 @@ enum Command {
     Check(check::Arguments),
     Keygen(keygen::Arguments),
     Lab(lab::Arguments),
-    Simulate(simulate::Arguments),
+    Simulate(Box<simulate::Arguments>),
     Status(status::Arguments),
     Mode(mode::Arguments),
     Matrix(matrix::Arguments),

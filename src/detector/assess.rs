@@ -143,7 +143,7 @@ impl Detector {
     /// The valid rows, ready to be judged by.
     pub(super) fn rows(&self, now: Now) -> Vec<Option<RowBits<'_>>> {
         let impaired = self.health.is_impaired(now);
-        (0..self.peers.len()).map(|place| self.row_of(place, impaired)).collect()
+        (0..self.peers.len()).map(|place| self.row_of(place, impaired, now)).collect()
     }
 
     fn who_left(&self) -> Bits {
@@ -152,17 +152,20 @@ impl Detector {
         left
     }
 
-    fn row_of(&self, place: usize, impaired: bool) -> Option<RowBits<'_>> {
-        let (row, impaired) = if place == self.me {
-            (&self.row.held, impaired)
+    fn row_of(&self, place: usize, impaired: bool, now: Now) -> Option<RowBits<'_>> {
+        let peer = &self.peers[place];
+        let (row, impaired, relayed) = if place == self.me {
+            (&self.row.held, impaired, false)
+        } else if let Some(row) = peer.valid_row() {
+            (row, peer.impaired, false)
         } else {
-            let peer = &self.peers[place];
-            (peer.valid_row()?, peer.impaired)
+            let (row, relayed) = self.relayed_row(place, now)?;
+            (row, relayed.impaired, true)
         };
         // Most rows show nothing broken: then the verdict need not look that up for every pair.
         let broken = Some(&row.broken).filter(|broken| !impaired && !broken.is_empty());
         let down_agents = row.down_agents.as_ref().filter(|_| !impaired);
-        Some(RowBits { ok: &row.ok, broken, down_agents, absent: &row.absent })
+        Some(RowBits { ok: &row.ok, broken, down_agents, absent: &row.absent, relayed })
     }
 
     /// Nodes outside that may simply be dead: alone in their silence, and without a sign of life. A lone agent takes

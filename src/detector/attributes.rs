@@ -76,6 +76,8 @@ impl Detector {
         let peer = &self.peers[place];
         if place == self.me {
             now
+        } else if let Some((_, relayed)) = self.relayed_row(place, now) {
+            relayed.stood
         } else if peer.owes_a_row() {
             Now::START
         } else {

@@ -273,6 +273,9 @@ impl Detector {
         {
             return;
         }
+        let id = self.peers[place].id;
+        self.addresses.remove(&(self.peers[place].address, id));
+        self.addresses.insert((address, id));
         self.peers[place].move_to(address);
         self.keeping.want();
         self.roster_version += 1;

@@ -81,24 +81,24 @@ impl Detector {
             troubled.remove(&before.late);
             troubled.remove(&before.broken);
         }
-        for peer in troubled.iter() {
-            self.check(peer, now);
-        }
+        self.checking.some(troubled);
         let timing = self.timing;
         let mut heard = row.ok.clone();
         heard.add(&row.broken);
+        heard.keep(&self.unmet);
         heard.clear(self.me);
         // Who no longer counts is no longer known by having been lost: it has to be heard again.
         let known: Vec<usize> = heard.iter().filter(|&other| row.ok.has(other) || !self.is_removed(other)).collect();
         for other in known {
             self.peers[other].link.learn_known(now, &timing);
+            self.unmet.clear(other);
             self.hasten_turn(other);
         }
         self.row.touch();
     }
 
     /// The cells of a row in the order of our own roster; none if the roster of its owner is not known.
-    fn translate(&self, block: &RowBlock) -> Option<Cells> {
+    pub(super) fn translate(&self, block: &RowBlock) -> Option<Cells> {
         if block.roster == self.roster_digest {
             return (block.cells.len() == self.peers.len()).then(|| block.cells.clone());
         }

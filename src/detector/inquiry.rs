@@ -138,7 +138,10 @@ impl Inquiry {
 
     /// Everybody of whom an answer is known, in order of id.
     pub(super) fn signs(&self) -> impl Iterator<Item = (NodeId, Sign)> + '_ {
-        self.episodes.keys().filter_map(|&peer| Some((peer, self.sign(peer)?)))
+        self.episodes.iter().filter_map(|(&peer, &stage)| match stage {
+            Stage::Answered(sign) => Some((peer, sign)),
+            _ => None,
+        })
     }
 }
 

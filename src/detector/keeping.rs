@@ -12,6 +12,9 @@ use crate::identity::NodeId;
 /// much longer.
 const REFRESH: Duration = Duration::from_secs(60);
 
+/// How long what nothing rests on may wait to be kept.
+const SOON: Duration = Duration::from_secs(1);
+
 /// What is kept, beside what the detector holds anyway.
 #[derive(Debug)]
 pub(super) struct Keeping {
@@ -19,7 +22,8 @@ pub(super) struct Keeping {
     born: Micros,
     /// When any run of this agent heard each node last, as far as it is not a link's own matter.
     pub(super) heard: BTreeMap<NodeId, Micros>,
-    wanted: bool,
+    /// When the state is handed out because it changed.
+    wanted: Option<Now>,
     next_refresh: Now,
     pub(super) handed_out: Serial,
     pub(super) durable: Serial,
@@ -28,12 +32,18 @@ pub(super) struct Keeping {
 impl Keeping {
     pub(super) fn new(born: Micros, now: Now) -> Self {
         let (heard, handed_out, durable) = (BTreeMap::new(), Serial(0), Serial(0));
-        Self { born, heard, wanted: true, next_refresh: now + REFRESH, handed_out, durable }
+        Self { born, heard, wanted: Some(now), next_refresh: now + REFRESH, handed_out, durable }
     }
 
-    /// Something changed that is to be kept.
+    /// Something changed that is to be kept, now.
     pub(super) fn want(&mut self) {
-        self.wanted = true;
+        self.wanted = Some(Now::START);
+    }
+
+    /// Something changed that is to be kept, and nothing rests on it: while a large cluster starts or breaks, a thousand
+    /// such changes a second are one.
+    pub(super) fn want_soon(&mut self, now: Now) {
+        self.wanted.get_or_insert(now + SOON);
     }
 
     /// The number under which what changes now will be handed out.
@@ -63,15 +73,16 @@ impl Detector {
 
     /// When the state is handed out next though nothing that matters changed.
     pub(super) fn next_keeping(&self) -> Now {
-        self.keeping.next_refresh
+        let Keeping { wanted, next_refresh, .. } = self.keeping;
+        wanted.map_or(next_refresh, |wanted| wanted.min(next_refresh))
     }
 
     /// Hands out the state if it changed, and once a minute for the times in it.
     pub(super) fn keep(&mut self, now: Now) {
-        if !self.keeping.wanted && now < self.keeping.next_refresh {
+        if now < self.next_keeping() {
             return;
         }
-        self.keeping.wanted = false;
+        self.keeping.wanted = None;
         self.keeping.next_refresh = now + REFRESH;
         self.keeping.handed_out = self.keeping.next_serial();
         let state = Box::new(self.state_to_keep());

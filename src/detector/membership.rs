@@ -120,7 +120,9 @@ impl Detector {
     pub(super) fn is_taken_over(&self, id: NodeId, address: SocketAddr) -> bool {
         let is_heard = |peer: &Peer| peer.id == self.id || peer.link.is_up();
         let silent = self.place_of(id).is_none_or(|place| !is_heard(&self.peers[place]));
-        silent && self.peers.iter().any(|peer| peer.id != id && peer.address == address && is_heard(peer))
+        let others = self.addresses.range((address, NodeId(0))..=(address, NodeId(u64::MAX))).map(|&(_, other)| other);
+        let mut places = others.filter(|&other| other != id).filter_map(|other| self.place_of(other));
+        silent && places.any(|place| is_heard(&self.peers[place]))
     }
 
     /// Looks after electorate and roster: often while the electorate is being founded, then twice per bound.

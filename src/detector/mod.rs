@@ -14,6 +14,8 @@ mod assess;
 mod attributes;
 mod ballot;
 pub mod bits;
+mod bucket;
+mod checking;
 mod contacts;
 mod direction;
 mod doors;
@@ -42,6 +44,8 @@ mod picture;
 mod publish;
 pub mod quality;
 mod receive;
+mod relay;
+mod relaying;
 mod retiming;
 mod rivalry;
 mod roster;
@@ -67,7 +71,8 @@ pub mod verdict;
 pub mod view;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +80,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use ballot::Ballot;
+use bucket::Bucket;
+use bits::Bits;
+use checking::Checking;
 use contacts::Contacts;
 pub use doors::{Input, Listing, LocalFault, Output};
 use electorate_fetch::ElectorateFetch;
@@ -88,6 +96,8 @@ use mode::Mode;
 use own_row::OwnRow;
 use peer::Peer;
 use publish::Publication;
+use relay::Relays;
+use relaying::Relaying;
 use rivalry::Rivalries;
 use row_turns::RowTurns;
 use saved::{Micros, Saved, SavedStop};
@@ -115,6 +125,8 @@ pub struct Detector {
     peers: Vec<Peer>,
     /// The ids of `peers`, close together: every datagram is looked up here.
     ids: Vec<NodeId>,
+    /// Where they are, to see who shares an address.
+    addresses: BTreeSet<(SocketAddr, NodeId)>,
     me: usize,
     roster_digest: Digest,
     /// Rosters of peers that differ from ours, by digest.
@@ -128,6 +140,14 @@ pub struct Detector {
     rivalries: Rivalries,
     strangers: Strangers,
     row: OwnRow,
+    relays: Relays,
+    relaying: Relaying,
+    bucket: Bucket,
+    /// The pace towards peers whose links are down: the more of them, the slower.
+    down_pace: Duration,
+    /// Of whom this run does not know yet that anybody ever heard them; some who were heard since are still here.
+    unmet: Bits,
+    checking: Checking,
     /// When it goes to whom by itself.
     row_turns: RowTurns,
     health: Health,
@@ -170,6 +190,7 @@ impl Detector {
             begins: now + timing.detection_bound(),
             peers: Vec::new(),
             ids: Vec::new(),
+            addresses: BTreeSet::new(),
             me: 0,
             roster_digest: Digest::NONE,
             rosters: BTreeMap::new(),
@@ -181,6 +202,12 @@ impl Detector {
             rivalries: Rivalries::default(),
             strangers: Strangers::default(),
             row: OwnRow::new(now),
+            relays: Relays::default(),
+            relaying: Relaying::default(),
+            bucket: Bucket::of(settings.timing.max_heartbeats_per_second, now),
+            down_pace: timing.poll_pace(),
+            unmet: Bits::default(),
+            checking: Checking::default(),
             row_turns: RowTurns::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
@@ -325,8 +352,11 @@ impl Detector {
             // Before the row: it is about the roster as it is now.
             self.look_after_members(now);
             self.tend_questions(now);
+            self.tend_relays(now);
+            self.check_the_noted(now);
             self.update_row(now);
             self.send_due_rows(now);
+            self.send_answers(now);
             self.assess(now);
         }
         self.keep(now);
@@ -339,10 +369,12 @@ impl Detector {
             return (leaving.left > 0).then_some(leaving.next);
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
+        let relays = [self.relays.next(), self.relaying.next()];
         let times = [turn, self.row_turns.next(), self.row.next_update(&self.timing), self.next_assessment()];
         let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
         let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
-        times.into_iter().chain(sometimes).flatten().chain(always).min()
+        let checking = self.checking.next(&self.timing);
+        times.into_iter().chain(sometimes).chain(relays).chain([checking]).flatten().chain(always).min()
     }
 
     fn emit(&mut self, output: Output) {

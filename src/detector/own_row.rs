@@ -61,6 +61,7 @@ impl Detector {
         (self.row.blocks, self.row.roster) = (row_parts::blocks_of(&Arc::new(block)), self.roster_digest);
         self.row.held = Arc::new(HeldRow::new(self.incarnation, version, digest, cells));
         self.row.changed = now;
+        self.update_down_pace();
         self.schedule_rows(now);
         self.publication.touch();
     }

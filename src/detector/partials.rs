@@ -164,7 +164,9 @@ impl Times {
         let first = slot.cut.differs_since().filter(|_| slot.cut.published().is_none());
         let alone = first.zip(slot.single_since).map(|(first, single)| single.since(first));
         let least = alone.map_or(Duration::ZERO, |alone| alone + self.bound * BOUNDS_OF_ONE_PAIR);
-        Rule { hold, least, limit: plain.limit.max(least), ..plain }
+        // Two nodes that die one after the other look like a partial cut for up to a bound.
+        let limit = if slot.cut.published().is_none() { plain.limit + self.bound } else { plain.limit };
+        Rule { hold, least, limit: limit.max(least), ..plain }
     }
 }
 
@@ -247,12 +249,19 @@ impl Detector {
         let rows = self.rows(now);
         let valid = || rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_ref()?)));
         let mut unseen = cut.nodes();
-        for (place, row) in valid().filter(|&(place, _)| self.stood_by(place, now) > since) {
-            unseen.remove(row.ok);
+        unseen.clear(self.me);
+        for (place, row) in valid().filter(|&(place, _)| place != self.me && self.stood_by(place, now) > since) {
+            let mut heard = row.ok.clone();
+            heard.remove(self.late_in_row(place));
+            unseen.remove(&heard);
             unseen.clear(place);
         }
         let may_say = valid().filter(|&(place, row)| place != self.me && (unseen.has(place) || unseen.meets(row.ok)));
         (!unseen.is_empty()).then(|| may_say.map(|(place, _)| place).take(BRIDGES_ASKED).collect())
+    }
+
+    fn late_in_row(&self, place: usize) -> &Bits {
+        self.peers[place].valid_row().map_or(&self.row.held.late, |row| &row.late)
     }
 
     /// Asks for a word, three times in each confirm period.

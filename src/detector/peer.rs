@@ -157,9 +157,9 @@ impl Peer {
         timing.polls_per_window > 0 && (self.link.is_confirming() || self.link.state() == LinkState::Down)
     }
 
-    /// Updates the pace towards it to what its state asks for.
-    pub fn update_pace(&mut self, now: Now, timing: &Timing) {
-        let pace = self.wanted_pace(now, timing);
+    /// Updates the pace towards it to what its state asks for. `down_pace`: that of all whose links are down.
+    pub fn update_pace(&mut self, down_pace: Duration, now: Now, timing: &Timing) {
+        let pace = self.wanted_pace(down_pace, now, timing);
         self.schedule.want(pace, now);
         // Only what is not decided needs more polls.
         let polls = if self.link.is_confirming() { self.quality.polls_per_window(timing) } else { 0 };
@@ -177,19 +177,21 @@ impl Peer {
 
     /// All paces are others from now on. Where they are faster, that begins with the end of `turn`, so that not
     /// everybody gets a heartbeat at once.
-    pub fn change_paces(&mut self, turn: Turn, now: Now, timing: &Timing) {
+    pub fn change_paces(&mut self, turn: Turn, down_pace: Duration, now: Now, timing: &Timing) {
         self.schedule.change_period(timing.period, now + turn.ends_in(timing.period / 8 * 7));
-        let pace = self.wanted_pace(now, timing);
+        let pace = self.wanted_pace(down_pace, now, timing);
         self.schedule.want(pace, now + turn.ends_in(timing.fallback_pace()));
     }
 
-    fn wanted_pace(&mut self, now: Now, timing: &Timing) -> Pace {
-        let fallback = Pace::Every(timing.fallback_pace());
+    fn wanted_pace(&mut self, down_pace: Duration, now: Now, timing: &Timing) -> Pace {
+        let is_down = self.link.state() == LinkState::Down;
+        let least = if is_down { down_pace } else { timing.poll_pace() };
+        let fallback = Pace::Every(timing.fallback_pace().max(least));
         if matches!(self.link.state(), LinkState::Left(_)) {
             return Pace::Regular;
         }
         if !self.is_acquainted() {
-            return fallback;
+            return Pace::Every(timing.fallback_pace());
         }
         if !self.is_polled(timing) && self.hearing != Hearing::Silent {
             self.trouble_since = None;
@@ -199,7 +201,7 @@ impl Peer {
         if now.since(since) >= PATIENCE || timing.polls_per_window == 0 {
             return fallback;
         }
-        Pace::Every(timing.poll_pace())
+        Pace::Every(least)
     }
 
     /// What is echoed to it: its newest number and how long ago that came.

@@ -63,10 +63,15 @@ impl Detector {
     fn row_view(&self, place: usize, peer: &Peer, now: Now) -> Option<RowView> {
         if place == self.me {
             let cells = Arc::clone(&self.row.held.cells);
-            return Some(RowView { cells, age: std::time::Duration::ZERO, impaired: self.health.is_impaired(now) });
+            let (age, impaired) = (std::time::Duration::ZERO, self.health.is_impaired(now));
+            return Some(RowView { cells, age, impaired, relayed: false });
+        }
+        if let Some((row, relayed)) = self.relayed_row(place, now) {
+            let (age, impaired) = (now.since(relayed.stood), relayed.impaired);
+            return Some(RowView { cells: Arc::clone(&row.cells), age, impaired, relayed: true });
         }
         let row = peer.valid_row()?;
         let age = peer.link.last_heard().map_or_else(Default::default, |heard| now.since(heard));
-        Some(RowView { cells: Arc::clone(&row.cells), age, impaired: peer.impaired })
+        Some(RowView { cells: Arc::clone(&row.cells), age, impaired: peer.impaired, relayed: false })
     }
 }

@@ -146,7 +146,7 @@ impl Detector {
             self.inquiry.speaks(self.peers[place].id, now);
             self.row.touch();
             self.publication.touch();
-            self.peers[place].update_pace(now, &timing);
+            self.peers[place].update_pace(self.down_pace, now, &timing);
             self.hasten_turn(place);
         }
     }
@@ -204,7 +204,7 @@ impl Detector {
             self.ask_for_roster(place, now);
         }
         let timing = self.timing;
-        self.peers[place].update_pace(now, &timing);
+        self.peers[place].update_pace(self.down_pace, now, &timing);
         self.hasten_turn(place);
     }
 
@@ -279,8 +279,11 @@ impl Detector {
             Block::Electorate(part) => self.receive_electorate(place, part, now),
             Block::NodesWanted(ids) => self.introduce(place, ids, now),
             Block::Introduction(node) => self.meet(node, now),
-            // Challenge, answer and newest incarnation were looked at before; relays are not asked for yet.
-            Block::Relay(_) | Block::Challenge(_) | Block::Answer(_) | Block::NewestIncarnation(_) => {}
+            Block::RowsWanted(wanted) => self.answer_rows_wanted(place, wanted, now),
+            Block::Relay(relay) => self.receive_relay(place, relay, now),
+            Block::RowsUnchanged(unchanged) => self.receive_unchanged(place, unchanged, now),
+            // These were looked at before.
+            Block::Challenge(_) | Block::Answer(_) | Block::NewestIncarnation(_) => {}
         }
     }
 

@@ -23,6 +23,8 @@ impl Detector {
     pub(super) fn change_settings(&mut self, settings: &Settings, now: Now) {
         let &Settings { timing, mode, .. } = settings;
         (self.settings.timing, self.settings.mode) = (timing, mode);
+        self.bucket.change(timing.max_heartbeats_per_second);
+        self.update_down_pace();
         self.publication.touch();
         self.view_is_old = true;
         let timing = timing.at(self.peers.len());
@@ -47,6 +49,7 @@ impl Detector {
     /// Everything but the schedules.
     fn adopt_timing(&mut self, timing: Timing, now: Now) {
         let before = std::mem::replace(&mut self.timing, timing);
+        self.update_down_pace();
         let bound = timing.detection_bound().saturating_sub(before.detection_bound());
         let window = timing.confirm_period.saturating_sub(before.confirm_period);
         self.wait_longer(bound, window, now);
@@ -72,7 +75,8 @@ impl Detector {
         let timing = self.timing;
         for place in (0..self.peers.len()).filter(|&place| place != self.me).collect::<Vec<_>>() {
             let turn = self.turn_of(place);
-            self.peers[place].change_paces(turn, now, &timing);
+            let down_pace = self.down_pace;
+            self.peers[place].change_paces(turn, down_pace, now, &timing);
             self.hasten_turn(place);
         }
     }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::Detector;
+use super::bits::Bits;
 use super::event::Event;
 use super::peer::Peer;
 use super::saved::{Saved, SavedNode};
@@ -120,6 +121,7 @@ impl Detector {
             self.schedule_turn(place);
         }
         if !gone.is_empty() {
+            self.note_the_unmet();
             self.row.touch();
             self.publication.touch();
         }
@@ -128,6 +130,7 @@ impl Detector {
     /// The roster changed: everybody's place is looked up anew. `repaced`: with it the timing changed.
     fn reorder(&mut self, before: &[NodeId], repaced: bool, now: Now) {
         self.ids = self.peers.iter().map(|peer| peer.id).collect();
+        self.addresses = self.peers.iter().map(|peer| (peer.address, peer.id)).collect();
         self.me = self.place_of(self.id).unwrap_or(0);
         self.roster_version += 1;
         self.keeping.want();
@@ -150,7 +153,7 @@ impl Detector {
             let peer = &mut self.peers[place];
             if before.binary_search(&peer.id).is_ok() {
                 if repaced {
-                    peer.change_paces(turn, now, &timing);
+                    peer.change_paces(turn, self.down_pace, now, &timing);
                 }
                 continue;
             }
@@ -178,6 +181,7 @@ impl Detector {
             let row = peer.row().map(|row| Arc::new(row.reshaped(&places)));
             peer.hold(row);
         }
+        self.relays.reshape(&places);
         self.publication.reshape(&places);
         self.ballot.reshape(&self.ids);
         // Our row is about another roster now, and is due to everybody as soon as it is written.
@@ -189,7 +193,14 @@ impl Detector {
             peer.wake = peer.next_turn().max(now);
             self.turns.push(Reverse((peer.wake, place)));
         }
+        self.note_the_unmet();
+        self.checking.reshape();
         self.row.touch();
+    }
+
+    fn note_the_unmet(&mut self) {
+        self.unmet = Bits::none(self.peers.len());
+        self.unmet.extend((0..self.peers.len()).filter(|&place| !self.peers[place].link.is_known()));
     }
 }
 

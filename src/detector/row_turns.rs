@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::Detector;
+use super::bucket::Extra;
 use super::schedule::Turn;
 use super::time::Now;
 use crate::wire::Flags;
@@ -23,12 +24,14 @@ const PAUSE: Duration = Duration::from_millis(8);
 #[derive(Debug, Default)]
 pub(super) struct RowTurns {
     heap: BinaryHeap<Reverse<(Now, usize)>>,
+    /// Nobody has a turn before: more has to go out than may.
+    rests_until: Now,
 }
 
 impl RowTurns {
     /// When the first of them comes.
     pub(super) fn next(&self) -> Option<Now> {
-        self.heap.peek().map(|&Reverse((due, _))| due)
+        self.heap.peek().map(|&Reverse((due, _))| due.max(self.rests_until))
     }
 
     /// Places have moved.
@@ -40,9 +43,18 @@ impl RowTurns {
 impl Detector {
     /// Sends our row to everybody whose turn has come.
     pub(super) fn send_due_rows(&mut self, now: Now) {
+        if now < self.row_turns.rests_until {
+            return;
+        }
         while let Some(&Reverse((due, place))) = self.row_turns.heap.peek() {
             let is_current = self.peers[place].row_wake == Some(due);
             if is_current && due > now {
+                break;
+            }
+            let goes = is_current && self.row_due_to(place, now).is_some_and(|due| due <= now);
+            let drawn = if goes { self.bucket.draw(Extra::Row, self.row.blocks.len(), now) } else { Ok(()) };
+            if let Err(later) = drawn {
+                self.row_turns.rests_until = later;
                 break;
             }
             self.row_turns.heap.pop();

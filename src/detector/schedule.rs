@@ -134,6 +134,11 @@ impl Schedule {
         self.next
     }
 
+    /// The next heartbeat waits until then: more has to go out than may.
+    pub fn put_off(&mut self, until: Now) {
+        self.next = self.next.max(until);
+    }
+
     /// The regular pace has this period from now on, and a grid through `first`, which is when it begins if it is the
     /// faster one.
     pub fn change_period(&mut self, period: Duration, first: Now) {

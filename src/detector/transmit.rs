@@ -19,6 +19,7 @@ impl Detector {
         let poll = self.peers[place].is_polled(&self.timing);
         let mut blocks = Vec::new();
         let kind = if self.peers[place].is_acquainted() {
+            blocks.extend(self.rows_wanted_of(place));
             Kind::Heartbeat
         } else {
             blocks.push(self.hello());

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use super::Detector;
-use super::link::Change;
+use super::bucket::Extra;
+use super::link::{Change, LinkState};
 use super::time::Now;
 
 impl Detector {
@@ -27,13 +28,39 @@ impl Detector {
         if let Some(change) = peer.link.judge(now, deaf_pace, &timing) {
             self.link_changed(place, change, now);
         }
-        self.peers[place].update_pace(now, &timing);
-        if self.peers[place].schedule.next() <= now {
+        self.peers[place].update_pace(self.down_pace, now, &timing);
+        if self.peers[place].schedule.next() <= now && self.may_send_heartbeat(place, now) {
             self.send_heartbeat(place, now);
         } else if self.peers[place].next_extra_poll().is_some_and(|due| due <= now) {
             self.send_poll(place, now);
         }
         self.schedule_turn(place);
+    }
+
+    /// Whether the heartbeat of a peer may go now. One whose link is down may have to wait a little for others.
+    fn may_send_heartbeat(&mut self, place: usize, now: Now) -> bool {
+        let peer = &mut self.peers[place];
+        if peer.link.state() != LinkState::Down || !peer.is_acquainted() {
+            return true;
+        }
+        let drawn = self.bucket.draw(Extra::Poll, 1, now);
+        if let Err(later) = drawn {
+            // Not all who wait at once again.
+            let spread = self.down_pace.mul_f64(self.jitter() / 4.0);
+            self.peers[place].schedule.put_off(later + spread);
+        }
+        drawn.is_ok()
+    }
+
+    /// The pace towards peers whose links are down: d/3, or so many times as long that they leave half of what may go
+    /// beside the heartbeats to rows, but no longer than a period. Whole multiples, so that it is not announced anew all
+    /// the time.
+    pub(super) fn update_down_pace(&mut self) {
+        let pace = self.timing.poll_pace();
+        let least = self.bucket.pace_of(self.row.held.broken.count());
+        let times = least.as_nanos().div_ceil(pace.as_nanos().max(1)).max(1);
+        let slower = pace.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX));
+        self.down_pace = slower.min(self.timing.period.max(pace));
     }
 
     /// Puts the next turn of a peer into the heap.
@@ -59,19 +86,22 @@ impl Detector {
             Change::Heard | Change::Recovered => {
                 self.publication.links.came_up(peer, now);
                 self.peers[place].up_since = Some(now);
+                self.unmet.clear(place);
                 self.remember_heard(place, now);
+                self.drop_relayed(self.peers[place].id);
             }
             Change::Down { silent_for } => {
                 self.publication.links.went_down(peer, silent_for, now);
-                self.keeping.want();
-                self.check_the_silent(now);
+                self.keeping.want_soon(now);
+                self.checking.everybody();
                 self.inquire(place, now);
                 self.judge_udp(now);
+                self.seek_relays(now);
             }
             Change::Failed { failures, checked } => {
                 self.counters.missed += u64::from(failures == 1);
                 if failures >= 2 || checked {
-                    self.check_the_silent(now);
+                    self.checking.everybody();
                     self.inquire(place, now);
                 }
             }
@@ -82,28 +112,7 @@ impl Detector {
     pub(super) fn remember_heard(&mut self, place: usize, now: Now) {
         let (id, heard) = (self.peers[place].id, self.micros(now));
         if self.keeping.heard.insert(id, heard).is_none() {
-            self.keeping.want();
-        }
-    }
-
-    /// One link is in trouble: every other that has been silent for a while is tried now, so that all links of a cut
-    /// fall within a few windows of each other.
-    pub(super) fn check_the_silent(&mut self, now: Now) {
-        for place in 0..self.peers.len() {
-            self.check(place, now);
-        }
-    }
-
-    pub(super) fn check(&mut self, place: usize, now: Now) {
-        let timing = self.timing;
-        if place == self.me || timing.polls_per_window == 0 {
-            return;
-        }
-        let peer = &mut self.peers[place];
-        let deaf_pace = peer.deaf_pace();
-        if peer.link.check(now, deaf_pace, &timing) {
-            peer.update_pace(now, &timing);
-            self.hasten_turn(place);
+            self.keeping.want_soon(now);
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct RowBits<'a> {
     pub down_agents: Option<&'a Bits>,
     /// Where it is absent.
     pub absent: &'a Bits,
+    /// It came by way of others, who might have forged it.
+    pub relayed: bool,
 }
 
 /// What the matrix means from the place of one node.
@@ -63,7 +65,7 @@ pub fn judge(rows: &[Option<RowBits<'_>>], me: usize, left: &Bits) -> Verdict {
 }
 
 fn component_of(rows: &[Option<RowBits<'_>>], me: usize, judged: &Bits) -> Bits {
-    reach(judged, me, |from, to| !is_broken(rows, from, to))
+    reach(judged, me, |from, to| !is_surely_broken(rows, from, to))
 }
 
 /// Whom a valid row of these nodes shows up or late.
@@ -104,6 +106,18 @@ pub fn is_broken(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool
     says(one, other) || says(other, one)
 }
 
+/// Whether either direction of the pair is down, and not only by a relayed row that says so of somebody whose own row is
+/// heard. So no relay parts a node from those that this agent hears: what relays alone say is about pairs beyond them.
+fn is_surely_broken(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
+    let is_relayed = |node: usize| rows[node].is_some_and(|row| row.relayed);
+    let is_heard = |node: usize| rows[node].is_some_and(|row| !row.relayed);
+    let says = |owner: usize, peer| {
+        let broken = rows[owner].and_then(|row| row.broken).is_some_and(|broken| broken.has(peer));
+        broken && !(is_relayed(owner) && is_heard(peer))
+    };
+    says(one, other) || says(other, one)
+}
+
 /// Whether the pair is not broken and either direction is ok.
 pub fn is_joined(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
     let says = |owner: usize, peer| rows[owner].is_some_and(|row| row.ok.has(peer));
@@ -136,11 +150,16 @@ mod tests {
     use proptest::prelude::*;
 
     /// Rows from letters: `u` up, `l` late, `d` down, `a` down with its agent, `?` unknown, `.` absent; an empty string is no valid row.
-    struct Rows(Vec<Option<[Bits; 4]>>);
+    /// One that begins with `~` came by way of others.
+    struct Rows(Vec<Option<(bool, [Bits; 4])>>);
 
     impl Rows {
         fn of(texts: &[&str]) -> Self {
-            Self(texts.iter().map(|text| (!text.is_empty()).then(|| Self::bits(text))).collect())
+            let row = |text: &str| {
+                let cells = text.trim_start_matches('~');
+                (cells != text, Self::bits(cells))
+            };
+            Self(texts.iter().map(|text| (!text.is_empty()).then(|| row(text))).collect())
         }
 
         fn bits(text: &str) -> [Bits; 4] {
@@ -159,8 +178,9 @@ mod tests {
             [cells.ok(), cells.broken(), cells.down_agents(), cells.absent_ones()]
         }
 
-        fn view([ok, broken, down_agents, absent]: &[Bits; 4]) -> RowBits<'_> {
-            RowBits { ok, broken: Some(broken), down_agents: Some(down_agents), absent }
+        fn view((relayed, [ok, broken, down_agents, absent]): &(bool, [Bits; 4])) -> RowBits<'_> {
+            let relayed = *relayed;
+            RowBits { ok, broken: Some(broken), down_agents: Some(down_agents), absent, relayed }
         }
 
         fn judge(&self, me: usize) -> Verdict {
@@ -231,6 +251,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_relay_alone_says_parts_nobody_from_those_whom_i_hear() {
+        // 0 hears 1, and 1 hears 2; the row of 2 came by way of 1 and says that 2 hears nobody.
+        let verdict = Rows::of(&["uud", "uuu", "~ddu"]).judge(0);
+        assert!(verdict.outside().is_empty(), "not for certain");
+        assert_eq!(nodes(&verdict.not_joined()), [2], "but it is not joined either");
+        assert_eq!(nodes(&Rows::of(&["uud", "uuu", "ddu"]).judge(1).outside()), [2], "1 heard it itself");
+    }
+
+    #[test]
+    fn a_relay_completes_a_cut_of_nodes_that_nobody_here_hears() {
+        // 3 is down for 0 and 1; 2 is heard by 1 alone, and whether 2 hears 3 only a relay can say.
+        let certain = |relayed| nodes(&Rows::of(&["uudd", "uuud", relayed, ""]).judge(0).outside());
+        assert_eq!(certain(""), Vec::<usize>::new());
+        assert_eq!(certain("~duuu"), Vec::<usize>::new());
+        assert_eq!(certain("~duud"), [3]);
+    }
+
+    #[test]
     fn an_agent_that_is_down_joins_nobody() {
         // 2 would join 3 by what is unknown, if it ran.
         let rows = Rows::of(&["uuad", "uu?d", "", ""]);
@@ -278,6 +316,29 @@ mod tests {
             };
             let judge = |texts: Vec<String>| Rows::of(&texts.iter().map(String::as_str).collect::<Vec<_>>()).judge(0);
             prop_assert!(judge(rows(true)).outside().covers(&judge(rows(false)).outside()));
+        }
+
+        #[test]
+        fn no_relay_parts_a_node_that_somebody_whom_i_hear_does_not_call_down(
+            letters in proptest::collection::vec(proptest::sample::select(vec!["u", "d", "?"]), 36),
+            kinds in proptest::collection::vec(0..3_usize, 6),
+        ) {
+            let text = |row: usize| match kinds[row] {
+                _ if row == 0 => letters[..6].concat(),
+                0 => String::new(),
+                1 => letters[row * 6..row * 6 + 6].concat(),
+                _ => format!("~{}", letters[row * 6..row * 6 + 6].concat()),
+            };
+            let texts: Vec<String> = (0..6).map(text).collect();
+            let plain: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let direct: Vec<&str> = plain.iter().map(|text| if text.starts_with('~') { "" } else { text }).collect();
+            let (all, direct) = (Rows::of(&plain).judge(0), Rows::of(&direct));
+            let heard = |node: usize| node == 0 || direct.0[node].is_some();
+            for node in all.outside().iter() {
+                let near = (0..6).filter(|&other| heard(other) && all.component.has(other));
+                let views = direct.views();
+                prop_assert!(near.into_iter().all(|other| is_broken(&views, other, node)), "{node}: {texts:?}");
+            }
         }
 
         #[test]

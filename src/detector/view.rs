@@ -126,6 +126,8 @@ pub struct RowView {
     pub age: Duration,
     /// Its owner distrusts it.
     pub impaired: bool,
+    /// It came by way of another node: its owner is not heard here.
+    pub relayed: bool,
 }
 
 /// The bounds of the histogram of detection times: around the 2.5 s of the defaults, and the 41 s of the slow profile.

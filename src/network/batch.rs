@@ -1,6 +1,7 @@
 //! Datagrams as they arrive, many at once, in memory that is taken once and used again.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::wire::MAX_DATAGRAM;
 
@@ -21,6 +22,8 @@ struct Arrived {
     slot: usize,
     length: usize,
     from: SocketAddr,
+    /// The time of day at which it arrived, if the kernel said so.
+    at: Option<Duration>,
 }
 
 impl Default for Batch {
@@ -32,10 +35,20 @@ impl Default for Batch {
 impl Batch {
     /// The datagrams in order of arrival. One that was longer than its room is cut to it.
     pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        self.stamped().map(|(from, bytes, _)| (from, bytes))
+    }
+
+    /// The same, each with the time of day at which it arrived, if that is known.
+    pub fn stamped(&self) -> impl Iterator<Item = (SocketAddr, &[u8], Option<Duration>)> {
         self.arrived.iter().filter_map(|arrived| {
             let start = arrived.slot * SLOT_SIZE;
-            Some((arrived.from, self.bytes.get(start..start + arrived.length)?))
+            Some((arrived.from, self.bytes.get(start..start + arrived.length)?, arrived.at))
         })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.arrived.len()
     }
 
     /// Whether there is none.
@@ -59,7 +72,7 @@ impl Batch {
 pub(super) struct Filling<'a>(&'a mut Vec<Arrived>);
 
 impl Filling<'_> {
-    pub(super) fn push(&mut self, slot: usize, length: usize, from: SocketAddr) {
-        self.0.push(Arrived { slot, length: length.min(SLOT_SIZE), from });
+    pub(super) fn push(&mut self, slot: usize, length: usize, from: SocketAddr, at: Option<Duration>) {
+        self.0.push(Arrived { slot, length: length.min(SLOT_SIZE), from, at });
     }
 }

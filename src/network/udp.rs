@@ -2,7 +2,7 @@
 //! beside it that send, and the probes.
 //!
 //! It is made with socket2, read with nix (many datagrams a system call, and the kernel's count of those that it
-//! dropped: docs/adr/0002) and awaited with tokio. Reading and sending allocate nothing.
+//! dropped: docs/adr/0002; when each arrived: docs/adr/0016) and awaited with tokio. Reading and sending allocate nothing.
 
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -12,8 +12,10 @@ use std::time::Duration;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, setsockopt, sockopt::RxqOvfl,
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, setsockopt,
+    sockopt::{ReceiveTimestampns, RxqOvfl},
 };
+use nix::sys::time::TimeSpec;
 use socket2::{SockAddr, SockRef, Socket};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -121,16 +123,17 @@ fn listening(socket: Socket) -> io::Result<(UdpSocket, SocketAddr)> {
     Ok((socket, local))
 }
 
-/// Both make it better and neither is needed: a container may forbid them.
+/// All make it better and none is needed: a container may forbid them.
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of binding")]
 fn enlarge(socket: &Socket) -> io::Result<()> {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let _ = setsockopt(socket, RxqOvfl, &1);
+    let _ = setsockopt(socket, ReceiveTimestampns, &true);
     Ok(())
 }
 
 fn new_headers() -> MultiHeaders<SockaddrStorage> {
-    MultiHeaders::preallocate(BATCH, Some(cmsg_space!(u32)))
+    MultiHeaders::preallocate(BATCH, Some(cmsg_space!(TimeSpec, u32)))
 }
 
 fn receive_many(
@@ -146,9 +149,9 @@ fn receive_many(
     let mut count = 0;
     for (slot, message) in messages.enumerate() {
         count += 1;
-        drops.learn(&message);
+        let at = drops.learn(&message);
         if let Some(from) = message.address.as_ref().and_then(address_of) {
-            filling.push(slot, message.bytes, canonical(from));
+            filling.push(slot, message.bytes, canonical(from), at);
         }
     }
     Ok(count)
@@ -175,22 +178,28 @@ struct Drops {
     counted: u32,
     risen: u64,
     /// The count came and had no room: nix does not give a header its room back after a datagram that came without
-    /// one, which is all of them up to the first drop. The next one needs new headers.
+    /// it, which is all of them up to the first drop. The next one needs new headers.
     went_untold: bool,
 }
 
 impl Drops {
-    fn learn(&mut self, message: &RecvMsg<'_, '_, SockaddrStorage>) {
+    /// Reads what the kernel says beside a datagram. Returns the time of day at which it arrived.
+    fn learn(&mut self, message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<Duration> {
         if message.flags.contains(MsgFlags::MSG_CTRUNC) {
             self.went_untold = true;
             // It is not 0, and how many more there were is told with the next datagram.
-            return self.count(self.counted.max(1));
+            self.count(self.counted.max(1));
+            return None;
         }
+        let mut at = None;
         for ancillary in message.cmsgs().into_iter().flatten() {
-            if let ControlMessageOwned::RxqOvfl(counted) = ancillary {
-                self.count(counted);
+            match ancillary {
+                ControlMessageOwned::RxqOvfl(counted) => self.count(counted),
+                ControlMessageOwned::ScmTimestampns(time) => at = Some(time.into()),
+                _ => {}
             }
         }
+        at
     }
 
     fn count(&mut self, counted: u32) {

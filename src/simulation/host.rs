@@ -1,7 +1,7 @@
 //! A virtual machine with one agent: it may stall, be throttled, be killed and started again.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::detector::evidence::Evidence;
@@ -16,6 +16,9 @@ use crate::wire::Datagram;
 const SOCKET: usize = 5_000;
 /// What the wall clocks of all hosts say when virtual time begins, in microseconds since the epoch.
 const WALL_AT_START: u64 = 1_700_000_000_000_000;
+
+/// Where datagrams come from, which decides nothing.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// When a host runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,12 +163,21 @@ impl Host {
         }
     }
 
+    /// A datagram arrives while the host runs: nothing waits before it.
+    pub(super) fn take(&mut self, datagram: Datagram, size: usize, now: Now) {
+        if self.flooded || !self.inbox.is_empty() {
+            return self.arrive(datagram, size);
+        }
+        if let Some(detector) = &mut self.detector {
+            detector.handle(Input::Datagram { datagram, from: NOWHERE, size }, now);
+        }
+    }
+
     /// The host runs: it drains its socket, then looks at its timers.
     pub(super) fn run(&mut self, now: Now) {
         let Some(detector) = &mut self.detector else { return };
-        let from = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         while let Some((datagram, size)) = self.inbox.pop_front() {
-            detector.handle(Input::Datagram { datagram, from, size }, now);
+            detector.handle(Input::Datagram { datagram, from: NOWHERE, size }, now);
         }
         while let Some(evidence) = self.answers.pop_front() {
             detector.handle(Input::Evidence(evidence), now);

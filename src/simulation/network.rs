@@ -74,6 +74,8 @@ pub(super) struct Network {
     udp_blocked: Vec<Bits>,
     /// As `blocked`, but the hosts' own addresses are on another network, which is whole.
     overlay_blocked: Vec<Bits>,
+    /// Whether anything is blocked at all; nobody looks further while nothing is.
+    is_cut: bool,
     weather: Vec<Weather>,
 }
 
@@ -81,21 +83,31 @@ impl Network {
     pub(super) fn new(hosts: usize, conditions: Conditions) -> Self {
         let weather = if conditions.bursts.is_some() { vec![Weather::default(); hosts * hosts] } else { Vec::new() };
         let nothing = vec![Bits::none(hosts); hosts];
-        Self { conditions, blocked: nothing.clone(), udp_blocked: nothing.clone(), overlay_blocked: nothing, weather }
+        Self {
+            conditions,
+            blocked: nothing.clone(),
+            udp_blocked: nothing.clone(),
+            overlay_blocked: nothing,
+            is_cut: false,
+            weather,
+        }
     }
 
     /// Nothing that `from` sends arrives at `to`, until [`Self::heal`].
     pub(super) fn block(&mut self, from: usize, to: usize) {
+        self.is_cut = true;
         self.blocked[from].set(to);
     }
 
     /// No datagram of `from` arrives at `to`, until [`Self::heal`]; everything else does.
     pub(super) fn block_udp(&mut self, from: usize, to: usize) {
+        self.is_cut = true;
         self.udp_blocked[from].set(to);
     }
 
     /// Nothing that the agent of `from` sends arrives at that of `to`, until [`Self::heal`]; between the hosts it does.
     pub(super) fn block_overlay(&mut self, from: usize, to: usize) {
+        self.is_cut = true;
         self.overlay_blocked[from].set(to);
     }
 
@@ -116,10 +128,15 @@ impl Network {
         self.blocked[from].clear(to);
         self.udp_blocked[from].clear(to);
         self.overlay_blocked[from].clear(to);
+        let all = [&self.blocked, &self.udp_blocked, &self.overlay_blocked];
+        if all.iter().all(|blocked| blocked[from].is_empty()) {
+            self.is_cut = all.into_iter().flatten().any(|blocked| !blocked.is_empty());
+        }
     }
 
     /// Everybody reaches everybody.
     pub(super) fn heal(&mut self) {
+        self.is_cut = false;
         let hosts = self.blocked.len();
         self.blocked = vec![Bits::none(hosts); hosts];
         self.udp_blocked = vec![Bits::none(hosts); hosts];
@@ -128,14 +145,17 @@ impl Network {
 
     /// When a datagram arrives; not at all if it is lost. The second time is that of a duplicate.
     pub(super) fn carry(&mut self, from: usize, to: usize, now: Now, random: &mut ChaCha8Rng) -> [Option<Now>; 2] {
-        let blocked = [&self.blocked, &self.udp_blocked, &self.overlay_blocked].map(|blocked| blocked[from].has(to));
-        if blocked.contains(&true) || self.is_lost(from, to, now, random) {
+        if self.is_cut && self.is_blocked(from, to) || self.is_lost(from, to, now, random) {
             return [None, None];
         }
         let arrival = now + self.delay(from, to, random);
         let twice = self.conditions.duplicates > 0.0 && chance(random) < self.conditions.duplicates;
         let again = twice.then(|| now + self.delay(from, to, random));
         [Some(arrival), again]
+    }
+
+    fn is_blocked(&self, from: usize, to: usize) -> bool {
+        [&self.blocked, &self.udp_blocked, &self.overlay_blocked].iter().any(|blocked| blocked[from].has(to))
     }
 
     fn is_lost(&mut self, from: usize, to: usize, now: Now, random: &mut ChaCha8Rng) -> bool {

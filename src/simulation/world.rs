@@ -10,7 +10,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::discovery::Lists;
 use super::evidence::find_out;
-use super::host::Host;
+use super::host::{Host, Running};
 use super::network::{Conditions, Network, chance};
 use crate::detector::event::Event;
 use crate::detector::evidence::{Evidence, Question};
@@ -253,7 +253,11 @@ impl World {
         self.free.push(slot);
         let pair = from * self.hosts.len() + to;
         self.arrived[pair] = self.now;
-        self.hosts[to].arrive(datagram, size);
+        if self.hosts[to].running == Running::Always {
+            self.hosts[to].take(datagram, size, self.now);
+        } else {
+            self.hosts[to].arrive(datagram, size);
+        }
         self.run_or_wait(to);
     }
 

@@ -192,7 +192,8 @@ mod tests {
         for (place, node) in view.nodes.iter_mut().enumerate() {
             let mut cells = Row::absent(nodes);
             (0..nodes).for_each(|of| cells.set(of, if of < near { Cell::Up } else { Cell::Down }));
-            node.row = (place < near).then(|| RowView { cells: cells.into(), age: Duration::ZERO, impaired: false });
+            let (cells, age) = (cells.into(), Duration::ZERO);
+            node.row = (place < near).then_some(RowView { cells, age, impaired: false, relayed: false });
             node.link = match place {
                 0 => None,
                 place if place < near => Some(LinkState::Up),

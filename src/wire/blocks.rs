@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::codec::TooLarge;
 use super::reader::{Malformed, Reader, long_micros, short_micros};
-use super::{Block, Hello, Nonce, PartWanted, RelayBlock, RosterPart, RowBlock, RowPart, Slept, membership};
+use super::{Block, Hello, Nonce, PartWanted, RelayBlock, RosterPart, RowBlock, RowPart, Slept, membership, relays};
 use crate::detector::row::Cells;
 use crate::identity::{Digest, Incarnation, NodeId, RowVersion, Sequence};
 
@@ -42,6 +42,8 @@ const ELECTORATE: u8 = 11;
 const NODES_WANTED: u8 = 12;
 const INTRODUCTION: u8 = 13;
 const ALSO_COUNTED: u8 = 14;
+const ROWS_WANTED: u8 = 15;
+const ROWS_UNCHANGED: u8 = 16;
 
 /// No address.
 const NOWHERE: u8 = 0;
@@ -52,6 +54,8 @@ fn code(block: &Block) -> u8 {
     match block {
         Block::Row(_) | Block::RowPart(_) => ROW,
         Block::Relay(_) => RELAY,
+        Block::RowsWanted(_) => ROWS_WANTED,
+        Block::RowsUnchanged(_) => ROWS_UNCHANGED,
         Block::Challenge(_) => CHALLENGE,
         Block::Answer(_) => ANSWER,
         Block::NewestIncarnation(_) => NEWEST_INCARNATION,
@@ -77,6 +81,8 @@ fn body_size(block: &Block) -> usize {
         Block::Row(row) => row_size(&row.cells),
         Block::RowPart(part) => row_size(&part.cells),
         Block::Relay(relay) => 25 + row_size(&relay.row.cells),
+        Block::RowsWanted(rows) => relays::WANTED * rows.len(),
+        Block::RowsUnchanged(rows) => relays::UNCHANGED * rows.len(),
         Block::Challenge(_) | Block::Answer(_) | Block::Slept(_) => 16,
         Block::NewestIncarnation(_) => 8,
         Block::Hello(hello) => {
@@ -113,6 +119,8 @@ pub(super) fn write(block: &Block, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         Block::Row(row) => write_row(row, out)?,
         Block::RowPart(part) => write_row_part(part, out),
         Block::Relay(relay) => write_relay(relay, out),
+        Block::RowsWanted(rows) => relays::write_wanted(rows, out),
+        Block::RowsUnchanged(rows) => relays::write_unchanged(rows, out),
         Block::Challenge(nonce) | Block::Answer(nonce) => out.extend_from_slice(&nonce.0),
         Block::NewestIncarnation(incarnation) => out.extend_from_slice(&incarnation.0.to_be_bytes()),
         Block::Slept(slept) => {
@@ -241,6 +249,8 @@ fn read(code: u8, body: &[u8]) -> Result<Option<Block>, Malformed> {
     let block = match code {
         ROW => Some(whole_or_part(read_row(&mut body)?)),
         RELAY => Some(Block::Relay(read_relay(&mut body)?.into())),
+        ROWS_WANTED => Some(Block::RowsWanted(relays::read_wanted(&mut body)?)),
+        ROWS_UNCHANGED => Some(Block::RowsUnchanged(relays::read_unchanged(&mut body)?)),
         CHALLENGE => Some(Block::Challenge(Nonce(body.array()?))),
         ANSWER => Some(Block::Answer(Nonce(body.array()?))),
         NEWEST_INCARNATION => Some(Block::NewestIncarnation(Incarnation(body.u64()?))),

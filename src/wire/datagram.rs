@@ -125,6 +125,10 @@ pub enum Block {
     RowPart(Arc<RowPart>),
     /// Another's row, passed on.
     Relay(Arc<RelayBlock>),
+    /// Pass these rows on to me, or say that they are still these.
+    RowsWanted(Vec<RowWanted>),
+    /// Rows of others that are still what you hold.
+    RowsUnchanged(Vec<RowUnchanged>),
     /// Send this back, so that I know that this incarnation of yours is alive now.
     Challenge(Nonce),
     /// What you asked me to send back.
@@ -192,6 +196,34 @@ pub struct RelayBlock {
     pub impaired: bool,
     /// The row itself, or a part of it.
     pub row: RowPart,
+}
+
+/// Whose row is wanted, and which one the asker holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowWanted {
+    /// Whose.
+    pub owner: NodeId,
+    /// The run of the owner whose row the asker holds; 0 if it holds none.
+    pub incarnation: Incarnation,
+    /// The version of that row.
+    pub version: RowVersion,
+}
+
+/// A row that has not changed since the asker got it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowUnchanged {
+    /// Whose it is.
+    pub owner: NodeId,
+    /// Which run of the owner wrote it.
+    pub incarnation: Incarnation,
+    /// Its version.
+    pub version: RowVersion,
+    /// The last sequence number that the relay heard from the owner: proof of age.
+    pub heard: Sequence,
+    /// How long ago the relay heard the owner.
+    pub age: Duration,
+    /// Whether the owner distrusts it.
+    pub impaired: bool,
 }
 
 /// How long the sender did not run.

@@ -12,6 +12,7 @@ mod membership;
 #[cfg(test)]
 mod properties;
 mod reader;
+mod relays;
 mod seal;
 
 pub use blocks::{MAX_NAME, MAX_SOFTWARE_VERSION, MAX_ZONE, size as block_size};

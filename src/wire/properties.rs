@@ -142,6 +142,15 @@ fn a_roster_part_of_136_ids_is_the_largest_that_fits() {
 }
 
 #[test]
+fn what_is_asked_for_and_what_has_not_changed_fit_one_datagram() {
+    let wanted = RowWanted { owner: SENDER, incarnation: Incarnation(1), version: RowVersion(2) };
+    assert_eq!(size(&with(vec![Block::RowsWanted(vec![wanted; 48])])), Some(96 + 3 + 48 * 20));
+    let RelayBlock { owner, incarnation, heard, age, impaired, .. } = relay_of(0);
+    let unchanged = RowUnchanged { owner, incarnation, version: RowVersion(2), heard, age, impaired };
+    assert_eq!(size(&with(vec![Block::RowsUnchanged(vec![unchanged; 36])])), Some(96 + 3 + 36 * 29));
+}
+
+#[test]
 fn a_hello_with_the_longest_names_and_all_that_it_may_carry_fits() {
     let carried: usize = longest_hello().blocks.iter().map(block_size).sum();
     assert_eq!(HEADER_SIZE + carried + TAG_SIZE, 588, "as docs/protocol.md has it");
@@ -245,7 +254,7 @@ fn a_block_of_an_unknown_type_is_skipped() {
 
 #[test]
 fn a_known_block_of_a_wrong_size_is_malformed() {
-    for (code, right) in [(3, 16), (4, 16), (5, 8), (6, 16), (8, 6)] {
+    for (code, right) in [(3, 16), (4, 16), (5, 8), (6, 16), (8, 6), (15, 20), (16, 29)] {
         assert_eq!(open_block(code, &vec![1; right]).map(|blocks| blocks.len()), Ok(1));
         assert_eq!(open_block(code, &vec![1; right - 1]), Err(Refusal::Malformed), "type {code}");
         assert_eq!(open_block(code, &vec![1; right + 1]), Err(Refusal::Malformed), "type {code}");
@@ -391,6 +400,29 @@ fn relay() -> impl Strategy<Value = RelayBlock> {
     )
 }
 
+fn rows_wanted() -> impl Strategy<Value = Vec<RowWanted>> {
+    let row = any::<(u64, u64, u32)>().prop_map(|(owner, incarnation, version)| RowWanted {
+        owner: NodeId(owner),
+        incarnation: Incarnation(incarnation),
+        version: RowVersion(version),
+    });
+    vec(row, 0..20)
+}
+
+fn rows_unchanged() -> impl Strategy<Value = Vec<RowUnchanged>> {
+    let row = (any::<(u64, u64, u32, u32, bool)>(), short()).prop_map(
+        |((owner, incarnation, version, heard, impaired), age)| RowUnchanged {
+            owner: NodeId(owner),
+            incarnation: Incarnation(incarnation),
+            version: RowVersion(version),
+            heard: Sequence(heard),
+            age,
+            impaired,
+        },
+    );
+    vec(row, 0..20)
+}
+
 fn hello() -> impl Strategy<Value = Hello> {
     let texts = ("[a-z0-9.-]{0,253}", "\\PC{0,15}", "\\PC{0,16}");
     (texts, any::<(IpAddr, u16)>(), any::<(Option<IpAddr>, u16)>()).prop_map(
@@ -413,6 +445,8 @@ fn block() -> impl Strategy<Value = Block> {
         row().prop_map(|row| Block::Row(Arc::new(row))),
         row_part().prop_map(|part| Block::RowPart(Arc::new(part))),
         relay().prop_map(|relay| Block::Relay(Arc::new(relay))),
+        rows_wanted().prop_map(Block::RowsWanted),
+        rows_unchanged().prop_map(Block::RowsUnchanged),
         any::<[u8; 16]>().prop_map(|nonce| Block::Challenge(Nonce(nonce))),
         any::<[u8; 16]>().prop_map(|nonce| Block::Answer(Nonce(nonce))),
         any::<u64>().prop_map(|incarnation| Block::NewestIncarnation(Incarnation(incarnation))),
@@ -479,7 +513,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_blocks_never_panic_and_what_is_read_is_never_more_than_came(code in 0..12u8, body in vec(any::<u8>(), 0..1090)) {
+    fn arbitrary_blocks_never_panic_and_what_is_read_is_never_more_than_came(code in 0..18u8, body in vec(any::<u8>(), 0..1090)) {
         if let Ok(blocks) = open_block(code, &body) {
             prop_assert!(sealed_size(&with(blocks)) <= 96 + 3 + body.len());
         }

@@ -45,6 +45,7 @@ fn node(place: usize) -> NodeView {
         cells: cells(row),
         age: Duration::from_millis(250) * u32::try_from(place).unwrap(),
         impaired: place == 1,
+        relayed: place > 1,
     });
     let link = [None, Some(LinkState::Up), Some(LinkState::Down), Some(LinkState::Down)][place];
     let rtt = Duration::from_micros(180);

@@ -215,7 +215,29 @@ impl Crowd {
         }
     }
 
-    fn send(&mut self, index: usize, flags: Flags, mut blocks: Vec<Block>) {
+    fn send(&mut self, index: usize, flags: Flags, blocks: Vec<Block>) {
+        let (from, datagram) = self.write(index, flags, blocks);
+        let size = sealed_size(&datagram);
+        self.detector.handle(Input::Datagram { datagram, from, size }, self.now);
+    }
+
+    /// The next heartbeat of a peer, which is not sent, and where it would come from.
+    pub fn next_heartbeat(&mut self, peer: usize) -> (SocketAddr, Datagram) {
+        self.write(peer, Flags::default(), Vec::new())
+    }
+
+    /// The detector, for whoever hands it things himself. What it wants done is his matter, too: see [`Self::receive`].
+    pub fn detector(&mut self) -> &mut Detector {
+        &mut self.detector
+    }
+
+    /// It is so much later, and nobody did anything meanwhile.
+    pub fn pass(&mut self, time: Duration) -> Now {
+        self.now = self.now + time;
+        self.now
+    }
+
+    fn write(&mut self, index: usize, flags: Flags, mut blocks: Vec<Block>) -> (SocketAddr, Datagram) {
         let sent = self.now - WAY;
         let peer = &mut self.peers[index];
         let (version, roster) = (self.rows.version, self.roster);
@@ -242,8 +264,7 @@ impl Crowd {
             epoch: Epoch(0),
             blocks,
         };
-        let size = sealed_size(&datagram);
-        self.detector.handle(Input::Datagram { datagram, from: peer.address, size }, self.now);
+        (peer.address, datagram)
     }
 
     fn take_outputs(&mut self) {
@@ -256,7 +277,8 @@ impl Crowd {
         }
     }
 
-    fn receive(&mut self, to: SocketAddr, datagram: &Datagram) {
+    /// What the detector sent arrives.
+    pub fn receive(&mut self, to: SocketAddr, datagram: &Datagram) {
         let index = index_of(to);
         let peer = &mut self.peers[index];
         if peer.is_silent {

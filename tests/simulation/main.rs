@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
 
 mod bound;
+mod capped;
 mod cuts;
 mod electorate;
 mod electorate_histories;
@@ -16,6 +17,7 @@ mod health;
 mod loss;
 mod quiet;
 mod random_histories;
+mod relays;
 mod returning;
 mod review;
 mod scenarios;

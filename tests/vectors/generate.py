@@ -91,6 +91,17 @@ def wanted_body(wanted):
     return struct.pack(">IH", wanted["digest"], wanted["from"])
 
 
+def rows_wanted_body(rows):
+    return b"".join(
+        bytes.fromhex(row["owner"]) + struct.pack(">QI", row["incarnation"], row["version"]) for row in rows)
+
+
+def rows_unchanged_body(rows):
+    names = ("incarnation", "version", "heard", "age_microseconds", "impaired")
+    return b"".join(
+        bytes.fromhex(row["owner"]) + struct.pack(">QIIIB", *(row[name] for name in names)) for row in rows)
+
+
 BLOCKS = {
     "row": (1, row_body),
     "row_part": (1, row_body),
@@ -106,6 +117,8 @@ BLOCKS = {
     "electorate": (11, electorate_body),
     "nodes_wanted": (12, lambda ids: b"".join(map(bytes.fromhex, ids))),
     "introduction": (13, introduction_body),
+    "rows_wanted": (15, rows_wanted_body),
+    "rows_unchanged": (16, rows_unchanged_body),
     "also_counted": (14, lambda digests: struct.pack(f">{len(digests)}I", *digests)),
 }
 
@@ -184,6 +197,10 @@ ROW = {"version": 13, "roster": 0xCAFEF00D, "cells": "uuldau?.uuu"}
 RELAY = {"owner": node_id("node-3").hex(), "incarnation": 1795262300000000, "heard": 99, "age_microseconds": 250000,
          "impaired": True, "row": ROW | {"version": 7}}
 PART = {"version": 13, "roster": 0xCAFEF00D, "total": 5000, "from": 2816, "cells": "uuldau?." * 16}
+WANTED = [{"owner": node_id("node-3").hex(), "incarnation": 1795262300000000, "version": 7},
+          {"owner": node_id("node-4").hex(), "incarnation": 0, "version": 0}]
+UNCHANGED = [WANTED[0] | {"heard": 103, "age_microseconds": 40000, "impaired": False},
+             WANTED[0] | {"owner": node_id("node-5").hex(), "heard": 12, "age_microseconds": 4294967295, "impaired": True}]
 ROSTER = {"digest": 0xCAFEF00D, "total": 5, "from": 2, "ids": sorted(node_id(f"node-{n}").hex() for n in (3, 4, 5))}
 
 
@@ -210,6 +227,10 @@ def good():
             {"newest_incarnation": 1795262399999999}]))
     yield "cut", vector("the sender has a complete cut open", fields(cut=True))
     yield "relay", vector("node-3's row by way of node-1; its owner distrusted it", fields(blocks=[{"relay": RELAY}]))
+    yield "rows-wanted", vector("the rows of two that the sender does not hear; it holds one of them", fields(
+        blocks=[{"rows_wanted": WANTED}]))
+    yield "rows-unchanged", vector("two rows are what the receiver has; the age of one does not fit", fields(
+        blocks=[{"rows_unchanged": UNCHANGED}]))
     yield "row-part", vector("128 of the 5,000 cells of a row", fields(final=True, blocks=[{"row_part": PART}]))
     yield "relay-part", vector("a part of node-3's row by way of node-1", fields(
         blocks=[{"relay": RELAY | {"impaired": False, "row": PART}}]))
@@ -264,6 +285,8 @@ def bad():
     yield "unknown-key", refused("signed with a key of another cluster", "key",
                                  tagged(content(fields(), key_id(FOREIGN), key_id(FOREIGN)), FOREIGN))
     yield "short-block", refused("a challenge of 15 bytes", "malformed", tagged(data + b"\x03\x00\x0f" + bytes(15), OLD))
+    yield "short-rows-wanted", refused("an entry of 19 bytes asks for a row", "malformed",
+                                       tagged(data + b"\x0f\x00\x13" + bytes(19), OLD))
     yield "unfinished-block", refused("a block that is longer than what is left", "malformed",
                                       tagged(data + b"\x03\x00\x11" + bytes(16), OLD))
     yield "padding", refused("something in the padding", "malformed", tagged(data + b"\x00\x00\x01", OLD))

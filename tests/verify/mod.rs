@@ -28,9 +28,12 @@ pub const TABLES: &[Head] = &[
     HEARTBEAT.head(),
     HOSTILE.head(),
     QUIET.head(),
+    SCALE.head(),
+    SCALE_CUT.head(),
     SCENARIOS.head(),
     SCRAPE.head(),
     TIMING.head(),
+    VERDICT.head(),
 ];
 
 /// From the cut to the alert, with a real Prometheus.
@@ -113,6 +116,33 @@ pub static QUIET: Table<5> = Table {
     columns: ["network", "nodes", "virtual time", "links down", "partitions"],
 };
 
+/// What one agent costs among thousands.
+pub static SCALE: Table<10> = Table {
+    document: "performance",
+    section: "scale",
+    command: "cargo bench --locked --bench scale",
+    columns: [
+        "peers",
+        "cap",
+        "period",
+        "core",
+        "in the kernel",
+        "RSS",
+        "out a second",
+        "in a second",
+        "dropped",
+        "bare loop's core",
+    ],
+};
+
+/// What one agent costs while half of its peers fall silent, and how long it takes.
+pub static SCALE_CUT: Table<6> = Table {
+    document: "performance",
+    section: "scale-cut",
+    command: "cargo bench --locked --bench scale",
+    columns: ["peers", "limit of a core", "core before", "worst second", "cut to partition", "dropped"],
+};
+
 /// What a scrape of /metrics costs.
 pub static SCRAPE: Table<6> = Table {
     document: "performance",
@@ -127,6 +157,14 @@ pub static TIMING: Table<7> = Table {
     section: "real-agents",
     command: "cargo test --locked --test namespaces timing::",
     columns: ["cut", "runs", "repeated", "what", "promised", "median", "max"],
+};
+
+/// What one judgement of the matrix costs.
+pub static VERDICT: Table<5> = Table {
+    document: "performance",
+    section: "verdict-cost",
+    command: "cargo bench --locked --bench verdict",
+    columns: ["nodes", "matrix", "cuts found", "median", "max"],
 };
 
 /// A table of `N` columns. A row of another length does not compile.

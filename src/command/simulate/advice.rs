@@ -8,7 +8,7 @@ use std::num::{NonZeroU8, NonZeroU32};
 use std::time::Duration;
 
 use netsplit::config::Human;
-use netsplit::detector::settings::{Policy, Tie};
+use netsplit::detector::settings::{ConfiguredTiming, Policy, Tie};
 
 use super::outcome::Outcome;
 use super::poisson::Rate;
@@ -20,11 +20,12 @@ use super::scenario::{Fault, Judged};
 use crate::command::budget::partition_budget;
 
 /// How often a setting is changed further before it is given up.
-const TRIES: usize = 3;
+const TRIES: usize = 4;
 
 /// No more is a threshold, and no less a period, in a configuration.
 const HIGHEST_THRESHOLD: u8 = 20;
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+const LONGEST_PERIOD: Duration = Duration::from_secs(600);
 
 /// A wish is met with a little to spare.
 const MARGIN: f64 = 0.95;
@@ -105,19 +106,14 @@ impl Bench<'_> {
             let factor = u32::try_from(more).unwrap_or(1) + 1;
             let timeout = rounded_up(conditions.delay + conditions.jitter) * factor;
             let period = timing.period.max(timeout * 2);
-            let settings = netsplit::detector::settings::ConfiguredTiming {
-                period,
-                timeout: Some(timeout),
-                confirm_period: None,
-                ..now.timing
-            };
+            let settings = ConfiguredTiming { period, timeout: Some(timeout), confirm_period: None, ..now.timing };
             let mut lines = vec![format!("peers.timeout: {}", Human(timeout))];
             lines.extend((period != timing.period).then(|| format!("peers.period: {}", Human(period))));
             return Some((Judged { timing: settings, ..now }, lines));
         }
         let threshold = u8::try_from(usize::from(timing.failure_threshold.get()) + more).ok()?;
         let failure_threshold = NonZeroU8::new(threshold).filter(|_| threshold <= HIGHEST_THRESHOLD)?;
-        let timing = netsplit::detector::settings::ConfiguredTiming { failure_threshold, ..now.timing };
+        let timing = ConfiguredTiming { failure_threshold, ..now.timing };
         Some((Judged { timing, ..now }, vec![format!("peers.failure_threshold: {threshold}")]))
     }
 
@@ -129,22 +125,21 @@ impl Bench<'_> {
         if !is_slow && before * 2 > want {
             return None;
         }
-        let timing = self.question.settings.timing_at(&self.question.scenario.nodes);
-        let (mut period, mut took) = (timing.period, before);
+        let (mut settings, mut took) = (self.question.settings, before);
         let mut tried = None;
         for _ in 0..TRIES {
-            period = rounded(period.mul_f64(want.as_secs_f64() / took.as_secs_f64() * MARGIN)).max(SHORTEST_PERIOD);
-            let (settings, lines) = self.of_period(period);
-            let after = self.play(&settings, &lines);
+            let period = self.period_for(want, &settings, took);
+            let (next, lines) = self.of_period(period);
+            let after = self.play(&next, &lines);
             let Some(time) = after.tellings().percentile(99) else { break };
-            took = time;
-            tried = Some((settings, lines, after));
+            (settings, took) = (next, time);
+            tried = Some((lines, after));
             if took <= want || period == SHORTEST_PERIOD {
                 break;
             }
         }
-        let (settings, lines, after) = tried?;
-        let helps = took <= want && (is_slow || after.is_right());
+        let (lines, after) = tried?;
+        let helps = took <= want && (after.is_right() || !self.outcome.is_right());
         let wish = Human(want);
         let why = if is_slow {
             format!("of a hundred agents the slowest needs longer than the {wish} that are wanted")
@@ -155,10 +150,26 @@ impl Bench<'_> {
         Some(Advice { why, settings: lines, helps, figures })
     }
 
+    /// The longest period that should do, going by what was promised and what it took with these settings.
+    fn period_for(&self, want: Duration, settings: &Judged, took: Duration) -> Duration {
+        let nodes = &self.question.scenario.nodes;
+        let share = took.as_secs_f64() / partition_budget(&settings.timing_at(nodes)).as_secs_f64();
+        let meets = |period| {
+            let promised = partition_budget(&self.of_period(period).0.timing_at(nodes));
+            promised.mul_f64(share) <= want.mul_f64(MARGIN)
+        };
+        let (mut low, mut high) = (SHORTEST_PERIOD, LONGEST_PERIOD);
+        while high.saturating_sub(low) > STEP {
+            let middle = rounded(low + high.saturating_sub(low) / 2).max(low + STEP);
+            if meets(middle) { low = middle } else { high = middle }
+        }
+        low
+    }
+
     /// These settings with another period, and without a cap that would make it longer.
     fn of_period(&self, period: Duration) -> (Judged, Vec<String>) {
         let now = self.question.settings;
-        let mut timing = netsplit::detector::settings::ConfiguredTiming {
+        let mut timing = ConfiguredTiming {
             period,
             timeout: now.timing.timeout.filter(|timeout| *timeout < period),
             confirm_period: now.timing.confirm_period.filter(|confirm| *confirm <= period),
@@ -168,8 +179,9 @@ impl Bench<'_> {
         let nodes = self.question.scenario.nodes.len();
         if timing.at(nodes).period > period {
             let peers = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
-            let needed = (f64::from(peers) / period.as_secs_f64()).ceil();
-            let cap = (1..=u32::MAX).find(|cap| f64::from(*cap) >= needed).and_then(NonZeroU32::new);
+            let milliseconds = u64::try_from(period.as_millis()).unwrap_or(u64::MAX).max(1);
+            let needed = (u64::from(peers) * 1000).div_ceil(milliseconds);
+            let cap = NonZeroU32::new(u32::try_from(needed).unwrap_or(u32::MAX));
             timing.max_heartbeats_per_second = cap;
             lines.extend(cap.map(|cap| format!("peers.max_heartbeats_per_second: {cap}")));
         }
@@ -259,5 +271,5 @@ fn rounded(duration: Duration) -> Duration {
 }
 
 fn rounded_up(duration: Duration) -> Duration {
-    rounded(duration + STEP - Duration::from_nanos(1))
+    rounded(duration + STEP.saturating_sub(Duration::from_nanos(1)))
 }

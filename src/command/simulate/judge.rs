@@ -275,3 +275,68 @@ impl Said {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netsplit::detector::settings::Timing;
+    use netsplit::simulation::{Conditions, World};
+
+    use super::super::cut::CutText;
+    use super::*;
+
+    /// Five nodes cut 3|2 for a while, and a judge who takes this to be true; `None`: that nothing is wrong.
+    fn judged(believed: Option<&str>) -> (Told, Alarms) {
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let nodes = Nodes::of(5, None).unwrap();
+        let mut world = World::of(nodes.machines().to_vec(), timing, Conditions::default(), 1);
+        world.start_all();
+        world.run_for(Duration::from_secs(10));
+        world.forget_told();
+        let truth = believed.map(|cut| {
+            let cut = cut.parse::<CutText>().unwrap().among(&nodes).unwrap();
+            Truth::of_cut(&cut, &nodes, &timing)
+        });
+        let mut judge = Judge::new(&nodes, BTreeSet::new(), Duration::from_secs(5));
+        if let Some(truth) = &truth {
+            judge.begin(truth, world.now());
+        }
+        let cut = world.now();
+        world.cut(&[vec![0, 1, 2], vec![3, 4]]);
+        world.run_for(Duration::from_secs(20));
+        world.take_told().iter().for_each(|heard| judge.hear(heard));
+        judge.end(world.now(), cut, |agent| agent < 3);
+        world.heal();
+        world.run_for(Duration::from_secs(20));
+        world.take_told().iter().for_each(|heard| judge.hear(heard));
+        let alarms = judge.alarms();
+        (judge.close(), alarms)
+    }
+
+    #[test]
+    fn what_is_true_is_right_and_is_no_alarm() {
+        let (told, alarms) = judged(Some("3|2"));
+        assert_eq!((told.owed, told.right, told.wrong, told.silent), (5, 5, 0, 0));
+        assert_eq!((told.links.len(), told.tellings.len(), told.ends.len(), told.writers), (12, 5, 5, 3));
+        assert_eq!(alarms, Alarms::default());
+    }
+
+    #[test]
+    fn other_sides_than_the_true_ones_are_wrong_at_every_agent() {
+        let (told, alarms) = judged(Some("2|3"));
+        assert_eq!((told.owed, told.right, told.wrong, told.silent), (5, 0, 5, 5));
+        assert!(told.wrong_words.iter().all(|words| words.starts_with("complete")), "{:?}", told.wrong_words);
+        assert_eq!(alarms.links, 4, "those between n3 and n4, n5, which the cut as it is believed does not touch");
+    }
+
+    #[test]
+    fn another_kind_than_the_true_one_is_wrong() {
+        let (told, _) = judged(Some("n1,n2|n4,n5 via n3"));
+        assert_eq!((told.right, told.wrong), (0, 5));
+    }
+
+    #[test]
+    fn what_nothing_explains_is_one_alarm_however_many_agents_tell_it() {
+        let (_, alarms) = judged(None);
+        assert_eq!((alarms.partitions, alarms.nodes, alarms.links), (1, 0, 12));
+    }
+}

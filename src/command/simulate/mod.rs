@@ -36,9 +36,9 @@ use question::Question;
 const EXAMPLES: &str = "\
 Examples:
   Would my settings page me at 5 % loss?
-    netsplit simulate --nodes 30 --loss 5% --hours 6
-  How fast would a zone cut be seen at 1,000 nodes with the default cap?
-    netsplit simulate --nodes 1000 --zones a,b,c --cut 'zone:a|rest' --cut-for 20s --seeds 1
+    netsplit simulate --nodes 12 --loss 5% --hours 12
+  How fast would a zone cut be seen at 500 nodes, where the default cap makes the period longer?
+    netsplit simulate --nodes 500 --zones a,b,c --cut 'zone:a|rest' --cut-for 20s --seeds 1
   What would a relaxed profile cost and save?
     netsplit simulate --profile relaxed --nodes 30 --cut '20|10' --cut-for 2m --want 5s
 

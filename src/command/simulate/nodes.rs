@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use netsplit::simulation::Machine;
 
+use crate::command::words;
+
 /// More would need more memory than a workstation has: each agent holds every other's row.
 pub(super) const MOST_NODES: usize = 5_000;
 
@@ -130,6 +132,21 @@ impl Nodes {
         zones
     }
 
+    /// Nodes in words: as zones, where they are all nodes of some zones.
+    pub(super) fn told_group(&self, group: &[usize]) -> String {
+        let is_whole = |zone: &str| {
+            let mut nodes = self.0.iter().enumerate().filter(|(_, machine)| machine.zone == zone);
+            nodes.all(|(node, _)| group.binary_search(&node).is_ok())
+        };
+        let zones: Vec<(&str, usize)> = self.zones().into_iter().filter(|(zone, _)| is_whole(zone)).collect();
+        let inside: usize = zones.iter().map(|(_, size)| size).sum();
+        if inside == group.len() && inside > zones.len() {
+            let names: Vec<&str> = zones.iter().map(|(zone, _)| *zone).collect();
+            return format!("zone {} ({inside})", words::names(&names, names.len(), " "));
+        }
+        words::names(&self.names(group), group.len(), " ")
+    }
+
     fn told(&self) -> String {
         let ends = (self.0.first(), self.0.last());
         let (Some(first), Some(last)) = ends else { return "none".to_owned() };
@@ -240,6 +257,14 @@ mod tests {
         assert_eq!(nodes.node_or_zone("n1"), Err(NodesError::NodeOrZone("n1".to_owned())));
         let error = nodes.zone("b").unwrap_err().to_string();
         assert_eq!(error, "no zone is named `b`: the zones are a, n1");
+    }
+
+    #[test]
+    fn whole_zones_are_told_by_their_names() {
+        let nodes = nodes(6, "a=3,b=2,c=1");
+        let told =
+            [&[0, 1, 2][..], &[0, 1, 2, 3, 4], &[0, 1], &[5], &[0, 1, 2, 3]].map(|group| nodes.told_group(group));
+        assert_eq!(told, ["zone a (3)", "zone a b (5)", "n1 n2", "n6", "n1 n2 n3 n4"]);
     }
 
     #[test]

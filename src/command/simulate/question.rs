@@ -7,7 +7,8 @@ use netsplit::detector::settings::ModePolicy;
 use netsplit::simulation::{Bursts, Conditions, Machine};
 
 use super::amounts::{Pair, ThrottleText};
-use super::nodes::Nodes;
+use super::cut::CutText;
+use super::nodes::{Nodes, Zones};
 use super::scenario::{Fault, Judged, Rhythm, Scenario, Throttle};
 use super::{Arguments, WrongArguments};
 
@@ -47,8 +48,8 @@ impl Question {
 
 /// Who there is: what was said first, then what the zones, a cut and the configuration say.
 fn nodes(arguments: &Arguments, config: Option<&Config>) -> Result<Nodes, WrongArguments> {
-    let by_zones = arguments.zones.as_ref().and_then(|zones| zones.nodes());
-    let by_cut = arguments.cuts.iter().find_map(super::cut::CutText::nodes);
+    let by_zones = arguments.zones.as_ref().and_then(Zones::nodes);
+    let by_cut = arguments.cuts.iter().find_map(CutText::nodes);
     if let (None, None, Some(Discovery::Static(list))) =
         (arguments.nodes, &arguments.zones, config.map(|config| &config.discovery))
     {

@@ -13,7 +13,6 @@ use netsplit::detector::settings::Timing;
 use super::cut::{Cut, Way};
 use super::nodes::Nodes;
 use crate::command::budget::partition_budget;
-use crate::command::words;
 
 /// What an agent may say while a fault lasts.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +34,12 @@ pub(super) struct Shape {
     sides: [Side; 2],
     /// Whether the first side has to be told first: it is the agent's own.
     in_order: bool,
-    bridges: Vec<String>,
+    /// Who reaches both sides.
+    bridges: Side,
     /// The side of which nothing arrives at the other, if the cut is one-way.
     sender: Option<Side>,
+    /// All of it, as people say it.
+    words: String,
 }
 
 /// What is true of one fault.
@@ -112,7 +114,9 @@ fn complete(cut: &Cut, nodes: &Nodes) -> (Vec<usize>, Vec<Claim>) {
     let mut of = vec![0; nodes.len()];
     let mut claims = Vec::new();
     for (place, mine) in cut.sides.iter().enumerate() {
-        mine.iter().for_each(|&node| of[node] = place);
+        for &node in mine {
+            of[node] = place;
+        }
         let others: Vec<usize> = (0..nodes.len()).filter(|node| !mine.contains(node)).collect();
         // Who is deaf is heard all the same, and so shows that it lives.
         let hears_the_others = cut.way == Way::OneWay && place == 0;
@@ -128,19 +132,27 @@ fn complete_shape(cut: &Cut, place: usize, others: &[usize], nodes: &Nodes) -> S
     let mine = &cut.sides[place];
     let lone = mine.len() == 1 || others.len() == 1;
     let kind = if lone { PartitionKind::Isolation } else { PartitionKind::Complete };
-    let sides = [mine, others].map(|side| Side::new(nodes.names(side), true));
-    Shape { kinds: kinds(cut, kind), sides, in_order: true, bridges: Vec::new(), sender: sender(cut, nodes) }
+    shape(kind, cut, [mine, others], nodes)
 }
 
 fn partial(cut: &Cut, nodes: &Nodes) -> Claim {
-    let side = |place: usize| Side::new(cut.sides.get(place).map_or(Vec::new(), |side| nodes.names(side)), true);
-    Claim::Partition(Box::new(Shape {
-        kinds: kinds(cut, PartitionKind::Partial),
-        sides: [side(0), side(1)],
-        in_order: false,
-        bridges: nodes.names(&cut.bridges),
+    let side = |place: usize| cut.sides.get(place).map_or(&[][..], Vec::as_slice);
+    Claim::Partition(Box::new(shape(PartitionKind::Partial, cut, [side(0), side(1)], nodes)))
+}
+
+fn shape(kind: PartitionKind, cut: &Cut, sides: [&[usize]; 2], nodes: &Nodes) -> Shape {
+    let kinds = kinds(cut, kind);
+    let via = if cut.bridges.is_empty() { String::new() } else { format!(" via {}", nodes.told_group(&cut.bridges)) };
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let words = format!("{}: {}{via}", names.join(" or "), sides.map(|side| nodes.told_group(side)).join(" | "));
+    Shape {
+        kinds,
+        sides: sides.map(|side| Side::new(nodes.names(side), true)),
+        in_order: kind != PartitionKind::Partial,
+        bridges: Side::new(nodes.names(&cut.bridges), true),
         sender: sender(cut, nodes),
-    }))
+        words,
+    }
 }
 
 /// That a cut is one-way shows later than the cut, and to those who hear the other side only.
@@ -166,7 +178,7 @@ impl Claim {
             Some(sender) => told == if same(first, sender) { Direction::FromFirst } else { Direction::ToFirst },
             None => false,
         });
-        let bridges = partition.bridges == shape.bridges && partition.exceptions.is_empty();
+        let bridges = partition.bridges == shape.bridges.nodes && partition.exceptions.is_empty();
         sides && direction && bridges && partition.certain && shape.kinds.contains(&partition.kind)
     }
 
@@ -186,18 +198,66 @@ impl Claim {
             Self::Nothing => "nothing".to_owned(),
             Self::Unheard(node) => format!("node_unheard {}", nodes.name(*node)),
             Self::Gone(node) => format!("agent_down {}", nodes.name(*node)),
-            Self::Partition(shape) => shape.words(),
+            Self::Partition(shape) => shape.words.clone(),
         }
     }
 }
 
-impl Shape {
-    fn words(&self) -> String {
-        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.as_str()).collect();
-        let sides = self.sides.each_ref().map(|side| words::names(&side.nodes, side.count, " "));
-        let via = if self.bridges.is_empty() { "" } else { " via " };
-        let bridges: String =
-            if self.bridges.is_empty() { String::new() } else { words::names(&self.bridges, self.bridges.len(), " ") };
-        format!("{}: {}{via}{bridges}", kinds.join(" or "), sides.join(" | "))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truth(cut: &str) -> (Truth, Nodes) {
+        let nodes = Nodes::of(5, None).unwrap();
+        let cut = cut.parse::<super::super::cut::CutText>().unwrap().among(&nodes).unwrap();
+        (Truth::of_cut(&cut, &nodes, &Timing::of_period(Duration::from_secs(1))), nodes)
+    }
+
+    fn words(cut: &str) -> Vec<String> {
+        let (truth, nodes) = truth(cut);
+        truth.words(&nodes)
+    }
+
+    #[test]
+    fn each_side_of_a_cut_names_itself_first() {
+        assert_eq!(words("3|2"), ["complete: n1 n2 n3 | n4 n5", "complete: n4 n5 | n1 n2 n3"]);
+        let three = ["complete: n1 n2 | n3 n4 n5", "complete: n3 n4 | n1 n2 n5", "isolation: n5 | n1 n2 n3 n4"];
+        assert_eq!(words("2|2|1"), three);
+    }
+
+    #[test]
+    fn a_lone_node_may_as_well_be_dead_unless_it_is_heard() {
+        assert_eq!(words("4|1"), ["node_unheard n5", "isolation: n5 | n1 n2 n3 n4"]);
+        assert_eq!(words("n5>rest"), ["isolation or simplex: n5 | n1 n2 n3 n4", "node_unheard n5"]);
+        let deaf = ["isolation or simplex: n1 n2 n3 n4 | n5", "isolation or simplex: n5 | n1 n2 n3 n4"];
+        assert_eq!(words("rest>n5"), deaf);
+    }
+
+    #[test]
+    fn everybody_names_both_sides_and_the_bridges_of_a_partial_cut() {
+        assert_eq!(words("n1,n2|n3"), ["partial: n1 n2 | n3 via n4 n5"]);
+        assert_eq!(words("n1>n2"), ["partial or simplex: n1 | n2 via n3 n4 n5"]);
+    }
+
+    #[test]
+    fn one_pair_is_owed_four_bounds_later() {
+        let owed = |cut| truth(cut).0.owed_after;
+        assert_eq!(owed("3|2"), Duration::from_millis(4700));
+        assert_eq!(owed("n1|n2"), Duration::from_millis(14_700));
+        assert_eq!(owed("n1|n2,n3"), Duration::from_millis(4700));
+    }
+
+    #[test]
+    fn a_one_way_cut_silences_one_way() {
+        let (truth, _) = truth("n1>n2");
+        assert!(truth.silences(0, 1) && !truth.silences(1, 0) && !truth.silences(0, 2));
+    }
+
+    #[test]
+    fn of_a_stall_only_the_others_have_something_to_tell() {
+        let nodes = Nodes::of(3, None).unwrap();
+        let truth = Truth::of_stall(1, &nodes, &Timing::of_period(Duration::from_secs(1)));
+        assert_eq!((truth.claim(0), truth.claim(1)), (&Claim::Gone(1), &Claim::Nothing));
+        assert!(truth.claim(0).allows_unheard(1) && !truth.claim(0).allows_down(2));
     }
 }
