@@ -80,8 +80,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use ballot::Ballot;
-use bucket::Bucket;
 use bits::Bits;
+use bucket::Bucket;
 use checking::Checking;
 use contacts::Contacts;
 pub use doors::{Input, Listing, LocalFault, Output};
