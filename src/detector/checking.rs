@@ -61,6 +61,8 @@ impl Detector {
                 self.check(place, now);
             }
         }
+        // Who is tried gets its first poll now.
+        self.run_turns(now);
     }
 
     pub(super) fn check(&mut self, place: usize, now: Now) {
