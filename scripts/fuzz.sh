@@ -23,7 +23,7 @@ if [[ "$("$tools/bin/cargo-fuzz" --version 2>/dev/null)" != "cargo-fuzz $version
 fi
 PATH="$PWD/$tools/bin:$PATH"
 
-[[ -n "${FUZZ_BUILT:-}" ]] || cargo +nightly fuzz build --fuzz-dir fuzz --target-dir target/fuzz
+cargo +nightly fuzz build --fuzz-dir fuzz --target-dir target/fuzz
 programs=target/fuzz/$(rustc -vV | sed -n 's/^host: //p')/release
 for target in "${targets[@]}"; do
   found=target/fuzz/corpus/$target log=target/fuzz/$target.log
