@@ -41,7 +41,8 @@ const MOST_RATIO: f64 = 2.0;
 fn main() -> ExitCode {
     match Role::of_process() {
         Some(Role::Agent) => agent::run(),
-        Some(Role::Bare) => bare::run(),
+        Some(Role::Bare) => bare::run(false),
+        Some(Role::Patient) => bare::run(true),
         None => return compare(),
     }
     ExitCode::SUCCESS
@@ -79,17 +80,15 @@ fn tell(found: &Comparison) {
         format!("{:.1} µs", found.agent.per_heartbeat().as_secs_f64() * 1e6),
         format!("{:.1} µs", found.bare.per_heartbeat().as_secs_f64() * 1e6),
         format!("{:.2}", found.ratio),
+        format!("{:.1} µs", found.patient.per_heartbeat().as_secs_f64() * 1e6),
+        format!("{:.2}", found.patient_ratio),
         format!("{:.2} %", found.agent.share_of_a_core() * 100.0),
-        format!("{:.2} %", found.bare.share_of_a_core() * 100.0),
         format!("{:.1} MiB", found.agent.memory.mebibytes()),
-        format!("{:.1} MiB", found.bare.memory.mebibytes()),
     ];
     verify::HEARTBEAT.row(&row);
     for (column, cell) in verify::HEARTBEAT.columns.iter().zip(&row) {
         println!("{column:>24}  {cell}");
     }
-    let ratios: Vec<String> = found.ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
-    println!("{:>24}  {}", "ratio in each window", ratios.join(", "));
     println!("{:>24}  {}", "agent heard", found.heard);
     println!("{:>24}  {:.0} and {:.0} a second\n", "sent by agent and loop", found.agent.rate(), found.bare.rate());
 }

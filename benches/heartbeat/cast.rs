@@ -306,7 +306,7 @@ impl Stage {
     /// Half of the peers are silent from now on; the others find out, each a little apart from the next.
     fn cut(&mut self, now: Duration) {
         self.is_cut = true;
-        if self.role == Role::Bare {
+        if self.role != Role::Agent {
             return;
         }
         for peer in (0..self.peers.len()).filter(|&peer| !is_cut_off(peer)) {
@@ -327,7 +327,7 @@ impl Stage {
             return;
         }
         match (self.role, due) {
-            (Role::Bare, _) => {
+            (Role::Bare | Role::Patient, _) => {
                 let sent = self.peers[index].socket.send_to(&[0; cluster::HEARTBEAT_SIZE], self.to);
                 assert_eq!(sent.unwrap(), cluster::HEARTBEAT_SIZE);
                 self.traffic.sent.fetch_add(1, Ordering::Relaxed);

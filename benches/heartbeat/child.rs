@@ -19,6 +19,8 @@ pub enum Role {
     Agent,
     /// The loop that it is compared with.
     Bare,
+    /// The same, if it sleeps and wakes up as the agent does.
+    Patient,
 }
 
 impl Role {
@@ -26,13 +28,14 @@ impl Role {
         match self {
             Self::Agent => "agent",
             Self::Bare => "bare",
+            Self::Patient => "patient",
         }
     }
 
     /// The role of this process; none for the parent.
     pub fn of_process() -> Option<Self> {
         let name = env::var(VARIABLE).ok()?;
-        [Self::Agent, Self::Bare].into_iter().find(|role| role.name() == name)
+        [Self::Agent, Self::Bare, Self::Patient].into_iter().find(|role| role.name() == name)
     }
 }
 

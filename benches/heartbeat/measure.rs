@@ -1,4 +1,4 @@
-//! Agent and loop side by side through the same windows of time, so that whatever else this machine does falls on both.
+//! Agent and loops side by side through the same windows of time, so that whatever else this machine does falls on both.
 
 #![allow(dead_code, reason = "two benches share this, and each uses its own part")]
 
@@ -30,10 +30,10 @@ pub struct Comparison {
     pub peers: usize,
     pub agent: Cost,
     pub bare: Cost,
-    /// The median of `ratios`.
+    pub patient: Cost,
+    /// Agent to loop, the median of the windows: to the one that each datagram wakes up, and to the patient one.
     pub ratio: f64,
-    /// Agent to loop, in each window.
-    pub ratios: Vec<f64>,
+    pub patient_ratio: f64,
     /// What the agent said at its end.
     pub heard: String,
 }
@@ -204,29 +204,36 @@ pub fn processor_time(process: u32) -> Duration {
 /// # Panics
 /// If the agent did not hear everybody, or one of the two had another amount of traffic: then the figures mean nothing.
 pub fn compare(plan: &Plan) -> Comparison {
-    let (agent, bare) = (Side::start(Role::Agent, plan.cap, plan.peers), Side::start(Role::Bare, plan.cap, plan.peers));
+    let start = |role| Side::start(role, plan.cap, plan.peers);
+    let (agent, bare, patient) = (start(Role::Agent), start(Role::Bare), start(Role::Patient));
     let clock = Clock::start();
     pause(plan.warm_up);
-    let windows: Vec<[Window; 2]> = (0..WINDOWS).map(|_| window([&agent, &bare], &clock, plan.window)).collect();
-    let [(agent_memory, heard), (bare_memory, _)] = [agent.end(), bare.end()];
+    let sides = [&agent, &bare, &patient];
+    let windows: Vec<[Window; 3]> = (0..WINDOWS).map(|_| window(sides, &clock, plan.window)).collect();
+    let [(agent_memory, heard), (bare_memory, _), (patient_memory, _)] = [agent.end(), bare.end(), patient.end()];
     assert!(heard.starts_with("coverage 1 mode Normal "), "the agent did not hear everybody: {heard}");
-    for [agent, bare] in &windows {
-        let expected = plan.peers as f64 * agent.time.as_secs_f64() / plan.cap.step(plan.peers).as_secs_f64();
-        for count in [agent.sent, agent.received, bare.sent, bare.received] {
+    for window in windows.iter().flatten() {
+        let expected = plan.peers as f64 * window.time.as_secs_f64() / plan.cap.step(plan.peers).as_secs_f64();
+        for count in [window.sent, window.received] {
             let share = count as f64 / expected;
             assert!((0.97..1.03).contains(&share), "{count} datagrams instead of {expected:.0}; {heard}");
         }
     }
-    let ratio = |[agent, bare]: &[Window; 2]| agent.per_heartbeat().div_duration_f64(bare.per_heartbeat());
-    let ratios: Vec<f64> = windows.iter().map(ratio).collect();
-    let of =
-        |side: usize, memory| Cost { window: median(windows.iter().map(|pair| pair[side]), per_heartbeat), memory };
+    let cost = |side: usize, memory| {
+        let window = median(windows.iter().map(|sides| sides[side]), per_heartbeat);
+        Cost { window, memory }
+    };
+    let ratio = |side: usize| {
+        let ratios = windows.iter().map(|sides| per_heartbeat(&sides[0]) / per_heartbeat(&sides[side]));
+        median(ratios, |ratio| *ratio)
+    };
     Comparison {
         peers: plan.peers,
-        agent: of(0, agent_memory),
-        bare: of(1, bare_memory),
-        ratio: median(ratios.iter().copied(), |ratio| *ratio),
-        ratios,
+        agent: cost(0, agent_memory),
+        bare: cost(1, bare_memory),
+        patient: cost(2, patient_memory),
+        ratio: ratio(1),
+        patient_ratio: ratio(2),
         heard,
     }
 }
@@ -235,7 +242,7 @@ fn per_heartbeat(window: &Window) -> f64 {
     window.per_heartbeat().as_secs_f64()
 }
 
-fn window(sides: [&Side; 2], clock: &Clock, length: Duration) -> [Window; 2] {
+fn window(sides: [&Side; 3], clock: &Clock, length: Duration) -> [Window; 3] {
     let (before, began) = (sides.map(Side::counts), clock.now());
     pause(length);
     let (after, time) = (sides.map(Side::counts), clock.now().since(began));

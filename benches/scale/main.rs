@@ -45,7 +45,8 @@ const LATEST_PARTITION: Duration = Duration::from_millis(4700);
 fn main() -> ExitCode {
     match Role::of_process() {
         Some(Role::Agent) => agent::run(),
-        Some(Role::Bare) => bare::run(),
+        Some(Role::Bare) => bare::run(false),
+        Some(Role::Patient) => bare::run(true),
         None => measure_all(),
     }
     ExitCode::SUCCESS
@@ -77,7 +78,7 @@ fn at_rest(peers: usize, cap: Cap) {
         cap,
         // Until everybody was heard, and the electorate is founded.
         warm_up: (timing.detection_bound() * 3).max(Duration::from_secs(10)),
-        window: verify::size(Duration::from_secs(5), Duration::from_secs(20)).max(timing.period),
+        window: verify::size(Duration::from_secs(5), Duration::from_secs(10)).max(timing.period),
     };
     let Comparison { agent, bare, heard, .. } = measure::compare(&plan);
     let row = [

@@ -97,7 +97,7 @@ pub static HEARTBEAT: Table<8> = Table {
     document: "performance",
     section: "heartbeat-cost",
     command: "cargo bench --locked --bench heartbeat",
-    columns: ["peers", "heartbeat", "bare loop", "ratio", "agent's core", "loop's core", "agent's RSS", "loop's RSS"],
+    columns: ["peers", "heartbeat", "bare loop", "ratio", "patient loop", "ratio to it", "agent's core", "agent's RSS"],
 };
 
 /// Datagrams that are wrong or old, put into an agent.
