@@ -154,7 +154,9 @@ impl BrokenPairs {
         let mut groups = Vec::new();
         while let Some(start) = left.first() {
             let (colours, two) = self.coloured(start);
-            colours.iter().for_each(|colour| left.remove(colour));
+            for colour in &colours {
+                left.remove(colour);
+            }
             groups.push(two.then_some(colours));
         }
         groups
@@ -277,7 +279,9 @@ impl Cover<'_> {
         let of = |node: usize| self.left.of(node).into_iter().flat_map(Bits::iter).filter(move |&other| node < other);
         let mut links: Vec<(usize, usize)> =
             self.left.nodes.iter().flat_map(|node| of(node).map(move |other| (node, other))).collect();
-        links.iter_mut().for_each(|link| *link = ordered(link.0, link.1));
+        for link in &mut links {
+            *link = ordered(link.0, link.1);
+        }
         links.sort_unstable_by_key(|&(one, other)| (name(one), name(other)));
         for (one, other) in links.into_iter().take(MOST_SINGLE_LINKS) {
             let only = |node| {
@@ -299,10 +303,13 @@ mod tests {
     fn cuts_in_zones(nodes: usize, broken: &[(usize, usize)], zone: impl Fn(usize) -> &'static str) -> Vec<String> {
         let labels: Vec<Label<'_>> = (0..nodes).map(|node| Label { name: NAMES[node], zone: zone(node) }).collect();
         let mut pairs = BrokenPairs::none(nodes);
-        broken.iter().for_each(|&(one, other)| pairs.set(one, other));
+        for &(one, other) in broken {
+            pairs.set(one, other);
+        }
         let side = |side: &Bits| side.iter().map(|node| NAMES[node]).collect::<String>();
         let gaps = |cut: &PartialCut| {
-            cut.gaps.iter().map(|&(one, other)| format!(" -{}{}", NAMES[one], NAMES[other])).collect::<String>()
+            let gap = |&(one, other): &(usize, usize)| [" -", NAMES[one], NAMES[other]].concat();
+            cut.gaps.iter().map(gap).collect::<Vec<_>>().concat()
         };
         let cuts = explain(pairs, &Bits::all(nodes), &labels);
         cuts.iter().map(|cut| format!("{}|{}{}", side(&cut.sides[0]), side(&cut.sides[1]), gaps(cut))).collect()
@@ -368,9 +375,9 @@ mod tests {
         fn explained(broken: &[(usize, usize)], order: &[usize]) -> (Vec<PartialCut>, BrokenPairs) {
             let place = |node: usize| order.iter().position(|&at| at == node).unwrap_or_default();
             let mut pairs = BrokenPairs::none(order.len());
-            broken.iter().filter(|(one, other)| one != other).for_each(|&(one, other)| {
+            for &(one, other) in broken.iter().filter(|(one, other)| one != other) {
                 pairs.set(place(one), place(other));
-            });
+            }
             let zone = |node: usize| ["x", "y", "z", ""][node % 4];
             let labels: Vec<Label<'_>> =
                 order.iter().map(|&node| Label { name: NAMES[node], zone: zone(node) }).collect();

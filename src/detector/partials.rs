@@ -254,7 +254,9 @@ impl Detector {
         for place in (0..self.peers.len()).filter(|&place| place != self.me && self.stood_by(place, now) > since) {
             unseen.remove(&self.joined_by(place, now));
         }
-        (!unseen.is_empty()).then(|| self.who_may_say(unseen, now))
+        // Rows that are on their way through bridges may put all of it in another way.
+        let waits = !unseen.is_empty() || self.publication.is_incomplete;
+        waits.then(|| self.who_may_say(unseen, now))
     }
 
     /// Whom the row of a node shows joined to it without doubt, itself included; nobody if there is no valid one.

@@ -26,7 +26,9 @@ impl PartitionId {
 
     /// The id of a partial cut with these sides, which opened in `epoch`: the same for everybody who sees it so.
     pub fn partial(cluster: &str, epoch: Epoch, mut sides: [Vec<String>; 2]) -> Self {
-        sides.iter_mut().for_each(|side| side.sort());
+        for side in &mut sides {
+            side.sort();
+        }
         sides.sort();
         let hash = Hash::new().field(cluster.as_bytes()).field(&epoch.0.to_be_bytes()).field(b"partial");
         let side = |hash: Hash, names: &Vec<String>| {

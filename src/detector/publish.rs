@@ -45,6 +45,8 @@ pub(super) struct Publication {
     /// When the attributes of what is open are looked at again.
     pub(super) next_look: Option<Now>,
     pub(super) joined: Bits,
+    /// Somebody is neither known to be cut off nor known to be joined.
+    pub(super) is_incomplete: bool,
     pub(super) lost: Lost,
     pub(super) open: Option<Open>,
     /// Which way the open cut is cut.
@@ -75,6 +77,7 @@ impl Publication {
             next: None,
             next_look: None,
             joined: Bits::default(),
+            is_incomplete: false,
             lost: Lost::default(),
             open: None,
             direction: Watch::default(),
@@ -192,6 +195,7 @@ impl Detector {
         publication.judged_impaired = self.health.is_impaired(now);
         publication.certain = certain;
         publication.next_unheard = next_unheard;
+        publication.is_incomplete = verdict.component != verdict.joined;
         publication.joined = verdict.joined;
         if is_another_difference(publication.cut.candidate().as_ref(), cut.as_ref()) {
             publication.cut.begin_anew();

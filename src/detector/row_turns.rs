@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_few_rows_go_at_once() {
-        assert!(all(TOGETHER).iter().all(|wait| wait.is_zero()));
+        assert!(all(TOGETHER).iter().all(Duration::is_zero));
     }
 
     #[test]

@@ -205,8 +205,13 @@ fn scenario(scenario: &Scenario, quick: u64, full: u64) {
         let (p99, max) = (quantile(99), quantile(100));
         let label = format!("{} at {}, loss {loss}", scenario.name, scenario.hosts);
         // Where one way is open, a window is as long as the pace of a peer that does not hear.
-        let most = if scenario.cuts.iter().any(|cut| cut.one_way) { 3.7 } else { 3.5 };
-        assert!(p99 <= most && max <= 4.7, "{label}: p99 {p99}, max {max}");
+        // Along a chain rows are passed on first.
+        let (most, longest) = match scenario {
+            Scenario { told: Some(_), .. } => (5.5, 6.5),
+            Scenario { cuts, .. } if cuts.iter().any(|cut| cut.one_way) => (3.7, 4.7),
+            _ => (3.5, 4.7),
+        };
+        assert!(p99 <= most && max <= longest, "{label}: p99 {p99}, max {max}");
         let seconds = |time: f64| format!("{time:.2} s");
         SCENARIOS.row(&[
             scenario.name.to_owned(),
@@ -315,10 +320,27 @@ fn a_chain_of_four_is_two_halves_with_an_exception() {
 }
 
 #[test]
-fn a_chain_of_five_is_one_end_and_a_cut_behind_it() {
-    let cuts = vec![Cut::of([0], [2, 3, 4]), Cut::of([1], [3, 4]), Cut::of([2], [4])];
-    let told = vec![Cut::of([0], [2, 3, 4]), Cut { joined: vec![(2, 3)], ..Cut::of([1, 2], [3, 4]) }];
-    scenario(&Scenario { told: Some(told), ..Scenario::new("chain", 5, cuts) }, 20, 200);
+fn in_a_chain_of_five_those_in_the_middle_name_one_end_and_a_cut_behind_it() {
+    // At each end the other end is out of sight, since what is passed on is not passed on again.
+    for_each_seed(verify::size(10, 200), |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        let cuts = [Cut::of([0], [2, 3, 4]), Cut::of([1], [3, 4]), Cut::of([2], [4])];
+        Scenario::new("", 5, cuts.to_vec()).cut(&mut world);
+        world.run_for(Duration::from_secs(30));
+        for host in 1..4 {
+            let mut said = in_short(&world, host);
+            said.sort();
+            let halves = if host == 3 { "n003 n004 | n001 n002" } else { "n001 n002 | n003 n004" };
+            let right = [format!("+partial {halves}"), end_of_chain(host)];
+            assert_eq!(said, right, "seed {seed}, {host}");
+        }
+    });
+}
+
+fn end_of_chain(host: usize) -> String {
+    let end = if host == 1 { "n000 | n002 n003 n004" } else { "n002 n003 n004 | n000" };
+    format!("+partial {end}")
 }
 
 /// What a host told of partitions, in short: `+` opened, `~` changed, `-` closed, with the kind and who is on the other side.
@@ -422,10 +444,8 @@ fn a_link_that_is_broken_for_less_than_four_bounds_is_no_partition() {
 #[test]
 fn a_cut_between_zones_says_so() {
     use netsplit::simulation::{Conditions, Machine};
-    let machines = (0..9).map(|host| Machine {
-        name: format!("n{host:03}"),
-        zone: ["east", "middle", "west"][host / 3].to_owned(),
-    });
+    let machines = (0..9)
+        .map(|host| Machine { name: format!("n{host:03}"), zone: ["east", "middle", "west"][host / 3].to_owned() });
     let mut world = World::of(machines.collect(), default_timing(), Conditions::default(), 1);
     world.start_all();
     world.run_for(Duration::from_secs(8));
