@@ -319,7 +319,7 @@ fn seen_by_all() -> View {
         let node = &mut view.nodes[place];
         node.member = Arc::new(Member { zone: format!("zone-{}", zone(place)), ..(*node.member).clone() });
         let cells = Arc::new(cells);
-        node.row = Some(RowView { cells, age: Duration::ZERO, impaired: place == 2 });
+        node.row = Some(RowView { cells, age: Duration::ZERO, impaired: place == 2, relayed: false });
     }
     view
 }
