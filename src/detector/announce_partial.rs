@@ -14,7 +14,7 @@ impl Detector {
         let slot = &self.publication.partials.slots[at];
         match (before, slot.cut.published().clone()) {
             (None, Some(cut)) => self.open_partial(at, &cut, now),
-            (Some(_), Some(cut)) => self.change_partial(at, &cut),
+            (Some(_), Some(cut)) => self.change_partial(at, &cut, now),
             (Some(before), None) => self.close_partial(at, &before, now),
             (None, None) => {}
         }
@@ -27,7 +27,7 @@ impl Detector {
         let partition = Partition {
             id: PartitionId::partial(&self.settings.cluster, epoch, names),
             kind: PartitionKind::Partial,
-            certain: true,
+            certain: self.is_certain(cut, now),
             sides: self.partial_sides(cut),
             own_side: cut.nodes().has(self.me),
             zones: self.zones_between(sides),
@@ -59,7 +59,8 @@ impl Detector {
         now.since(last_heard.unwrap_or(first_seen))
     }
 
-    fn change_partial(&mut self, at: usize, cut: &PartialCut) {
+    pub(super) fn change_partial(&mut self, at: usize, cut: &PartialCut, now: Now) {
+        let certain = self.is_certain(cut, now);
         let own_side = cut.nodes().has(self.me);
         let (sides, exceptions) = (self.partial_sides(cut), self.exceptions_of(cut));
         let (zones, witness) = (self.zones_between(self.own_first(cut)), self.witness_of(self.own_first(cut)[1]));
@@ -72,8 +73,18 @@ impl Detector {
             slot.direction.reverse();
         }
         let direction = before.direction.map(|direction| if same_first { direction } else { direction.reversed() });
-        let content =
-            Partition { sides, own_side, zones, exceptions, direction, witness, quorum, roster_digest, ..before };
+        let content = Partition {
+            certain,
+            sides,
+            own_side,
+            zones,
+            exceptions,
+            direction,
+            witness,
+            quorum,
+            roster_digest,
+            ..before
+        };
         open.partition = content.clone();
         self.emit_event(Event::PartitionChanged(content));
     }
@@ -106,7 +117,7 @@ impl Detector {
         if swapped { [other, one] } else { [one, other] }
     }
 
-    fn partial_sides(&self, cut: &PartialCut) -> Vec<Side> {
+    pub(super) fn partial_sides(&self, cut: &PartialCut) -> Vec<Side> {
         self.own_first(cut).map(|side| Side::new(self.names_of(side), true)).into()
     }
 
@@ -116,7 +127,7 @@ impl Detector {
             let (one, other) = if first.has(one) { (one, other) } else { (other, one) };
             (self.name_of(one), self.name_of(other))
         };
-        cut.gaps.iter().map(pair).collect()
+        cut.gaps.iter().take(NAMED).map(pair).collect()
     }
 
     /// Who reaches both sides: each is seen joined to somebody of both.
@@ -129,6 +140,27 @@ impl Detector {
         names.sort();
         names.truncate(NAMED);
         names
+    }
+
+    /// Whether the cut stands without what relays alone say of nodes that are heard here.
+    fn is_certain(&self, cut: &PartialCut, now: Now) -> bool {
+        let rows = self.rows(now);
+        if !rows.iter().flatten().any(|row| row.relayed) {
+            return true;
+        }
+        let sure = cut.broken().filter(|&(one, other)| super::verdict::is_surely_broken(&rows, one, other)).count();
+        sure * 4 >= cut.sides[0].count() * cut.sides[1].count() * 3
+    }
+
+    /// Cuts of which a side has nobody left in the roster are over.
+    pub(super) fn close_emptied_partials(&mut self, now: Now) {
+        for at in 0..self.publication.partials.slots.len() {
+            let slot = &mut self.publication.partials.slots[at];
+            let is_emptied = slot.cut.published().is_none();
+            if let Some(open) = slot.open.take_if(|_| is_emptied) {
+                self.closed(open.partition, CloseCause::Removed, None, now);
+            }
+        }
     }
 
     fn is_joined_across(&self, cut: &PartialCut, now: Now) -> bool {

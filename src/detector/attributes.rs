@@ -8,6 +8,7 @@ use super::bits::Bits;
 use super::direction::{Watch, Ways};
 use super::event::{AgentDownCause, Event};
 use super::evidence::Sign;
+use super::partial::PartialCut;
 use super::partition::{Direction, Partition, PartitionKind};
 use super::time::Now;
 
@@ -39,6 +40,11 @@ impl Detector {
     fn update_partial(&mut self, at: usize, now: Now) {
         let slot = &self.publication.partials.slots[at];
         let (Some(cut), Some(open)) = (slot.cut.published().clone(), &slot.open) else { return };
+        if open.partition.roster_digest != self.roster_digest && !slot.cut.is_pending() {
+            self.update_roster_of_partial(at, &cut, now);
+        }
+        let slot = &self.publication.partials.slots[at];
+        let Some(open) = &slot.open else { return };
         let (before, mut watch) = (open.partition.direction, slot.direction);
         let direction = self.look(&mut watch, self.own_first(&cut), now);
         let bridges = self.bridges_of(&cut, now);
@@ -54,6 +60,17 @@ impl Detector {
             let kind = if direction.is_some() { PartitionKind::Simplex } else { PartitionKind::Partial };
             let partition = restated(&mut open.partition, kind, direction);
             self.emit_event(Event::PartitionChanged(partition));
+        }
+    }
+
+    /// Who left the roster is on no side any more.
+    fn update_roster_of_partial(&mut self, at: usize, cut: &PartialCut, now: Now) {
+        let (sides, roster_digest) = (self.partial_sides(cut), self.roster_digest);
+        let Some(open) = &mut self.publication.partials.slots[at].open else { return };
+        if open.partition.sides == sides {
+            open.partition.roster_digest = roster_digest;
+        } else {
+            self.change_partial(at, cut, now);
         }
     }
 

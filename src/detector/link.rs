@@ -79,6 +79,9 @@ pub struct Link {
     confirm: Option<Confirm>,
     recovery: Recovery,
     known: bool,
+    /// This agent did not run when it might have heard the peer, and has not heard it for a bound: what was heard before
+    /// is no word on what is.
+    doubted: bool,
 }
 
 impl Link {
@@ -92,6 +95,7 @@ impl Link {
             confirm: None,
             recovery: Recovery::default(),
             known,
+            doubted: false,
         }
     }
 
@@ -139,6 +143,7 @@ impl Link {
             LinkState::Unknown if !self.known => Cell::Absent,
             LinkState::Unknown => Cell::Unknown,
             LinkState::Down => Cell::Down,
+            LinkState::Up if self.doubted => Cell::Unknown,
             LinkState::Up => match self.confirm {
                 Some(confirm) if confirm.failures >= 2 || confirm.failures == 1 && confirm.checked => Cell::Late,
                 _ => Cell::Up,
@@ -161,6 +166,7 @@ impl Link {
         let gap = self.last_heard.map(|last| now.since(last));
         let broke_off = gap.is_none_or(|gap| gap > self.pace + timing.timeout);
         self.known = true;
+        self.doubted = false;
         self.pace = pace;
         self.last_heard = Some(now);
         self.deadline = now + pace + timing.timeout;
@@ -231,6 +237,7 @@ impl Link {
 
     fn declare_down(&mut self, now: Now) -> Change {
         self.state = LinkState::Down;
+        self.doubted = false;
         self.confirm = None;
         self.recovery = Recovery::default();
         Change::Down { silent_for: self.last_heard.map(|last| now.since(last)) }
@@ -284,6 +291,7 @@ impl Link {
             LinkState::Up => {
                 self.confirm = None;
                 self.deadline = self.deadline.max(now + self.pace + timing.timeout);
+                self.doubted |= self.last_heard.is_some_and(|heard| now.since(heard) > timing.detection_bound());
             }
             LinkState::Unknown => self.deadline = self.deadline.max(now + timing.detection_bound()),
             _ => {}

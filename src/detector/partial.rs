@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::bits::Bits;
 use super::verdict::RowBits;
 
-/// How many pairs that are not broken, across one cut, are kept by name.
-const GAPS_NAMED: usize = 100;
+/// How many pairs that are not broken, across one cut, are kept: a quarter of two hundred nodes by two hundred.
+const MOST_GAPS: usize = 10_000;
 
 /// How many links that no larger cut explains are cuts of their own: who reads of more reads none of them.
 const MOST_SINGLE_LINKS: usize = 50;
@@ -19,7 +19,7 @@ const MOST_SINGLE_LINKS: usize = 50;
 pub struct PartialCut {
     /// The two sets: the one with the lowest place first.
     pub sides: [Bits; 2],
-    /// Pairs across that are not broken, in order of place; at most 100.
+    /// Pairs across that are not broken, in order of place; at most 10,000.
     pub gaps: Vec<(usize, usize)>,
 }
 
@@ -30,7 +30,7 @@ impl PartialCut {
             let unbroken = pairs.of(from).map_or_else(|| sides[1].clone(), |broken| sides[1].without(broken));
             unbroken.iter().map(|to| (from, to)).collect::<Vec<_>>()
         });
-        let gaps = gaps.take(GAPS_NAMED).collect();
+        let gaps = gaps.take(MOST_GAPS).collect();
         Self { sides, gaps }
     }
 
@@ -61,6 +61,16 @@ impl PartialCut {
         common(first, one) * common(second, two) + common(first, two) * common(second, one)
     }
 
+    /// Whom a node of the first side is cut off from.
+    pub fn broken_of(&self, node: usize) -> Bits {
+        let mut broken = self.sides[1].clone();
+        let begin = self.gaps.partition_point(|&(from, _)| from < node);
+        for &(_, to) in self.gaps.iter().skip(begin).take_while(|&&(from, _)| from == node) {
+            broken.clear(to);
+        }
+        broken
+    }
+
     /// The pairs across that are broken.
     pub fn broken(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let across = self.sides[0].iter().flat_map(|from| self.sides[1].iter().map(move |to| (from, to)));
@@ -72,8 +82,18 @@ impl PartialCut {
     pub fn reshaped(&self, places: &[Option<usize>]) -> Option<Self> {
         let sides = [0, 1].map(|side: usize| self.sides[side].reshaped(places));
         let now_at = |before: usize| places.iter().position(|&place| place == Some(before));
-        let gaps = self.gaps.iter().filter_map(|&(from, to)| Some((now_at(from)?, now_at(to)?))).collect();
-        sides.iter().all(|side| !side.is_empty()).then_some(Self { sides, gaps })
+        let mut gaps: Vec<(usize, usize)> =
+            self.gaps.iter().filter_map(|&(from, to)| Some((now_at(from)?, now_at(to)?))).collect();
+        let [one, other] = sides;
+        if one.is_empty() || other.is_empty() {
+            return None;
+        }
+        if one.first() < other.first() {
+            return Some(Self { sides: [one, other], gaps });
+        }
+        gaps = gaps.into_iter().map(|(from, to)| (to, from)).collect();
+        gaps.sort_unstable();
+        Some(Self { sides: [other, one], gaps })
     }
 }
 
@@ -120,7 +140,8 @@ impl BrokenPairs {
         self.of[node].get_or_insert_with(|| Bits::none(len))
     }
 
-    fn of(&self, node: usize) -> Option<&Bits> {
+    /// Whom the pairs of a node are broken with.
+    pub fn of(&self, node: usize) -> Option<&Bits> {
         self.of.get(node)?.as_ref()
     }
 

@@ -184,9 +184,16 @@ impl Detector {
     pub(super) fn partial_cuts(&self, rows: &[Option<RowBits<'_>>], verdict: &Verdict, now: Now) -> Vec<PartialCut> {
         let within = self.whom_partials_are_about(verdict, now);
         let mut pairs = BrokenPairs::among(rows, &within);
-        for (one, other) in self.publication.partials.published().flat_map(PartialCut::broken) {
-            if within.has(one) && within.has(other) && !is_joined(rows, one, other) {
-                pairs.set(one, other);
+        for cut in self.publication.partials.published() {
+            for one in cut.sides[0].iter().filter(|&one| within.has(one)) {
+                let mut unsaid = cut.broken_of(one);
+                unsaid.keep(&within);
+                if let Some(broken) = pairs.of(one) {
+                    unsaid.remove(broken);
+                }
+                for other in unsaid.iter().filter(|&other| !is_joined(rows, one, other)) {
+                    pairs.set(one, other);
+                }
             }
         }
         if pairs.is_empty() {

@@ -225,6 +225,11 @@ impl Peer {
         std::mem::replace(&mut self.row, row)
     }
 
+    /// The same row over a roster of another shape.
+    pub fn reshape_row(&mut self, places: &[Option<usize>]) {
+        self.row = self.row.take().map(|row| Arc::new(row.reshaped(places)));
+    }
+
     /// The digest of its row that we hold.
     pub fn held_digest(&self) -> Digest {
         self.held_digest

@@ -148,6 +148,7 @@ impl Detector {
             self.settle(now);
             self.update_attributes(now);
         } else {
+            self.publication.next_look = None;
             self.publication.cut.wait(now);
             self.publication.partials.wait(now);
             self.publication.unheard.wait(now);

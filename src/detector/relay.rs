@@ -83,6 +83,8 @@ pub(super) struct Relays {
     rows: BTreeMap<NodeId, Relayed>,
     /// About whom each peer is asked, in turn.
     asking: BTreeMap<NodeId, Vec<NodeId>>,
+    /// How many rounds there were.
+    rounds: usize,
     next_round: Option<Now>,
     /// When a round is due, or a row becomes void.
     next: Option<Now>,
@@ -188,12 +190,19 @@ impl Detector {
                 .sources
                 .retain(|source| self.place_of(source.relay).is_some_and(|relay| self.shows_up(relay, place)));
             if relayed.sources.len() < RELAYS_OF_ONE && chosen < MOST_CHOSEN {
-                chosen += 1;
+                let before = relayed.sources.len();
                 self.add_sources(&mut relayed.sources, place);
+                chosen += usize::from(relayed.sources.len() > before);
             }
             for source in &relayed.sources {
                 asking.entry(source.relay).or_default().push(owner);
             }
+        }
+        // Who was asked about first last time comes last.
+        self.relays.rounds = self.relays.rounds.wrapping_add(1);
+        for owners in asking.values_mut() {
+            let by = self.relays.rounds.wrapping_mul(MOST_ASKED) % owners.len().max(1);
+            owners.rotate_left(by);
         }
         (self.relays.rows, self.relays.asking) = (rows, asking);
         let all_chosen = chosen < MOST_CHOSEN;
@@ -313,6 +322,9 @@ impl Detector {
 
     /// A relay heard the owner stand by a row: it counts if that is the newest one held here, directly or not.
     fn stand_by(&mut self, from: usize, word: Word) {
+        if self.newest_held(word.owner) > (word.heard.0, word.version) {
+            return;
+        }
         let is_it = |row: &&Arc<HeldRow>| (row.incarnation, row.version) == (word.heard.0, word.version);
         let direct = self.place_of(word.owner).and_then(|place| self.peers[place].row()).filter(is_it).cloned();
         let Some(relayed) = self.asked_row(from, word) else { return };

@@ -178,11 +178,11 @@ impl Detector {
         self.roster_digest = Digest::of_ids(self.ids.iter().copied());
         let places: Vec<Option<usize>> = self.peers.iter().map(|peer| before.binary_search(&peer.id).ok()).collect();
         for peer in &mut self.peers {
-            let row = peer.row().map(|row| Arc::new(row.reshaped(&places)));
-            peer.hold(row);
+            peer.reshape_row(&places);
         }
         self.relays.reshape(&places);
         self.publication.reshape(&places);
+        self.close_emptied_partials(now);
         self.ballot.reshape(&self.ids);
         // Our row is about another roster now, and is due to everybody as soon as it is written.
         self.row_turns.clear();

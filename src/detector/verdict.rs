@@ -108,7 +108,7 @@ pub fn is_broken(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool
 
 /// Whether either direction of the pair is down, and not only by a relayed row that says so of somebody whose own row is
 /// heard. So no relay parts a node from those that this agent hears: what relays alone say is about pairs beyond them.
-fn is_surely_broken(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
+pub(super) fn is_surely_broken(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
     let is_relayed = |node: usize| rows[node].is_some_and(|row| row.relayed);
     let is_heard = |node: usize| rows[node].is_some_and(|row| !row.relayed);
     let says = |owner: usize, peer| {
