@@ -379,7 +379,8 @@ impl History {
     }
 
     fn label(&self) -> String {
-        format!("at {:?}, {:?}, told {:#?}", self.world.now(), self.truth, self.world.told())
+        let told: Vec<String> = self.world.told().iter().map(|told| format!("{told:?}")).collect();
+        format!("at {:?}, {:?}, told\n{}", self.world.now(), self.truth, told.join("\n"))
     }
 }
 
