@@ -29,8 +29,9 @@ struct Frame<'a> {
 /// `bytes` are frames.
 pub fn run(bytes: &[u8]) {
     let frames = frames_in(bytes);
-    let (forth, is_plain) = deliver(frames.iter());
-    let (back, _) = deliver(frames.iter().rev());
+    let (forth, is_plain) = deliver(&frames);
+    let backwards: Vec<Frame<'_>> = frames.into_iter().rev().collect();
+    let (back, _) = deliver(&backwards);
     if is_plain {
         assert_eq!(forth, back, "rows merge to something else in another order");
     }
@@ -49,11 +50,11 @@ fn frames_in(mut bytes: &[u8]) -> Vec<Frame<'_>> {
 }
 
 /// The rows that the subject holds afterwards, and whether nothing but rows of honest owners came.
-fn deliver<'a>(frames: impl Iterator<Item = &'a Frame<'a>> + Clone) -> (Vec<(NodeId, String)>, bool) {
+fn deliver(frames: &[Frame<'_>]) -> (Vec<(NodeId, String)>, bool) {
     let mut agents = Agents::acquainted(NODES, Duration::from_millis(1_500));
     let mut honesty = Honesty::of(&agents);
-    let once_more = frames.clone().filter(|frame| frame.again);
-    for (turn, frame) in frames.clone().chain(once_more).enumerate() {
+    let once_more = frames.iter().filter(|frame| frame.again);
+    for (turn, frame) in frames.iter().chain(once_more).enumerate() {
         let Some(said) = datagram(&agents, frame, turn) else { return (Vec::new(), false) };
         honesty.hears(&agents, &said);
         let _ = agents.put_in(&said, agents.address(frame.peer));

@@ -84,17 +84,17 @@ impl<'a> Cut<'a> {
         let is_certain = line["certain"] == true && line["exceptions"] == json!([]);
         are_right && is_certain && line["bridges"] == json!(names(self.bridges))
     }
+}
 
-    /// After the heal these agents close it, once, as healed, say nothing else, and are normal again.
-    #[track_caller]
-    pub fn is_healed_for(&self, cluster: &Cluster, nodes: impl IntoIterator<Item = usize> + Clone) {
-        cluster.wait_for_all(nodes.clone(), "partition_closed");
-        cluster.wait_for_normal();
-        for node in nodes {
-            let (verdicts, said) = (cluster.verdicts_of(node), cluster.said(node));
-            let closed: Vec<&Word> = verdicts.iter().filter(|word| word.is("partition_closed")).collect();
-            assert!(closed.len() == 1 && closed[0].text("cause") == "healed", "{} closes it:{said}", name(node));
-            assert!(!verdicts.iter().any(|word| word.is("partition_opened")), "{} opens nothing:{said}", name(node));
-        }
+/// After the heal these agents close what they opened, once, as healed, say nothing else, and are normal again.
+#[track_caller]
+pub fn is_healed_for(cluster: &Cluster, nodes: impl IntoIterator<Item = usize> + Clone) {
+    cluster.wait_for_all(nodes.clone(), "partition_closed");
+    cluster.wait_for_normal();
+    for node in nodes {
+        let (verdicts, said) = (cluster.verdicts_of(node), cluster.said(node));
+        let closed: Vec<&Word> = verdicts.iter().filter(|word| word.is("partition_closed")).collect();
+        assert!(closed.len() == 1 && closed[0].text("cause") == "healed", "{} closes it:{said}", name(node));
+        assert!(!verdicts.iter().any(|word| word.is("partition_opened")), "{} opens nothing:{said}", name(node));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::judgement::Cut;
+use crate::judgement::{Cut, is_healed_for};
 use crate::laboratory::agent::name;
 use crate::laboratory::cluster::{Cluster, any_verdict, names, timing};
 use crate::laboratory::network::Family;
@@ -40,7 +40,7 @@ fn one_pair_cut_one_way_is_a_link_that_is_down_until_four_bounds_have_passed() {
         assert!(!told.is_empty() && told.iter().all(is_right), "{}", cluster.said(2));
         stays_up(cluster, &[1], &[2]);
         cluster.heal();
-        cut.is_healed_for(cluster, 1..=4);
+        is_healed_for(cluster, 1..=4);
     });
 }
 
@@ -60,7 +60,7 @@ fn of_a_group_cut_one_way_the_side_that_hears_knows_the_direction_and_the_deaf_o
             assert_eq!(cluster.modes_of(node), [mode], "{}", cluster.said(node));
         }
         cluster.heal();
-        cut.is_healed_for(cluster, 1..=5);
+        is_healed_for(cluster, 1..=5);
     });
 }
 

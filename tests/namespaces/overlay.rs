@@ -1,6 +1,6 @@
 //! Agents on an overlay, as pods are: a cut of the overlay is told from a cut of the nodes that carry it.
 
-use crate::judgement::Cut;
+use crate::judgement::{Cut, is_healed_for};
 use crate::laboratory::network::Family;
 use crate::laboratory::play;
 use crate::laboratory::truth::Truth;
@@ -19,7 +19,7 @@ fn a_cut_of_the_overlay_alone_is_called_so_since_the_hosts_answer() {
             assert_eq!(cluster.modes_of(node), [mode], "{}", cluster.said(node));
         }
         cluster.heal();
-        cut.is_healed_for(cluster, 1..=5);
+        is_healed_for(cluster, 1..=5);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Cuts around which there is a way: everybody names both sides and who reaches them, and everybody may go on.
 
-use crate::judgement::Cut;
+use crate::judgement::{Cut, is_healed_for};
 use crate::laboratory::network::Family;
 use crate::laboratory::play;
 
@@ -16,7 +16,7 @@ fn two_sides_that_a_bridge_reaches_are_named_by_all_with_the_bridge() {
             assert_eq!(cluster.modes_of(node), ["degraded"], "{}", cluster.said(node));
         }
         cluster.heal();
-        cut.is_healed_for(cluster, 1..=5);
+        is_healed_for(cluster, 1..=5);
     });
 }
 
@@ -28,6 +28,6 @@ fn one_node_that_some_do_not_reach_is_a_side_of_its_own() {
         cluster.cut(&cut.sides);
         cut.is_told_by(cluster, 1..=5);
         cluster.heal();
-        cut.is_healed_for(cluster, 1..=5);
+        is_healed_for(cluster, 1..=5);
     });
 }

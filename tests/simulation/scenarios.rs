@@ -313,3 +313,127 @@ fn a_chain_of_four_is_two_halves_with_an_exception() {
     let told = vec![Cut { joined: vec![(1, 2)], ..Cut::of([0, 1], [2, 3]) }];
     scenario(&Scenario { told: Some(told), ..Scenario::new("chain", 4, cuts) }, 20, 200);
 }
+
+#[test]
+fn a_chain_of_five_is_one_end_and_a_cut_behind_it() {
+    let cuts = vec![Cut::of([0], [2, 3, 4]), Cut::of([1], [3, 4]), Cut::of([2], [4])];
+    let told = vec![Cut::of([0], [2, 3, 4]), Cut { joined: vec![(2, 3)], ..Cut::of([1, 2], [3, 4]) }];
+    scenario(&Scenario { told: Some(told), ..Scenario::new("chain", 5, cuts) }, 20, 200);
+}
+
+/// What a host told of partitions, in short: `+` opened, `~` changed, `-` closed, with the kind and who is on the other side.
+fn in_short(world: &World, host: usize) -> Vec<String> {
+    let word = |event: &Event| {
+        let (sign, partition, why) = match event {
+            Event::PartitionOpened(partition) => ('+', partition, ""),
+            Event::PartitionChanged(partition) => ('~', partition, ""),
+            Event::PartitionClosed { partition, cause, .. } => ('-', partition, cause.as_str()),
+            event => return format!("{event:?}"),
+        };
+        let sides: Vec<String> = partition.sides.iter().map(|side| side.nodes.join(" ")).collect();
+        format!("{sign}{} {} {why}", partition.kind.as_str(), sides.join(" | ")).trim_end().to_owned()
+    };
+    verdicts_of(world, host).into_iter().map(word).collect()
+}
+
+#[test]
+fn a_partial_cut_whose_last_bridge_dies_becomes_a_complete_one() {
+    for_each_seed(verify::size(10, 200), |seed| {
+        let mut world = settled(7, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        let scenario = Scenario::new("", 7, vec![Cut::of(0..3, 3..6)]);
+        scenario.cut(&mut world);
+        world.run_for(scenario.lasts(default_timing()));
+        world.lose(6);
+        world.run_for(Duration::from_secs(10));
+        for (host, other) in [(0, "n000 n001 n002 | n003 n004 n005"), (3, "n003 n004 n005 | n000 n001 n002")] {
+            let said = in_short(&world, host);
+            assert_eq!(said[0], format!("+partial {other}"), "seed {seed}, {host}: {said:?}");
+            assert!(said.contains(&format!("-partial {other} superseded")), "seed {seed}, {host}: {said:?}");
+            let open: Vec<PartitionKind> = world.detector(host).unwrap().partitions().map(|open| open.kind).collect();
+            assert_eq!(open, [PartitionKind::Complete], "seed {seed}, {host}: {said:?}");
+            assert_eq!(said.len(), 3, "seed {seed}, {host}: {said:?}");
+        }
+    });
+}
+
+#[test]
+fn a_complete_cut_that_gets_a_bridge_becomes_a_partial_one() {
+    for_each_seed(verify::size(10, 200), |seed| {
+        let mut world = settled(7, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        world.cut(&[vec![0, 1, 2, 6], vec![3, 4, 5]]);
+        world.run_for(Duration::from_secs(8));
+        for host in 3..6 {
+            world.unblock(6, host);
+            world.unblock(host, 6);
+        }
+        world.run_for(Duration::from_secs(10));
+        for host in 0..7 {
+            let said = in_short(&world, host);
+            let open: Vec<PartitionKind> = world.detector(host).unwrap().partitions().map(|open| open.kind).collect();
+            assert_eq!((open, said.len()), (vec![PartitionKind::Partial], 3), "seed {seed}, {host}: {said:?}");
+            assert!(said[1].starts_with("-complete") && said[1].ends_with("healed"), "seed {seed}, {host}: {said:?}");
+            let right = ["+partial n000 n001 n002 | n003 n004 n005", "+partial n003 n004 n005 | n000 n001 n002"];
+            assert!(right.contains(&said[2].as_str()), "seed {seed}, {host}: {said:?}");
+        }
+    });
+}
+
+#[test]
+fn a_link_that_flaps_every_twenty_seconds_is_told_each_time_and_nobody_else_is_blamed() {
+    for_each_seed(verify::size(4, 40), |seed| {
+        let mut world = settled(6, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        for _ in 0..3 {
+            world.block(0, 1);
+            world.block(1, 0);
+            world.run_for(Duration::from_secs(20));
+            world.heal();
+            world.run_for(Duration::from_secs(20));
+        }
+        for host in 0..6 {
+            let said = in_short(&world, host);
+            let pair = |word: &String| word.contains("n000 | n001") || word.contains("n001 | n000");
+            assert!(said.iter().all(pair), "seed {seed}, {host}: {said:?}");
+            assert_eq!(said.iter().filter(|word| word.starts_with('+')).count(), 3, "seed {seed}, {host}: {said:?}");
+            assert_eq!(world.detector(host).unwrap().partitions().count(), 0, "seed {seed}, {host}: {said:?}");
+        }
+    });
+}
+
+#[test]
+fn a_link_that_is_broken_for_less_than_four_bounds_is_no_partition() {
+    for_each_seed(verify::size(10, 200), |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.0), seed);
+        world.forget_told();
+        world.block(0, 1);
+        world.block(1, 0);
+        world.run_for(Duration::from_millis(10_900));
+        world.heal();
+        world.run_for(Duration::from_secs(10));
+        for host in 0..5 {
+            assert_eq!(in_short(&world, host), Vec::<String>::new(), "seed {seed}, {host}");
+            assert!(!modes_of(&world, host).contains(&Mode::Minority), "seed {seed}, {host}");
+        }
+    });
+}
+
+#[test]
+fn a_cut_between_zones_says_so() {
+    use netsplit::simulation::{Conditions, Machine};
+    let machines = (0..9).map(|host| Machine {
+        name: format!("n{host:03}"),
+        zone: ["east", "middle", "west"][host / 3].to_owned(),
+    });
+    let mut world = World::of(machines.collect(), default_timing(), Conditions::default(), 1);
+    world.start_all();
+    world.run_for(Duration::from_secs(8));
+    world.forget_told();
+    Scenario::new("", 9, vec![Cut::of(0..3, 6..9)]).cut(&mut world);
+    world.run_for(Duration::from_secs(8));
+    let zones = |host: usize| world.detector(host).unwrap().partitions().next().map(|open| open.zones.clone());
+    assert_eq!(zones(0), Some(vec![vec!["east".to_owned()], vec!["west".to_owned()]]));
+    assert_eq!(zones(8), Some(vec![vec!["west".to_owned()], vec!["east".to_owned()]]));
+    assert_eq!(zones(4), zones(0), "a bridge puts the lowest name first");
+}
