@@ -422,10 +422,8 @@ fn a_link_that_is_broken_for_less_than_four_bounds_is_no_partition() {
 #[test]
 fn a_cut_between_zones_says_so() {
     use netsplit::simulation::{Conditions, Machine};
-    let machines = (0..9).map(|host| Machine {
-        name: format!("n{host:03}"),
-        zone: ["east", "middle", "west"][host / 3].to_owned(),
-    });
+    let machines = (0..9)
+        .map(|host| Machine { name: format!("n{host:03}"), zone: ["east", "middle", "west"][host / 3].to_owned() });
     let mut world = World::of(machines.collect(), default_timing(), Conditions::default(), 1);
     world.start_all();
     world.run_for(Duration::from_secs(8));
