@@ -35,8 +35,8 @@ pub(super) struct Candidates {
     pub(super) unheard: Bits,
     /// Nodes whose agents do not run, known for long enough to be told of.
     pub(super) agents_down: Bits,
-    /// When the next silent node may be told of.
-    pub(super) next_unheard: Option<Now>,
+    /// When to judge anew though no row changes: when the next silent node may be told of, say.
+    pub(super) next_judgement: Option<Now>,
     /// Who is joined to me on my side.
     pub(super) side: Bits,
     /// What is broken among them.
@@ -102,8 +102,9 @@ impl Detector {
         }
         let (agents_down, next_down) = self.agents_down_to_tell(&verdict, now);
         unheard.remove(&agents_down);
-        let next_unheard = told.into_iter().chain(heard).chain(next_down).chain(until).min();
-        (Candidates { cut, certain, unheard, agents_down, next_unheard, side, partials }, verdict)
+        let times = [told, heard, next_down, until, self.next_awake(now)];
+        let next_judgement = times.into_iter().flatten().min();
+        (Candidates { cut, certain, unheard, agents_down, next_judgement, side, partials }, verdict)
     }
 
     /// An agent published as down stays so until it is heard, though whoever found it down may be gone.

@@ -207,8 +207,7 @@ impl Detector {
     /// Who is joined to me, on my side of a complete cut, and who was so and is not known to be cut off entirely. Who has
     /// just woken from a stall is heard here and not yet there: that is no cut.
     fn whom_partials_are_about(&self, verdict: &Verdict, now: Now) -> Bits {
-        let still = self.timing.detection_bound() + self.timing.confirm_period * 2;
-        let has_woken = |place: &usize| self.peers[*place].woke.is_some_and(|woke| now.since(woke) < still);
+        let has_woken = |place: &usize| self.wakes_until(*place).is_some_and(|until| now < until);
         let mut published = Bits::none(self.peers.len());
         for cut in self.publication.partials.published() {
             published.add(&cut.nodes());
@@ -222,6 +221,17 @@ impl Detector {
         }
         within.remove(self.publication.unheard.published());
         within
+    }
+
+    /// Until when a peer that woke from a stall may be heard here and not yet elsewhere.
+    fn wakes_until(&self, place: usize) -> Option<Now> {
+        let still = self.timing.detection_bound() + self.timing.confirm_period * 2;
+        self.peers[place].woke.map(|woke| woke + still)
+    }
+
+    /// When the next of them is heard by all who can: no row tells of it.
+    pub(super) fn next_awake(&self, now: Now) -> Option<Now> {
+        (0..self.peers.len()).filter_map(|place| self.wakes_until(place)).filter(|&until| until > now).min()
     }
 
     pub(super) fn settle_partials(&mut self, now: Now) {

@@ -39,7 +39,7 @@ pub(super) struct Publication {
     pub(super) side: Settling<Bits>,
     pub(super) unheard: Settling<Bits>,
     pub(super) agents_down: Settling<Bits>,
-    next_unheard: Option<Now>,
+    next_judgement: Option<Now>,
     /// When something is due even if nothing changes.
     next: Option<Now>,
     /// When the attributes of what is open are looked at again.
@@ -73,7 +73,7 @@ impl Publication {
             side: Settling::new(Bits::default(), now),
             unheard: Settling::new(Bits::default(), now),
             agents_down: Settling::new(Bits::default(), now),
-            next_unheard: None,
+            next_judgement: None,
             next: None,
             next_look: None,
             joined: Bits::default(),
@@ -140,7 +140,8 @@ impl Detector {
         }
         self.flush_link_records(now);
         self.publication.dirty |= self.publication.judged_impaired && !self.health.is_impaired(now);
-        if self.publication.dirty && now >= self.rested() || self.publication.next_unheard.is_some_and(|due| due <= now)
+        if self.publication.dirty && now >= self.rested()
+            || self.publication.next_judgement.is_some_and(|due| due <= now)
         {
             self.observe(now);
         }
@@ -177,7 +178,7 @@ impl Detector {
     /// When something is due by the mere passing of time.
     fn next_step(&self, now: Now) -> Option<Now> {
         let times = [
-            self.publication.next_unheard.map(|due| due.max(self.rested())),
+            self.publication.next_judgement.map(|due| due.max(self.rested())),
             self.next_settling(now),
             self.publication.next_look,
             Some(self.begins).filter(|&end| end > now),
@@ -188,15 +189,15 @@ impl Detector {
 
     fn observe(&mut self, now: Now) {
         let (candidates, verdict) = self.candidates(now);
-        let Candidates { cut, certain, unheard, agents_down, next_unheard, side, partials } = candidates;
+        let Candidates { cut, certain, unheard, agents_down, next_judgement, side, partials } = candidates;
         let publication = &mut self.publication;
         publication.dirty = false;
         publication.last_judged = Some(now);
         self.counters.verdicts += 1;
         publication.judged_impaired = self.health.is_impaired(now);
         publication.certain = certain;
-        publication.next_unheard = next_unheard;
         publication.is_incomplete = verdict.component != verdict.joined;
+        publication.next_judgement = next_judgement;
         publication.joined = verdict.joined;
         if is_another_difference(publication.cut.candidate().as_ref(), cut.as_ref()) {
             publication.cut.begin_anew();
@@ -275,16 +276,25 @@ impl Detector {
         if let Some(before) = changed {
             self.cut_published(before, now);
             self.publication.side.publish_now();
+            self.judge_soon(now);
         } else if !self.publication.cut.is_pending() {
             self.publication.side.settle(now, plain, quiet);
         }
         self.settle_partials(now);
         if let Some(before) = self.publication.unheard.settle(now, plain, quiet) {
             self.unheard_published(&before, now);
+            self.judge_soon(now);
         }
         if let Some(before) = self.publication.agents_down.settle(now, plain, quiet) {
             self.agents_down_published(&before, now);
         }
+    }
+
+    /// What is partial depends on what was published of whole sides and nodes, be the rows the same.
+    fn judge_soon(&mut self, now: Now) {
+        let soon = now + self.timing.confirm_period / 4;
+        let publication = &mut self.publication;
+        publication.next_judgement = Some(publication.next_judgement.map_or(soon, |due| due.min(soon)));
     }
 
     /// Whether evidence is out that may explain a cut before it opens.

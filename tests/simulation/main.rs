@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
 
+mod at_five_percent;
 mod bound;
 mod capped;
 mod cuts;
@@ -14,7 +15,9 @@ mod evidence;
 mod expectation;
 mod hard_cases;
 mod health;
+mod known_truth;
 mod loss;
+mod properties;
 mod quiet;
 mod random_histories;
 mod relays;

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use netsplit::detector::event::Event;
 use netsplit::detector::mode::Mode;
+use netsplit::detector::partition::Partition;
 use netsplit::detector::settings::Timing;
 use netsplit::simulation::{Bursts, Conditions, Running, World};
 
 use crate::expectation::is_verdict;
 use crate::verify::{self, QUIET};
 use crate::{default_timing, for_each_seed, lossy, settled};
-
-fn count(world: &World, which: impl Fn(&Event) -> bool) -> usize {
-    world.told().iter().filter(|told| which(&told.event)).count()
-}
 
 /// Panics if anything was said of cuts or silent nodes, or if somebody's mode is not normal.
 fn assert_nothing_said(world: &World, label: &str) {
@@ -24,21 +21,113 @@ fn assert_nothing_said(world: &World, label: &str) {
     }
 }
 
+/// What is wrong with a network in which nothing is cut, and who may be told of for it.
+struct Weather {
+    name: &'static str,
+    conditions: Conditions,
+    /// Whether these two sides, by name, may be told to be cut: that is no false alarm.
+    is_excused: fn(&Partition) -> bool,
+    /// What goes on with some host or link, for a while.
+    goes_on: fn(&mut World),
+}
+
+const HUNDRED: usize = 100;
+
+impl Weather {
+    fn of(name: &'static str, conditions: Conditions) -> Self {
+        let goes_on = |world: &mut World| world.run_for(Duration::from_secs(40));
+        Self { name, conditions, is_excused: |_| false, goes_on }
+    }
+
+    /// Lets a hundred agents live in it for `quick` or six hours, and returns how many links fell and how many cuts were
+    /// told that may be told. Panics at the first false word.
+    fn last(&self, quick: Duration) -> (usize, usize) {
+        let time = verify::size(quick, Duration::from_secs(6 * 3600));
+        let mut world = settled(HUNDRED, default_timing(), self.conditions.clone(), 1);
+        world.forget_told();
+        let (end, mut links, mut excused) = (world.now() + time, 0, 0);
+        while world.now() < end {
+            (self.goes_on)(&mut world);
+            for told in world.take_told() {
+                match &told.event {
+                    Event::LinkDown { links: down } => links += down.len(),
+                    Event::PartitionOpened(partition) if (self.is_excused)(partition) => excused += 1,
+                    Event::PartitionChanged(partition) | Event::PartitionClosed { partition, .. }
+                        if (self.is_excused)(partition) => {}
+                    event => assert!(!is_verdict(event), "{}: {told:?}", self.name),
+                }
+            }
+        }
+        self.row(time, links);
+        (links, excused)
+    }
+
+    /// None in a time are, with 95 % certainty, fewer than three in as long a time (the rule of three).
+    fn row(&self, time: Duration, links: usize) {
+        let hours = time.as_secs_f64() / 3600.0;
+        QUIET.row(&[
+            self.name.to_owned(),
+            HUNDRED.to_string(),
+            format!("{hours} h"),
+            links.to_string(),
+            "0".to_owned(),
+            format!("0 to {:.0} a day", 3.0 * 24.0 / hours),
+        ]);
+    }
+}
+
+fn is_between(partition: &Partition, one: &[&str], other: &[&str]) -> bool {
+    let is = |at: usize, names: &[&str]| partition.sides[at].nodes == names;
+    is(0, one) && is(1, other) || is(0, other) && is(1, one)
+}
+
 #[test]
 fn a_hundred_agents_at_one_percent_loss_declare_nothing() {
-    let time = verify::size(Duration::from_secs(30 * 60), Duration::from_secs(6 * 3600));
-    let mut world = settled(100, default_timing(), lossy(0.01), 1);
-    world.run_for(time);
-    let downs = count(&world, |event| matches!(event, Event::LinkDown { .. }));
-    assert_eq!(downs, 0, "links down");
-    assert_nothing_said(&world, "100 agents");
-    QUIET.row(&[
-        "1 % independent loss".to_owned(),
-        "100".to_owned(),
-        format!("{} h", time.as_secs_f64() / 3600.0),
-        downs.to_string(),
-        "0".to_owned(),
-    ]);
+    let (links, _) = Weather::of("1 % independent loss", lossy(0.01)).last(Duration::from_secs(20 * 60));
+    assert_eq!(links, 0, "links down");
+}
+
+#[test]
+fn a_hundred_agents_at_five_percent_loss_name_no_cut() {
+    Weather::of("5 % independent loss", lossy(0.05)).last(Duration::from_secs(6 * 60));
+}
+
+#[test]
+fn bursts_of_half_a_second_on_every_link_are_no_cut() {
+    let bursts = Bursts { mean: Duration::from_millis(500), pause: Duration::from_secs(60) };
+    let conditions = Conditions { bursts: Some(bursts), ..lossy(0.0) };
+    Weather::of("bursts of 0.5 s every 60 s on each link", conditions).last(Duration::from_secs(6 * 60));
+}
+
+#[test]
+fn of_one_link_that_flaps_nobody_else_is_blamed() {
+    let flapping = Weather {
+        is_excused: |partition| is_between(partition, &["n000"], &["n001"]),
+        goes_on: |world| {
+            let both_ways = [(0, 1), (1, 0)];
+            both_ways.into_iter().for_each(|(from, to)| world.block(from, to));
+            world.run_for(Duration::from_secs(20));
+            both_ways.into_iter().for_each(|(from, to)| world.unblock(from, to));
+            world.run_for(Duration::from_secs(20));
+        },
+        ..Weather::of("1 % loss, one link flaps 20 s / 20 s", lossy(0.01))
+    };
+    let (links, told) = flapping.last(Duration::from_secs(6 * 60));
+    assert!(links > 0 && told > 0, "the link itself is told: {links} times down, {told} words");
+}
+
+#[test]
+fn of_one_node_that_is_throttled_nobody_else_is_blamed() {
+    let throttled = Weather {
+        is_excused: |partition| partition.sides.iter().any(|side| side.nodes == ["n003"]),
+        goes_on: |world| {
+            let (run, of) = (Duration::from_millis(10), Duration::from_millis(100));
+            world.set_running(3, Running::Throttled { run, of, phase: Duration::ZERO });
+            world.run_for(Duration::from_secs(40));
+        },
+        ..Weather::of("1 % loss, one node has 10 % of its processor", lossy(0.01))
+    };
+    throttled.last(Duration::from_secs(6 * 60));
 }
 
 /// With one failure enough and no polls, a link falls whenever a heartbeat is lost while it is up. Up lasts 1/p
