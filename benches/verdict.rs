@@ -73,7 +73,7 @@ struct Row {
 impl Row {
     fn bits<'a>(&'a self, absent: &'a Bits) -> RowBits<'a> {
         let broken = Some(&self.broken).filter(|broken| !broken.is_empty());
-        RowBits { ok: &self.ok, broken, down_agents: None, absent }
+        RowBits { ok: &self.ok, broken, down_agents: None, absent, relayed: false }
     }
 }
 

@@ -5,7 +5,7 @@
 //! The agent is a process of its own and real but for its evidence; the peers are played by this program over loopback,
 //! each from an address of its own. `NETSPLIT_BENCH_PEERS` are numbers of peers with commas between them.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that cannot measure fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot measure fails")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench says what it found")]
 #![expect(unreachable_pub, reason = "the modules of one bench share what they need")]
 
