@@ -79,6 +79,8 @@ fn at_rest(peers: usize, cap: Cap) {
         // Until everybody was heard, and the electorate is founded.
         warm_up: (timing.detection_bound() * 3).max(Duration::from_secs(10)),
         window: verify::size(Duration::from_secs(5), Duration::from_secs(10)).max(timing.period),
+        with_patient: false,
+        tolerance: 0.1,
     };
     let Comparison { agent, bare, heard, .. } = measure::compare(&plan);
     let row = [
