@@ -57,6 +57,8 @@ fn compare() -> ExitCode {
             cap: Cap::Off,
             warm_up: seconds("NETSPLIT_BENCH_WARM_UP", 10),
             window: seconds("NETSPLIT_BENCH_WINDOW", 20),
+            with_patient: true,
+            tolerance: 0.03,
         };
         let found = measure::compare(&plan);
         tell(&found);
@@ -80,8 +82,11 @@ fn tell(found: &Comparison) {
         format!("{:.1} µs", found.agent.per_heartbeat().as_secs_f64() * 1e6),
         format!("{:.1} µs", found.bare.per_heartbeat().as_secs_f64() * 1e6),
         format!("{:.2}", found.ratio),
-        format!("{:.1} µs", found.patient.per_heartbeat().as_secs_f64() * 1e6),
-        format!("{:.2}", found.patient_ratio),
+        found
+            .patient
+            .as_ref()
+            .map_or_else(String::new, |cost| format!("{:.1} µs", cost.per_heartbeat().as_secs_f64() * 1e6)),
+        found.patient_ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         format!("{:.2} %", found.agent.share_of_a_core() * 100.0),
         format!("{:.1} MiB", found.agent.memory.mebibytes()),
     ];

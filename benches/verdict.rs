@@ -50,12 +50,12 @@ impl Matrix {
     }
 
     /// Whether `owner`, one of `nodes`, does not hear `peer`. Node 0 judges.
-    fn is_broken(self, owner: usize, peer: usize, nodes: usize, random: &mut ChaCha8Rng) -> bool {
+    fn is_broken(self, owner: usize, peer: usize, random: &mut ChaCha8Rng) -> bool {
         match self {
             Self::Whole => false,
             Self::HalfCutOff => owner % 2 != peer % 2,
             Self::Bridged => (owner % 3, peer % 3) == (0, 1) || (owner % 3, peer % 3) == (1, 0),
-            Self::Scattered => owner != peer && random.next_u32() % 20_000 == 0 && nodes > 2,
+            Self::Scattered => owner != peer && random.next_u32().is_multiple_of(20_000),
         }
     }
 
@@ -90,7 +90,7 @@ fn rows(nodes: usize, matrix: Matrix) -> Vec<Option<Row>> {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let row = |owner: usize| {
         let mut broken = Bits::none(nodes);
-        broken.extend((0..nodes).filter(|&peer| matrix.is_broken(owner, peer, nodes, &mut random)));
+        broken.extend((0..nodes).filter(|&peer| matrix.is_broken(owner, peer, &mut random)));
         matrix.is_valid(owner).then(|| Row { ok: Bits::all(nodes).without(&broken), broken })
     };
     (0..nodes).map(row).collect()

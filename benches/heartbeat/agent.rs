@@ -68,8 +68,9 @@ impl Network for Mute {
     }
 
     fn ask(&self, question: Question, timeout: Duration) -> impl Future<Output = Evidence> + Send + 'static {
+        let patience = tokio::time::sleep(timeout);
         async move {
-            tokio::time::sleep(timeout).await;
+            patience.await;
             Evidence { peer: question.peer, host: HostAnswer::Silent, port: PortAnswer::Silent }
         }
     }
