@@ -205,7 +205,8 @@ impl Detector {
     }
 
     /// Who is joined to me, on my side of a complete cut, and who was so and is not known to be cut off entirely. Who has
-    /// just woken from a stall is heard here and not yet there: that is no cut.
+    /// just woken from a stall is heard here and not yet there: that is no cut. Neither is a name that two agents use, of
+    /// which some hear the one and some the other.
     fn whom_partials_are_about(&self, verdict: &Verdict, now: Now) -> Bits {
         let has_woken = |place: &usize| self.wakes_until(*place).is_some_and(|until| now < until);
         let mut published = Bits::none(self.peers.len());
@@ -214,7 +215,10 @@ impl Detector {
         }
         published.keep(&verdict.component);
         let mut within = verdict.joined.clone();
-        (0..self.peers.len()).filter(has_woken).for_each(|place| within.clear(place));
+        let is_used_twice = |place: &usize| self.rivalries.suspects(self.peers[*place].id, now);
+        for place in (0..self.peers.len()).filter(|place| has_woken(place) || is_used_twice(place)) {
+            within.clear(place);
+        }
         within.add(&published);
         if let Some(cut) = self.publication.cut.published() {
             within.remove(&cut.others);
