@@ -109,12 +109,11 @@ impl KnownTruth {
         }
     }
 
-    /// Notes who has heard whom until now.
+    /// Notes who has heard whom until now. A new run is heard once it has answered: that takes both ways.
     pub fn hear(&mut self, now: Now) {
         for from in 0..self.hosts {
             for to in 0..self.hosts {
-                let long = self.open_since[from][to].is_some_and(|since| now.since(since) > Duration::from_secs(5));
-                self.heard[to][from] |= long;
+                self.heard[to][from] |= self.is_whole(from, to, now, Duration::from_secs(5));
             }
         }
     }
