@@ -149,11 +149,12 @@ impl Detector {
             self.settle(now);
             self.update_attributes(now);
         } else {
-            self.publication.next_look = None;
             self.publication.cut.wait(now);
             self.publication.partials.wait(now);
             self.publication.unheard.wait(now);
             self.publication.agents_down.wait(now);
+            // A look that was due while it slept would be due for as long as nothing may be told.
+            self.publication.next_look = None;
             // The first side is published as soon as anything may be: it has been watched since the start.
             if !self.publication.side.published().is_empty() {
                 self.publication.side.wait(now);

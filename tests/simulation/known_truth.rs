@@ -21,6 +21,8 @@ pub struct KnownTruth {
     heard: Vec<Vec<bool>>,
     /// Who has surely got the goodbye of a host.
     taken_leave: Vec<Vec<bool>>,
+    /// Who stopped with a goodbye, whoever got it.
+    left: Vec<bool>,
     changed: Now,
 }
 
@@ -35,6 +37,7 @@ impl KnownTruth {
             stalled_until: vec![Now::START; hosts],
             heard: vec![vec![true; hosts]; hosts],
             taken_leave: vec![vec![false; hosts]; hosts],
+            left: vec![false; hosts],
             changed: now,
         }
     }
@@ -51,8 +54,18 @@ impl KnownTruth {
         self.change(now);
     }
 
-    /// The agent is gone; `said`: with a goodbye that nothing but a cut keeps from anybody.
-    pub fn stop(&mut self, host: usize, said: bool, now: Now) {
+    /// The agent says goodbye; `surely`: nothing but a cut keeps it from anybody.
+    pub fn leave(&mut self, host: usize, surely: bool, now: Now) {
+        self.stop(host, surely, now);
+        self.left[host] = true;
+    }
+
+    /// The agent is killed.
+    pub fn kill(&mut self, host: usize, now: Now) {
+        self.stop(host, false, now);
+    }
+
+    fn stop(&mut self, host: usize, said: bool, now: Now) {
         for other in 0..self.hosts {
             self.taken_leave[other][host] =
                 said && self.is_whole(other, host, now, Duration::from_secs(5)) && self.stalled_until[other] < now;
@@ -64,6 +77,7 @@ impl KnownTruth {
 
     pub fn start(&mut self, host: usize, state: bool, now: Now) {
         self.running[host] = true;
+        self.left[host] = false;
         for other in 0..self.hosts {
             self.taken_leave[other][host] = false;
             self.taken_leave[host][other] = false;
@@ -76,7 +90,9 @@ impl KnownTruth {
         self.change(now);
     }
 
+    /// It does not run for a while. Who called its agent down meanwhile does so until it is heard again.
     pub fn stall(&mut self, host: usize, until: Now, now: Now) {
+        self.heard.iter_mut().for_each(|heard| heard[host] = false);
         self.stalled_until[host] = self.stalled_until[host].max(until);
         self.change(now);
     }
@@ -93,12 +109,11 @@ impl KnownTruth {
         }
     }
 
-    /// Notes who has heard whom until now.
+    /// Notes who has heard whom until now. A new run is heard once it has answered: that takes both ways.
     pub fn hear(&mut self, now: Now) {
         for from in 0..self.hosts {
             for to in 0..self.hosts {
-                let long = self.open_since[from][to].is_some_and(|since| now.since(since) > Duration::from_secs(5));
-                self.heard[to][from] |= long;
+                self.heard[to][from] |= self.is_whole(from, to, now, Duration::from_secs(5));
             }
         }
     }
@@ -166,9 +181,20 @@ impl KnownTruth {
         these.iter().all(|&one| those.iter().all(|&other| self.heard[one][other]))
     }
 
-    /// Whether anything of these arrives at any of those.
-    pub fn is_heard_by(&self, these: &BTreeSet<usize>, those: &BTreeSet<usize>) -> bool {
-        these.iter().any(|&from| those.iter().any(|&to| self.open_since[from][to].is_some()))
+    /// Whether a goodbye may have reached some of a side and not all: then some wait for who left, and others do not.
+    pub fn is_at_odds_about_who_left(&self, side: &BTreeSet<usize>) -> bool {
+        (0..self.hosts).any(|host| self.left[host] && side.iter().any(|&other| !self.taken_leave[other][host]))
+    }
+
+    /// Whether anything of a host arrives at any of those.
+    pub fn is_heard_by(&self, host: usize, those: &BTreeSet<usize>) -> bool {
+        those.iter().any(|&to| self.open_since[host][to].is_some())
+    }
+
+    /// Whether a host knows at first hand all that a side knows of who is outside: whom only others of the side hear, it
+    /// cannot tell from whom they talk with.
+    pub fn hears_what_its_side_hears(&self, host: usize, side: &BTreeSet<usize>, outside: &BTreeSet<usize>) -> bool {
+        outside.iter().all(|&other| !self.is_heard_by(other, side) || self.open_since[other][host].is_some())
     }
 
     /// Pairs of a side that do not talk, though both have heard each other before.
