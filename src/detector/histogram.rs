@@ -19,7 +19,8 @@ pub struct Histogram {
 impl Histogram {
     /// One more; `bounds` are the same at every call.
     pub fn observe(&mut self, duration: Duration, bounds: &Bounds) {
-        let place = bounds.partition_point(|&bound| u128::from(bound) < duration.as_micros());
+        let microseconds = duration.as_micros();
+        let place = bounds.partition_point(|&bound| u128::from(bound) < microseconds);
         if let Some(count) = self.counts.get_mut(place) {
             *count += 1;
         }

@@ -114,6 +114,9 @@ impl Inquiry {
 
     /// When the next question is given up, or what was found is out of date.
     pub(super) fn next_end(&self, timing: &Timing) -> Option<Now> {
+        if self.out.is_empty() && self.spoke.is_empty() {
+            return None;
+        }
         let given_up = self.out.values().min().map(|&asked| asked + timing.confirm_period * 2);
         let out_of_date = self.spoke.values().min().map(|&spoke| spoke + timing.detection_bound());
         given_up.into_iter().chain(out_of_date).min()

@@ -348,6 +348,17 @@ impl Detector {
     }
 
     fn end_call(&mut self, now: Now) {
+        let mut chore = self.next_chore();
+        // After nearly every datagram nothing of it is due.
+        if chore <= now || self.view_is_old || self.leaving.is_some() {
+            self.do_chores(now);
+            chore = self.next_chore();
+        }
+        self.due = self.next_due(chore);
+    }
+
+    /// What is done at the end of a call, as far as it is due.
+    fn do_chores(&mut self, now: Now) {
         if self.leaving.is_none() {
             // Before the row: it is about the roster as it is now.
             self.look_after_members(now);
@@ -361,20 +372,29 @@ impl Detector {
         }
         self.keep(now);
         self.offer_view(now);
-        self.due = self.next_due();
     }
 
-    fn next_due(&self) -> Option<Now> {
+    /// When one of the chores is due, but for a view that is old: that is offered at once.
+    fn next_chore(&self) -> Now {
+        let always = self.next_view.min(self.next_keeping()).min(self.membership.next_look());
+        let sometimes = [
+            self.row_turns.next(),
+            self.next_row_update(),
+            self.next_assessment(),
+            self.inquiry.next_end(&self.timing),
+            self.relays.next(),
+            self.relaying.next(),
+            self.checking.next(&self.timing),
+        ];
+        soonest(always, sometimes)
+    }
+
+    fn next_due(&self, chore: Now) -> Option<Now> {
         if let Some(leaving) = &self.leaving {
             return (leaving.left > 0).then_some(leaving.next);
         }
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
-        let relays = [self.relays.next(), self.relaying.next()];
-        let times = [turn, self.row_turns.next(), self.row.next_update(&self.timing), self.next_assessment()];
-        let always = [self.next_view, self.next_keeping(), self.membership.next_look()];
-        let sometimes = [self.strangers.next_welcome(), self.contacts.next(), self.inquiry.next_end(&self.timing)];
-        let checking = self.checking.next(&self.timing);
-        times.into_iter().chain(sometimes).chain(relays).chain([checking]).flatten().chain(always).min()
+        Some(soonest(chore, [turn, self.strangers.next_welcome(), self.contacts.next()]))
     }
 
     fn emit(&mut self, output: Output) {
@@ -407,4 +427,9 @@ impl Detector {
     pub fn view(&self, now: Now) -> Arc<view::View> {
         Arc::new(self.picture(now))
     }
+}
+
+/// The first of these. No chain of iterators: it is called with every datagram.
+fn soonest<const COUNT: usize>(always: Now, sometimes: [Option<Now>; COUNT]) -> Now {
+    sometimes.into_iter().fold(always, |soonest, time| time.map_or(soonest, |time| time.min(soonest)))
 }

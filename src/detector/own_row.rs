@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::row::{Cell, Cells};
 use super::row_parts;
-use super::settings::Timing;
 use super::time::Now;
 use super::{Detector, held_row::HeldRow};
 use crate::identity::{Digest, RowVersion};
@@ -32,21 +31,12 @@ impl OwnRow {
     pub(super) fn touch(&mut self) {
         self.stale = true;
     }
-
-    /// When the row may be written again: at most every d/8, so that a hundred links that fall one after another
-    /// are a few versions and not a hundred.
-    pub(super) fn next_update(&self, timing: &Timing) -> Option<Now> {
-        self.stale.then(|| self.changed + timing.confirm_period / 8)
-    }
 }
 
 impl Detector {
     /// Writes the own row anew if a cell changed.
     pub(super) fn update_row(&mut self, now: Now) {
-        // A row over the roster as it was cannot be judged by.
-        let first = self.row.held.version == RowVersion(0) || self.row.held.cells.len() != self.peers.len();
-        let due = self.row.next_update(&self.timing);
-        if due.is_none_or(|due| now < due && !first) {
+        if self.next_row_update().is_none_or(|due| now < due) {
             return;
         }
         self.row.stale = false;
@@ -64,6 +54,17 @@ impl Detector {
         self.update_down_pace();
         self.schedule_rows(now);
         self.publication.touch();
+    }
+
+    /// When the row may be written again: at most every d/8, so that a hundred links that fall one after another
+    /// are a few versions and not a hundred.
+    pub(super) fn next_row_update(&self) -> Option<Now> {
+        let row = &self.row;
+        row.stale.then(|| {
+            // A row over the roster as it was cannot be judged by.
+            let first = row.held.version == RowVersion(0) || row.held.cells.len() != self.peers.len();
+            if first { Now::START } else { row.changed + self.timing.confirm_period / 8 }
+        })
     }
 
     fn own_cells(&self) -> Cells {

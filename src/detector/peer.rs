@@ -184,9 +184,6 @@ impl Peer {
     }
 
     fn wanted_pace(&mut self, down_pace: Duration, now: Now, timing: &Timing) -> Pace {
-        let is_down = self.link.state() == LinkState::Down;
-        let least = if is_down { down_pace } else { timing.poll_pace() };
-        let fallback = Pace::Every(timing.fallback_pace().max(least));
         if matches!(self.link.state(), LinkState::Left(_)) {
             return Pace::Regular;
         }
@@ -197,9 +194,11 @@ impl Peer {
             self.trouble_since = None;
             return Pace::Regular;
         }
+        let is_down = self.link.state() == LinkState::Down;
+        let least = if is_down { down_pace } else { timing.poll_pace() };
         let since = *self.trouble_since.get_or_insert(now);
         if now.since(since) >= PATIENCE || timing.polls_per_window == 0 {
-            return fallback;
+            return Pace::Every(timing.fallback_pace().max(least));
         }
         Pace::Every(least)
     }

@@ -13,9 +13,11 @@ impl Detector {
             if due > now {
                 break;
             }
-            self.turns.pop();
             if self.peers[place].wake == due {
                 self.turn(place, now);
+                self.move_turn(place, due);
+            } else {
+                self.turns.pop();
             }
         }
     }
@@ -34,7 +36,19 @@ impl Detector {
         } else if self.peers[place].next_extra_poll().is_some_and(|due| due <= now) {
             self.send_poll(place, now);
         }
-        self.schedule_turn(place);
+    }
+
+    /// A turn is over: its entry becomes that of the next, in its place if it is the first still, which is half the work.
+    /// If not, it is skipped later.
+    fn move_turn(&mut self, place: usize, over: Now) {
+        let peer = &mut self.peers[place];
+        peer.wake = peer.next_turn();
+        let next = Reverse((peer.wake, place));
+        if let Some(mut first) = self.turns.peek_mut().filter(|first| **first == Reverse((over, place))) {
+            *first = next;
+        } else {
+            self.turns.push(next);
+        }
     }
 
     /// Whether the heartbeat of a peer may go now. One whose link is down may have to wait a little for others.

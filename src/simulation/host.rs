@@ -60,8 +60,6 @@ pub(super) struct Host {
     pub(super) member: Member,
     pub(super) detector: Option<Detector>,
     pub(super) running: Running,
-    /// When the queue holds a wake of this host, at the earliest.
-    pub(super) wake: Option<Now>,
     /// How far its wall clock is off, in microseconds.
     pub(super) wall_offset: i64,
     saved: Saved,
@@ -85,7 +83,6 @@ impl Host {
             member,
             detector: None,
             running: Running::Always,
-            wake: None,
             wall_offset: 0,
             saved: Saved::default(),
             unsaved: None,

@@ -8,6 +8,7 @@ mod evidence;
 mod happenings;
 mod host;
 mod network;
+mod wakes;
 mod world;
 
 pub use discovery::Discovery;

@@ -12,6 +12,7 @@ use super::discovery::Lists;
 use super::evidence::find_out;
 use super::host::{Host, Running};
 use super::network::{Conditions, Network, chance};
+use super::wakes::Wakes;
 use crate::detector::event::Event;
 use crate::detector::evidence::{Evidence, Question};
 use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy};
@@ -49,8 +50,6 @@ pub struct Machine {
 pub(super) enum Next {
     /// The datagram in this slot arrives.
     Arrival(usize),
-    /// A host looks at its timers.
-    Wake(usize),
     /// A host hears of its discovery.
     Listing(usize),
     /// The answer in this slot arrives.
@@ -81,6 +80,8 @@ pub struct World {
     pub(super) network: Network,
     pub(super) random: ChaCha8Rng,
     queue: BinaryHeap<Reverse<(Now, u64, Next)>>,
+    /// When each host looks at its timers.
+    wakes: Wakes,
     order: u64,
     slots: Vec<Option<InFlight>>,
     /// When the last datagram arrived, for each directed pair.
@@ -117,6 +118,7 @@ impl World {
             network: Network::new(hosts, conditions),
             random,
             queue: BinaryHeap::new(),
+            wakes: Wakes::of(hosts),
             order: 0,
             slots: Vec::new(),
             arrived: vec![Now::START; hosts * hosts],
@@ -232,20 +234,32 @@ impl World {
 
     /// Lets virtual time pass until `end`.
     pub fn run_until(&mut self, end: Now) {
-        while let Some(&Reverse((at, _, next))) = self.queue.peek() {
-            if at > end {
-                break;
-            }
-            self.queue.pop();
-            self.now = at;
-            match next {
-                Next::Arrival(slot) => self.arrive(slot),
-                Next::Wake(host) => self.woken(host),
-                Next::Listing(host) => self.tell_listing_again(host),
-                Next::Answer(slot) => self.answered(slot),
-            }
-        }
+        while self.step(end) {}
         self.now = end;
+    }
+
+    /// The next thing that happens, if it does until `end`: of those at one moment what was asked for first.
+    fn step(&mut self, end: Now) -> bool {
+        let wake = self.wakes.first().filter(|&((at, _), _)| at <= end);
+        let queued = self.queue.peek().map(|&Reverse(queued)| queued).filter(|&(at, ..)| at <= end);
+        match (queued, wake) {
+            (Some((at, order, next)), wake) if wake.is_none_or(|(wake, _)| (at, order) < wake) => {
+                self.queue.pop();
+                self.now = at;
+                match next {
+                    Next::Arrival(slot) => self.arrive(slot),
+                    Next::Listing(host) => self.tell_listing_again(host),
+                    Next::Answer(slot) => self.answered(slot),
+                }
+            }
+            (_, Some(((at, _), host))) => {
+                self.now = at;
+                self.wakes.set(host, None);
+                self.run_or_wait(host);
+            }
+            (_, None) => return false,
+        }
+        true
     }
 
     fn arrive(&mut self, slot: usize) {
@@ -279,13 +293,6 @@ impl World {
         self.push(at, Next::Answer(slot));
     }
 
-    fn woken(&mut self, host: usize) {
-        if self.hosts[host].wake.is_some_and(|wake| wake <= self.now) {
-            self.hosts[host].wake = None;
-            self.run_or_wait(host);
-        }
-    }
-
     /// Runs a host now if it runs at all, else when it does.
     pub(super) fn run_or_wait(&mut self, host: usize) {
         let runs = self.hosts[host].running.next(self.now);
@@ -298,9 +305,9 @@ impl World {
     }
 
     pub(super) fn wake(&mut self, host: usize, at: Now) {
-        if self.hosts[host].wake.is_none_or(|wake| at < wake) {
-            self.hosts[host].wake = Some(at);
-            self.push(at, Next::Wake(host));
+        if self.wakes.of_host(host).is_none_or(|wake| at < wake) {
+            self.order += 1;
+            self.wakes.set(host, Some((at, self.order)));
         }
     }
 
