@@ -72,6 +72,14 @@ fn a_cut_too_short_to_be_told_is_owed_by_nobody() {
 }
 
 #[test]
+fn a_cut_between_the_bounds_of_its_sides_is_owed_by_the_lone_node_only() {
+    let report = report(&["--nodes", "5", "--cut", "n1|rest", "--cut-for", "5s", "--seeds", "3"], 0);
+    let agents = &report["faults"][0]["agents"];
+    // 4.7 s for its own isolation; that it is unheard is told one bound later, after 7.2 s.
+    assert_eq!((&agents["owed"], &agents["right"], &agents["excused"]), (&json!(3), &json!(3), &json!(12)));
+}
+
+#[test]
 fn cuts_that_come_and_go_do_so_until_the_time_is_over() {
     let report = report(&["--cut", "3|2", "--flapping", "20s/20s", "--hours", "0.05", "--seeds", "1"], 0);
     let fault = &report["faults"][0];

@@ -81,7 +81,7 @@ impl Answer<'_> {
             "right": right,
             "rounds": told.rounds,
             "lasts_seconds": rounded(fault.length(self.question.scenario.rhythm)),
-            "agents": { "owed": told.owed, "right": told.right, "wrong": told.wrong, "silent": told.silent },
+            "agents": { "owed": told.owed, "excused": told.excused, "right": told.right, "wrong": told.wrong, "silent": told.silent },
             "named_twice": told.named_twice,
             "may_write": told.writers,
             "link_seconds": times(&told.links),

@@ -26,7 +26,9 @@ pub(super) struct Told {
     pub(super) rounds: u64,
     /// How many agents ought to have told it, counted once a round. None where it did not last long enough.
     pub(super) owed: u64,
-    /// How many of them told it right, and never anything else.
+    /// How many would have had to tell it, had it lasted for longer.
+    pub(super) excused: u64,
+    /// How many of those that ought to have told it did so, and never anything else.
     pub(super) right: u64,
     /// How many agents said something wrong at some moment, owed or not.
     pub(super) wrong: u64,
@@ -118,6 +120,7 @@ impl Told {
     pub(super) fn add(&mut self, other: Self) {
         self.rounds += other.rounds;
         self.owed += other.owed;
+        self.excused += other.excused;
         self.right += other.right;
         self.wrong += other.wrong;
         self.silent += other.silent;

@@ -122,7 +122,7 @@ fn fault(answer: &Answer<'_>, fault: &Fault, told: &Told) -> String {
         text.push_str(&words::fold("    ", &right, WIDTH, 6));
     }
     text.push_str(&named_otherwise(told));
-    let bounds = (seconds(timing.detection_bound()), seconds(truth.owed_after));
+    let bounds = (seconds(timing.detection_bound()), seconds(truth.bound()));
     text.push_str(&times(told, &bounds));
     if matches!(fault, Fault::Cut(_)) {
         let _ = writeln!(text, "  {} of {} agents might write when it ended", told.writers, told.agents);
@@ -141,11 +141,16 @@ fn verdict(told: &Told) -> String {
     }
     let mark = if told.right == told.owed && told.wrong == 0 { '✓' } else { '✗' };
     let share = format!("  {mark} {} of {} agents told what is right, and nothing else:\n", told.right, told.owed);
+    let excused = if told.excused > 0 {
+        format!("    (it does not last long enough for {} others to have to)\n", told.excused)
+    } else {
+        String::new()
+    };
     if mark == '✓' {
-        return share;
+        return share + &excused;
     }
     format!(
-        "{share}    ({} said something else at some moment, {} were silent or wrong when it ended)\n",
+        "{share}{excused}    ({} said something else at some moment, {} were silent or wrong when it ended)\n",
         told.wrong, told.silent
     )
 }
