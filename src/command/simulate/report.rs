@@ -21,6 +21,7 @@ pub(super) fn text(answer: &Answer<'_>) -> String {
     let mut text = head(answer);
     let faults = answer.question.scenario.faults.iter().zip(&answer.outcome.faults);
     faults.for_each(|(fault, told)| text.push_str(&self::fault(answer, fault, told)));
+    text.push_str(&standing(answer.outcome, scenario_agents(answer)));
     text.push_str(&alarms(answer.outcome));
     text.push_str(&traffic(answer.outcome));
     text.push_str(&advice(answer));
@@ -187,6 +188,29 @@ fn times(told: &Told, bounds: &(String, String)) -> String {
         let _ = writeln!(text, "  {} agents had not told the end when it came again", told.unended);
     }
     text
+}
+
+/// How many agents there were in all clusters together.
+fn scenario_agents(answer: &Answer<'_>) -> u64 {
+    answer.outcome.agents(answer.question.scenario.nodes.len())
+}
+
+/// Who could tell nothing, or was wrong about a cluster that is whole, however quiet it was about it.
+fn standing(outcome: &Outcome, agents: u64) -> String {
+    let mut text = String::new();
+    for (modes, when) in outcome.amiss.iter().zip(["when the judging began", "at the end"]) {
+        let mute = modes.mute();
+        if mute > 0 {
+            let _ = writeln!(text, "✗ {mute} of {agents} agents could tell nothing {when} (mode starting)");
+        }
+        let mistaken = modes.mistaken();
+        if mistaken > 0 {
+            let modes = modes.mistaken_words();
+            let _ =
+                writeln!(text, "✗ {mistaken} of {agents} agents took a whole cluster for cut {when} (mode {modes})");
+        }
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
 }
 
 fn alarms(outcome: &Outcome) -> String {
