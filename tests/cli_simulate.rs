@@ -72,6 +72,14 @@ fn a_cut_too_short_to_be_told_is_owed_by_nobody() {
 }
 
 #[test]
+fn a_cut_between_the_bounds_of_its_sides_is_owed_by_the_lone_node_only() {
+    let report = report(&["--nodes", "5", "--cut", "n1|rest", "--cut-for", "5s", "--seeds", "3"], 0);
+    let agents = &report["faults"][0]["agents"];
+    // 4.7 s for its own isolation; that it is unheard is told one bound later, after 7.2 s.
+    assert_eq!((&agents["owed"], &agents["right"], &agents["excused"]), (&json!(3), &json!(3), &json!(12)));
+}
+
+#[test]
 fn cuts_that_come_and_go_do_so_until_the_time_is_over() {
     let report = report(&["--cut", "3|2", "--flapping", "20s/20s", "--hours", "0.05", "--seeds", "1"], 0);
     let fault = &report["faults"][0];
@@ -93,6 +101,21 @@ fn what_never_happened_in_six_hours_has_an_upper_limit_by_the_rule_of_three() {
     let rate = &report["false_alarms"]["partitions"]["per_day"];
     assert_eq!((&rate["per_day"], &rate["from"]), (&json!(0.0), &json!(0.0)));
     assert!(rate["to"].as_f64().is_some_and(|to| (to - 11.98).abs() < 0.02), "{rate}");
+}
+
+#[test]
+fn settings_under_which_nobody_can_tell_anything_are_not_fine() {
+    for arguments in [&["--delay", "10s"][..], &["--throttle", "all:400ms/1200ms"], &["--loss", "99%"]] {
+        let arguments = [arguments, &["--hours", "0.05"]].concat();
+        let output = simulate(&arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.contains("✗ 5 of 5 agents could tell nothing when the judging began (mode starting)"), "{text}");
+        assert!(!text.contains("none: nothing was told without a reason"), "{text}");
+    }
+    let amiss = &report(&["--throttle", "all:400ms/1200ms", "--hours", "0.05"], 1)["amiss"];
+    let nobody = json!({"mute": 5, "mistaken": 0});
+    assert_eq!((&amiss["begin"], &amiss["end"]), (&nobody, &nobody), "a pause longer than the timeout is a stall");
 }
 
 #[test]
@@ -130,6 +153,24 @@ fn configuration(peers: &str) -> String {
     format!(
         "cluster: test\nnode: {{name: m-1}}\npeers: {peers}, discovery: {{static: [{members}]}}}}\nauthentication: insecure\n"
     )
+}
+
+#[test]
+fn how_many_nodes_are_played_is_said_where_the_file_looks_them_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("netsplit.yaml");
+    let text = "cluster: test\nnode: {name: m-1}\npeers: {discovery: {dns: {name: nodes.example.internal}}}\n\
+                authentication: insecure\n";
+    fs::write(&file, text).unwrap();
+    let notes = |more: &[&str]| {
+        let output = simulate(&[&["--config", file.to_str().unwrap(), "--hours", "0.01"], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let guessed = notes(&[]);
+    assert!(guessed.contains("looked up in the DNS (nodes.example.internal.)"), "{guessed}");
+    assert!(guessed.contains("5 nodes are played; --nodes N"), "{guessed}");
+    assert!(!notes(&["--nodes", "4"]).contains("DNS"));
 }
 
 #[test]
@@ -181,6 +222,12 @@ fn arguments_that_cannot_be_are_refused_with_exit_code_2() {
         (&["--config", "/nowhere/netsplit.yaml"], "/nowhere/netsplit.yaml"),
         (&["--hours", "0"], "such as 1 or 0.5"),
         (&["--want", "0s"], "write more than 0s"),
+        (&["--want", "5s"], "--want says how soon a --cut or --stall is to be known, and there is none"),
+        (&["--cut-for", "5s", "--stall", "n1:5s"], "--cut-for says how long each --cut lasts, and there is none"),
+        (&["--cut", "3|2", "--cut-for", "721h"], "write at most 720h"),
+        (&["--cut", "n1->n2"], "`>` without a dash, such as 'n1>n2'"),
+        (&["--cut", "18446744073709551615|18446744073709551615"], "write from 2 to"),
+        (&["--zones", "1,2", "--cut", "1|2"], "`1` is a number of nodes, and a zone has this name"),
     ] {
         let output = simulate(arguments);
         let error = String::from_utf8(output.stderr).unwrap();

@@ -91,7 +91,11 @@ impl Bench<'_> {
         let (settings, lines, after) = tried?;
         let helps = alarms(&after) * 4 <= before;
         let figures = [self.alarm_figures(&after), self.usual_figures(&settings, &after)].concat();
-        let why = "something is told that is not so, or links fall that are only lossy".to_owned();
+        let why = if self.outcome.agents_amiss() > 0 {
+            "agents can tell nothing, or take a whole cluster for cut".to_owned()
+        } else {
+            "something is told that is not so, or links fall that are only lossy".to_owned()
+        };
         Some(Advice { why, settings: lines, helps, figures })
     }
 
@@ -229,7 +233,14 @@ impl Bench<'_> {
             figure("false alarms of nodes a day", |outcome| outcome.alarms.nodes + outcome.alarms.blind),
             figure("links down for nothing a day", |outcome| outcome.alarms.links),
         ];
-        figures.into_iter().filter(|figure| figure.before != "0" || figure.after != "0").collect()
+        let amiss = |outcome: &Outcome| match outcome.agents_amiss() {
+            0 => "0".to_owned(),
+            count => format!("{count} of {}", outcome.agents(self.question.scenario.nodes.len())),
+        };
+        let unfit =
+            Figure { what: "agents that can tell nothing right", before: amiss(self.outcome), after: amiss(after) };
+        let all = [unfit].into_iter().chain(figures);
+        all.filter(|figure| figure.before != "0" || figure.after != "0").collect()
     }
 
     fn usual_figures(&self, settings: &Judged, after: &Outcome) -> Vec<Figure> {
@@ -252,7 +263,7 @@ impl Bench<'_> {
 /// How much there is to be rid of: what people are told counts before what only stands in the log.
 fn alarms(outcome: &Outcome) -> u64 {
     let alarms = outcome.alarms;
-    let told = alarms.partitions + alarms.nodes + alarms.blind;
+    let told = alarms.partitions + alarms.nodes + alarms.blind + outcome.agents_amiss();
     if told > 0 { told } else { alarms.links }
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use netsplit::config::parse_duration;
 
+/// No single thing happens for longer.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// What is wrong with an amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AmountError {
@@ -16,6 +19,8 @@ pub(super) enum AmountError {
     NotTwo { text: String, shape: &'static str },
     #[error("`{0}` has a part of no length: write more than 0s")]
     NoLength(String),
+    #[error("`{0}` is longer than anything that is played: write at most 720h, 30 days")]
+    TooLong(String),
     #[error("`{0}` names no node: write NODES:{1}, such as '{2}'")]
     NoNodes(String, &'static str, &'static str),
     #[error("`{0}` runs for longer than its stretch: write the time that it runs before the slash, such as 10ms/100ms")]
@@ -44,6 +49,12 @@ pub(super) fn length(text: &str) -> Result<Duration, AmountError> {
     if duration.is_zero() { Err(AmountError::NoLength(text.to_owned())) } else { Ok(duration) }
 }
 
+/// For how long something may happen to a cluster: each second of it is played.
+pub(super) fn lasting(text: &str) -> Result<Duration, AmountError> {
+    let length = length(text)?;
+    if length > LONGEST { Err(AmountError::TooLong(text.to_owned())) } else { Ok(length) }
+}
+
 /// A duration.
 pub(super) fn duration(text: &str) -> Result<Duration, AmountError> {
     parse_duration(text).map_err(|refusal| AmountError::NoDuration {
@@ -61,7 +72,7 @@ impl Pair {
     fn of(text: &str, shape: &'static str) -> Result<Self, AmountError> {
         let not_two = || AmountError::NotTwo { text: text.to_owned(), shape };
         let (first, second) = text.split_once('/').ok_or_else(not_two)?;
-        Ok(Self(length(first.trim())?, length(second.trim())?))
+        Ok(Self(lasting(first.trim())?, lasting(second.trim())?))
     }
 
     /// `--bursts MEAN/PAUSE`.
@@ -88,7 +99,7 @@ impl FromStr for StallText {
     fn from_str(text: &str) -> Result<Self, AmountError> {
         let no_nodes = || AmountError::NoNodes(text.to_owned(), "DURATION", "n3:5s");
         let (node, length_text) = text.rsplit_once(':').filter(|(node, _)| !node.is_empty()).ok_or_else(no_nodes)?;
-        Ok(Self { node: node.trim().to_owned(), length: length(length_text.trim())? })
+        Ok(Self { node: node.trim().to_owned(), length: lasting(length_text.trim())? })
     }
 }
 
@@ -152,6 +163,8 @@ mod tests {
             (Pair::of_bursts("1s").unwrap_err(), "such as 500ms/60s"),
             (Pair::of_flapping("20/20").unwrap_err(), "`20` has no unit: write `20s` for seconds"),
             (Pair::of_flapping("20s/0s").unwrap_err(), "`0s` has a part of no length"),
+            (lasting("721h").unwrap_err(), "write at most 720h, 30 days"),
+            (stall("n3:9999h"), "write at most 720h, 30 days"),
             (stall("5s"), "`5s` names no node: write NODES:DURATION, such as 'n3:5s'"),
             (stall("n3:"), "is not a duration"),
             (throttle("n3:100ms/10ms"), "runs for longer than its stretch"),

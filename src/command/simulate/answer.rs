@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::advice::Advice;
-use super::outcome::{Outcome, Times, Told, Traffic};
+use super::outcome::{Modes, Outcome, Times, Told, Traffic};
 use super::poisson::Rate;
 use super::question::Question;
 use super::scenario::Fault;
@@ -60,6 +60,7 @@ impl Answer<'_> {
                 "partition_bound_seconds": rounded(partition_budget(&timing)),
             },
             "faults": faults.map(|(fault, told)| self.fault(fault, told)).collect::<Vec<_>>(),
+            "amiss": { "begin": amiss(&outcome.amiss[0]), "end": amiss(&outcome.amiss[1]) },
             "false_alarms": {
                 "partitions": alarm(outcome.alarms.partitions, outcome.judged),
                 "nodes": alarm(outcome.alarms.nodes, outcome.judged),
@@ -81,7 +82,7 @@ impl Answer<'_> {
             "right": right,
             "rounds": told.rounds,
             "lasts_seconds": rounded(fault.length(self.question.scenario.rhythm)),
-            "agents": { "owed": told.owed, "right": told.right, "wrong": told.wrong, "silent": told.silent },
+            "agents": { "owed": told.owed, "excused": told.excused, "right": told.right, "wrong": told.wrong, "silent": told.silent },
             "named_twice": told.named_twice,
             "may_write": told.writers,
             "link_seconds": times(&told.links),
@@ -101,6 +102,10 @@ fn times(of: &[Duration]) -> Value {
         "p99": times.percentile(99).map(rounded),
         "max": times.max().map(rounded),
     })
+}
+
+fn amiss(modes: &Modes) -> Value {
+    json!({ "mute": modes.mute(), "mistaken": modes.mistaken() })
 }
 
 fn alarm(count: u64, time: Duration) -> Value {

@@ -71,6 +71,12 @@ pub(super) enum CutError {
     ViaOfMany,
     #[error("--cut '{cut}': {problem}")]
     Unknown { cut: String, problem: NodesError },
+    #[error("--cut '{cut}': {problem}. For one way write `>` without a dash, such as 'n1>n2'")]
+    Arrow { cut: String, problem: NodesError },
+    #[error(
+        "--cut '{cut}': `{size}` is a number of nodes, and a zone has this name: write `zone:{size}` for the zone, or the names of the nodes, such as 'n1,n2|rest'"
+    )]
+    SizeOrZone { cut: String, size: usize },
     #[error("--cut '{cut}': {node} is there twice: each node is on one side")]
     Twice { cut: String, node: String },
     #[error("--cut '{cut}': nobody is left for `rest`: leave it out")]
@@ -93,7 +99,7 @@ impl CutText {
     /// How many nodes its sides have, if it says numbers only.
     pub(super) fn nodes(&self) -> Option<usize> {
         let size = |group: &Group| if let Group::Size(size) = group { Some(*size) } else { None };
-        self.sides.iter().map(size).sum()
+        self.sides.iter().map(size).try_fold(0, |sum: usize, size| Some(sum.saturating_add(size?)))
     }
 
     /// Who it is about.
@@ -137,6 +143,11 @@ impl CutText {
     }
 
     fn by_size(&self, nodes: &Nodes) -> Result<Vec<Vec<usize>>, CutError> {
+        let sizes = self.sides.iter().filter_map(|side| if let Group::Size(size) = side { Some(*size) } else { None });
+        let is_zone = |size: &usize| nodes.zone(&size.to_string()).is_ok();
+        if let Some(size) = sizes.into_iter().find(is_zone) {
+            return Err(CutError::SizeOrZone { cut: self.text.clone(), size });
+        }
         let sum = self.nodes().unwrap_or_default();
         if sum != nodes.len() {
             return Err(CutError::OtherSum { cut: self.text.clone(), sum, nodes: nodes.len() });
@@ -159,9 +170,15 @@ impl CutText {
             Word::Either(name) => nodes.node_or_zone(name),
         });
         let found = found.collect::<Result<Vec<_>, _>>();
-        let mut found = found.map_err(|problem| CutError::Unknown { cut: self.text.clone(), problem })?.concat();
+        let mut found = found.map_err(|problem| self.unknown(problem))?.concat();
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// Many write an arrow for one way; a name may end with a dash all the same.
+    fn unknown(&self, problem: NodesError) -> CutError {
+        let cut = self.text.clone();
+        if cut.contains("->") { CutError::Arrow { cut, problem } } else { CutError::Unknown { cut, problem } }
     }
 
     fn refuse_twice<'a>(&self, groups: impl Iterator<Item = &'a Vec<usize>>, nodes: &Nodes) -> Result<(), CutError> {
@@ -290,6 +307,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_a_zone_too_is_not_guessed_at() {
+        let nodes = Nodes::of(3, Some(&"1=1,2=2".parse().unwrap())).unwrap();
+        let among = |text: &str| text.parse::<CutText>().unwrap().among(&nodes);
+        let error = among("1|2").unwrap_err().to_string();
+        assert!(error.contains("`1` is a number of nodes, and a zone has this name: write `zone:1`"), "{error}");
+        assert_eq!(among("zone:2|rest").unwrap().sides, [vec![1, 2], vec![0]]);
+    }
+
+    #[test]
     fn what_is_no_cut_is_refused_with_what_to_write() {
         for (text, said) in [
             ("", "one side is no cut"),
@@ -311,6 +337,8 @@ mod tests {
             ("3|2", "has 5 nodes, and there are 6"),
             ("n1|b via c", "n2 is neither on a side nor behind `via`"),
             ("n1|n2|n3", "n4 is on no side"),
+            ("n1->n2", "`>` without a dash, such as 'n1>n2'"),
+            ("18446744073709551615|18446744073709551615", "and there are 6"),
         ] {
             let error = cut(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

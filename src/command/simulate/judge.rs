@@ -98,7 +98,7 @@ impl<'a> Judge<'a> {
         let Some(fault) = &mut self.fault else { return };
         fault.ended = Some(now);
         let told = &mut fault.told;
-        let is_owed = now.since(fault.began) >= fault.truth.owed_after;
+        let lasted = now.since(fault.began);
         for (agent, said) in self.agents.iter_mut().enumerate() {
             said.is_to_end = !said.is_quiet(&self.troubled);
             told.writers += u64::from(may_write(agent));
@@ -106,7 +106,9 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let is_right = said.right_since.is_some() && !fault.wrong.contains(&agent);
-            if is_owed {
+            if lasted < fault.truth.owed_after(agent) {
+                told.excused += 1;
+            } else {
                 told.owed += 1;
                 told.right += u64::from(is_right);
                 told.silent += u64::from(said.right_since.is_none());

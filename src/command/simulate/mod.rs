@@ -72,9 +72,9 @@ pub(crate) struct Arguments {
     /// Whom to cut off from whom: 'zone:a|rest', '3|2', 'n1,n2|n3', 'a|b via c', one way 'n1>n2'. Several come one after another.
     #[arg(long = "cut", value_name = "CUT")]
     cuts: Vec<CutText>,
-    /// For how long each cut lasts.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = amounts::length, conflicts_with = "flapping")]
-    cut_for: Duration,
+    /// For how long each cut lasts, at most 720h [default: 30s].
+    #[arg(long, value_name = "DURATION", value_parser = amounts::lasting, conflicts_with = "flapping")]
+    cut_for: Option<Duration>,
     /// The cuts come and go, in turn, for as long as --hours says [10 minutes]: for how long cut, for how long whole.
     #[arg(long, value_name = "ON/OFF", value_parser = Pair::of_flapping, requires = "cuts", conflicts_with = "stalls")]
     flapping: Option<Pair>,
@@ -110,6 +110,9 @@ pub(crate) struct Arguments {
 /// Fine only if every agent said the right thing in time, and nothing else.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let question = Question::of(arguments)?;
+    if let Some(note) = &question.note {
+        page::note(note);
+    }
     let progress = Progress::standard();
     let before = cost::used();
     progress.begin("as it is".to_owned());

@@ -1,7 +1,9 @@
 //! What came of it: of one run, or of many taken together.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use netsplit::detector::mode::Mode;
 use netsplit::simulation::Sent;
 
 /// All that was seen.
@@ -14,6 +16,9 @@ pub(super) struct Outcome {
     /// What was told of each fault, in the order of the command line.
     pub(super) faults: Vec<Told>,
     pub(super) alarms: Alarms,
+    /// In which modes agents were that could not be in them if they had told all right: when the judging began, and at its
+    /// end.
+    pub(super) amiss: [Modes; 2],
     /// Traffic while nothing was cut, and while something was.
     pub(super) whole: Traffic,
     pub(super) cut: Traffic,
@@ -26,7 +31,9 @@ pub(super) struct Told {
     pub(super) rounds: u64,
     /// How many agents ought to have told it, counted once a round. None where it did not last long enough.
     pub(super) owed: u64,
-    /// How many of them told it right, and never anything else.
+    /// How many would have had to tell it, had it lasted for longer.
+    pub(super) excused: u64,
+    /// How many of those that ought to have told it did so, and never anything else.
     pub(super) right: u64,
     /// How many agents said something wrong at some moment, owed or not.
     pub(super) wrong: u64,
@@ -49,6 +56,10 @@ pub(super) struct Told {
     /// How often each wrong thing was said first, in words.
     pub(super) wrong_words: Vec<String>,
 }
+
+/// How many agents stood in each mode that does not fit to a cluster that is whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Modes(BTreeMap<Mode, u64>);
 
 /// What was told without a reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -96,6 +107,9 @@ impl Outcome {
         self.alarms.nodes += other.alarms.nodes;
         self.alarms.links += other.alarms.links;
         self.alarms.blind += other.alarms.blind;
+        for (modes, other) in self.amiss.iter_mut().zip(other.amiss) {
+            modes.add(other);
+        }
         self.whole.add(other.whole);
         self.cut.add(other.cut);
     }
@@ -105,6 +119,17 @@ impl Outcome {
         let alarms = self.alarms;
         self.faults.iter().all(|told| told.right == told.owed && told.wrong == 0)
             && alarms.partitions + alarms.nodes + alarms.blind == 0
+            && self.amiss.iter().all(Modes::is_empty)
+    }
+
+    /// How many agents there were in all runs together.
+    pub(super) fn agents(&self, nodes: usize) -> u64 {
+        self.runs * u64::try_from(nodes).unwrap_or(u64::MAX)
+    }
+
+    /// How many agents could tell nothing, or took a whole cluster for cut: at the worse of the two moments.
+    pub(super) fn agents_amiss(&self) -> u64 {
+        self.amiss.iter().map(|modes| modes.mute() + modes.mistaken()).max().unwrap_or_default()
     }
 
     /// The times of all faults together, in order.
@@ -113,11 +138,54 @@ impl Outcome {
     }
 }
 
+impl Modes {
+    /// Of agents in a cluster that is whole.
+    pub(super) fn of_whole(modes: impl Iterator<Item = Mode>) -> Self {
+        let mut counts = BTreeMap::new();
+        for mode in modes.filter(|mode| !matches!(mode, Mode::Normal | Mode::Degraded)) {
+            *counts.entry(mode).or_default() += 1;
+        }
+        Self(counts)
+    }
+
+    /// The same, where the last cut may not yet be told as over.
+    pub(super) fn of_healing(modes: impl Iterator<Item = Mode>) -> Self {
+        Self::of_whole(modes.filter(|mode| *mode == Mode::Starting))
+    }
+
+    fn add(&mut self, other: Self) {
+        for (mode, count) in other.0 {
+            *self.0.entry(mode).or_default() += count;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many could tell nothing: too early, or blind.
+    pub(super) fn mute(&self) -> u64 {
+        self.0.get(&Mode::Starting).copied().unwrap_or_default()
+    }
+
+    /// How many took the cluster for cut.
+    pub(super) fn mistaken(&self) -> u64 {
+        self.0.values().sum::<u64>() - self.mute()
+    }
+
+    /// Those who took the cluster for cut, by mode.
+    pub(super) fn mistaken_words(&self) -> String {
+        let others = self.0.iter().filter(|(mode, _)| **mode != Mode::Starting);
+        others.map(|(mode, count)| format!("{} {count}", mode.as_str())).collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Told {
     /// Adds what was told in other rounds.
     pub(super) fn add(&mut self, other: Self) {
         self.rounds += other.rounds;
         self.owed += other.owed;
+        self.excused += other.excused;
         self.right += other.right;
         self.wrong += other.wrong;
         self.silent += other.silent;
@@ -202,6 +270,23 @@ mod tests {
         assert_eq!(seconds(times.max()), Some(200));
         assert_eq!(Times::default().percentile(50), None);
         assert_eq!(Times::of(vec![Duration::from_secs(3)]).percentile(99), Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn only_a_whole_cluster_in_the_modes_of_a_whole_cluster_is_right() {
+        let outcome = |modes: &[Mode]| Outcome {
+            amiss: [Modes::default(), Modes::of_whole(modes.iter().copied())],
+            ..Outcome::default()
+        };
+        assert!(outcome(&[Mode::Normal, Mode::Degraded]).is_right());
+        let mut sum = outcome(&[Mode::Starting, Mode::Normal]);
+        assert!(!sum.is_right());
+        sum.add(outcome(&[Mode::Isolated, Mode::Minority, Mode::Minority]));
+        let modes = &sum.amiss[1];
+        assert_eq!((modes.mute(), modes.mistaken(), sum.agents_amiss()), (1, 3, 4));
+        assert_eq!(modes.mistaken_words(), "minority 2, isolated 1");
+        let healing = Modes::of_healing([Mode::Minority, Mode::Starting].into_iter());
+        assert_eq!((healing.mute(), healing.mistaken()), (1, 0));
     }
 
     #[test]

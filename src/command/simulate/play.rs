@@ -1,17 +1,18 @@
 //! One run: a virtual cluster from its start to its end, with every word judged.
 //!
-//! Once everybody has known everybody for a while the judging begins. Faults come one after another, each at a random
+//! Once everybody has known everybody for a while the judging begins; whoever cannot tell anything by then is counted. Faults come one after another, each at a random
 //! moment of the heartbeats' schedules; the next comes when the one before is told as over, or when its agents had time
 //! enough for that.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use netsplit::detector::mode::Mode;
 use netsplit::detector::time::Now;
 use netsplit::simulation::{Running, Sent, World};
 
 use super::judge::Judge;
-use super::outcome::{Outcome, Traffic};
+use super::outcome::{Modes, Outcome, Traffic};
 use super::progress::Progress;
 use super::scenario::{Fault, Judged, Rhythm, Scenario};
 use super::truth::Truth;
@@ -34,6 +35,10 @@ pub(super) fn play(scenario: &Scenario, settings: &Judged, seed: u64, progress: 
     run.outcome.runs = 1;
     run.outcome.judged = run.world.now().since(began);
     run.outcome.alarms = run.judge.alarms();
+    run.outcome.amiss[1] = match scenario.rhythm {
+        Rhythm::Once(_) => Modes::of_whole(run.modes()),
+        Rhythm::Flapping { .. } => Modes::of_healing(run.modes()),
+    };
     run.outcome
 }
 
@@ -72,18 +77,32 @@ impl<'a> Run<'a> {
             progress,
         };
         let settled = run.world.now() + timing.detection_bound() + timing.period * 3;
-        run.settle(settled);
+        run.settle(settled, settled + partition_budget(&timing) * 2);
         run
     }
 
-    /// Lets time pass that is not judged.
-    fn settle(&mut self, end: Now) {
+    /// Lets time pass that is not judged; more of it where somebody needs it. What is told until then is forgotten, so
+    /// how everybody stands then is looked at instead.
+    fn settle(&mut self, end: Now, latest: Now) {
         while self.world.now() < end {
-            self.world.run_until(end.min(self.world.now() + STEP));
-            self.progress.step(STEP);
+            self.wait(end);
         }
+        while !Modes::of_whole(self.modes()).is_empty() && self.world.now() < latest {
+            self.wait(latest);
+        }
+        self.outcome.amiss[0] = Modes::of_whole(self.modes());
         self.world.forget_told();
         self.sent = (0..self.world.size()).map(|host| self.world.sent(host)).collect();
+    }
+
+    fn wait(&mut self, end: Now) {
+        self.world.run_until(end.min(self.world.now() + STEP));
+        self.progress.step(STEP);
+    }
+
+    /// The mode of each agent.
+    fn modes(&self) -> impl Iterator<Item = Mode> + '_ {
+        (0..self.world.size()).filter_map(|host| self.world.detector(host)).map(|detector| detector.mode())
     }
 
     /// All that happens, in its order.

@@ -24,6 +24,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// For how long cuts come and go.
 const FLAPPING: Duration = Duration::from_secs(600);
 
+/// For how long a cut lasts.
+const CUT: Duration = Duration::from_secs(30);
+
 /// All that is asked.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -33,33 +36,67 @@ pub(super) struct Question {
     pub(super) source: String,
     /// How soon everybody is to know.
     pub(super) want: Option<Duration>,
+    /// What was taken for want of better, to be said beside the answer.
+    pub(super) note: Option<String>,
 }
 
 impl Question {
     pub(super) fn of(arguments: &Arguments) -> anyhow::Result<Self> {
+        refuse_without_faults(arguments)?;
         let config = arguments.config.as_deref().map(|file| config::read(file, &Environment::of_process()));
         let config = config.transpose()?.map(|loaded| loaded.config);
         let nodes = nodes(arguments, config.as_ref())?;
         let scenario = scenario(arguments, nodes)?;
         let (settings, source) = settings(arguments, config.as_ref())?;
-        Ok(Self { scenario, settings, source, want: arguments.want })
+        let note = config.and_then(|config| guessed(arguments, &config, scenario.nodes.len()));
+        Ok(Self { scenario, settings, source, want: arguments.want, note })
     }
+}
+
+/// What says something of a cut means nothing without one.
+fn refuse_without_faults(arguments: &Arguments) -> Result<(), WrongArguments> {
+    let has_cut = !arguments.cuts.is_empty();
+    let refusal = if arguments.cut_for.is_some() && !has_cut {
+        "--cut-for says how long each --cut lasts, and there is none: write one, such as --cut '3|2', or leave --cut-for out"
+    } else if arguments.want.is_some() && !has_cut && arguments.stalls.is_empty() {
+        "--want says how soon a --cut or --stall is to be known, and there is none: write one, such as --cut '3|2', or \
+         leave --want out"
+    } else {
+        return Ok(());
+    };
+    Err(WrongArguments(refusal.to_owned()))
+}
+
+/// A file that looks its nodes up does not say how many there are.
+fn guessed(arguments: &Arguments, config: &Config, played: usize) -> Option<String> {
+    let is_said = arguments.nodes.is_some() || arguments.zones.as_ref().is_some_and(|zones| zones.nodes().is_some());
+    let Discovery::Dns(dns) = &config.discovery else { return None };
+    let why = if arguments.cuts.iter().any(|cut| cut.nodes().is_some()) { ", as many as the cut has" } else { "" };
+    (!is_said).then(|| {
+        format!(
+            "The nodes are looked up in the DNS ({}), which is not asked here: {played} nodes are played{why}; --nodes N plays \
+             as many as you have.",
+            dns.name
+        )
+    })
 }
 
 /// Who there is: what was said first, then what the zones, a cut and the configuration say.
 fn nodes(arguments: &Arguments, config: Option<&Config>) -> Result<Nodes, WrongArguments> {
     let by_zones = arguments.zones.as_ref().and_then(Zones::nodes);
     let by_cut = arguments.cuts.iter().find_map(CutText::nodes);
-    if let (None, None, Some(Discovery::Static(list))) =
-        (arguments.nodes, &arguments.zones, config.map(|config| &config.discovery))
-    {
+    let list = config.and_then(|config| match &config.discovery {
+        Discovery::Static(list) => Some(list),
+        Discovery::Dns(_) => None,
+    });
+    if let (None, None, Some(list)) = (arguments.nodes, &arguments.zones, list) {
         let machine = |member: &netsplit::detector::settings::Member| Machine {
             name: member.name.clone(),
             zone: member.zone.clone(),
         };
         return Ok(Nodes::listed(list.iter().map(machine).collect())?);
     }
-    let count = arguments.nodes.or(by_zones).or(by_cut).unwrap_or(USUAL_NODES);
+    let count = arguments.nodes.or(by_zones).or(list.map(Vec::len)).or(by_cut).unwrap_or(USUAL_NODES);
     Ok(Nodes::of(count, arguments.zones.as_ref())?)
 }
 
@@ -91,7 +128,7 @@ fn scenario(arguments: &Arguments, nodes: Nodes) -> Result<Scenario, WrongArgume
     refuse_both(&faults, &throttles, &nodes)?;
     let rhythm = match arguments.flapping {
         Some(Pair(on, off)) => Rhythm::Flapping { on, off },
-        None => Rhythm::Once(arguments.cut_for),
+        None => Rhythm::Once(arguments.cut_for.unwrap_or(CUT)),
     };
     let usual = match rhythm {
         Rhythm::Flapping { .. } => FLAPPING,

@@ -21,6 +21,7 @@ pub(super) fn text(answer: &Answer<'_>) -> String {
     let mut text = head(answer);
     let faults = answer.question.scenario.faults.iter().zip(&answer.outcome.faults);
     faults.for_each(|(fault, told)| text.push_str(&self::fault(answer, fault, told)));
+    text.push_str(&standing(answer.outcome, scenario_agents(answer)));
     text.push_str(&alarms(answer.outcome));
     text.push_str(&traffic(answer.outcome));
     text.push_str(&advice(answer));
@@ -122,7 +123,7 @@ fn fault(answer: &Answer<'_>, fault: &Fault, told: &Told) -> String {
         text.push_str(&words::fold("    ", &right, WIDTH, 6));
     }
     text.push_str(&named_otherwise(told));
-    let bounds = (seconds(timing.detection_bound()), seconds(truth.owed_after));
+    let bounds = (seconds(timing.detection_bound()), seconds(truth.bound()));
     text.push_str(&times(told, &bounds));
     if matches!(fault, Fault::Cut(_)) {
         let _ = writeln!(text, "  {} of {} agents might write when it ended", told.writers, told.agents);
@@ -141,11 +142,16 @@ fn verdict(told: &Told) -> String {
     }
     let mark = if told.right == told.owed && told.wrong == 0 { '✓' } else { '✗' };
     let share = format!("  {mark} {} of {} agents told what is right, and nothing else:\n", told.right, told.owed);
+    let excused = if told.excused > 0 {
+        format!("    (it does not last long enough for {} others to have to)\n", told.excused)
+    } else {
+        String::new()
+    };
     if mark == '✓' {
-        return share;
+        return share + &excused;
     }
     format!(
-        "{share}    ({} said something else at some moment, {} were silent or wrong when it ended)\n",
+        "{share}{excused}    ({} said something else at some moment, {} were silent or wrong when it ended)\n",
         told.wrong, told.silent
     )
 }
@@ -182,6 +188,29 @@ fn times(told: &Told, bounds: &(String, String)) -> String {
         let _ = writeln!(text, "  {} agents had not told the end when it came again", told.unended);
     }
     text
+}
+
+/// How many agents there were in all clusters together.
+fn scenario_agents(answer: &Answer<'_>) -> u64 {
+    answer.outcome.agents(answer.question.scenario.nodes.len())
+}
+
+/// Who could tell nothing, or was wrong about a cluster that is whole, however quiet it was about it.
+fn standing(outcome: &Outcome, agents: u64) -> String {
+    let mut text = String::new();
+    for (modes, when) in outcome.amiss.iter().zip(["when the judging began", "at the end"]) {
+        let mute = modes.mute();
+        if mute > 0 {
+            let _ = writeln!(text, "✗ {mute} of {agents} agents could tell nothing {when} (mode starting)");
+        }
+        let mistaken = modes.mistaken();
+        if mistaken > 0 {
+            let modes = modes.mistaken_words();
+            let _ =
+                writeln!(text, "✗ {mistaken} of {agents} agents took a whole cluster for cut {when} (mode {modes})");
+        }
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
 }
 
 fn alarms(outcome: &Outcome) -> String {

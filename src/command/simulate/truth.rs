@@ -52,8 +52,8 @@ pub(super) struct Truth {
     pairs: Vec<(usize, usize)>,
     /// For each node, from whom nothing arrives.
     silent: Vec<BTreeSet<usize>>,
-    /// How long it must last until everybody has to have told it.
-    pub(super) owed_after: Duration,
+    /// How long it must last until an agent has to have told it, for each claim.
+    owed_after: Vec<Duration>,
 }
 
 impl Truth {
@@ -68,7 +68,11 @@ impl Truth {
         let is_one_pair = !cut.bridges.is_empty() && cut.sides.iter().all(|side| side.len() == 1);
         // A cut of one pair is a link's affair until it has lasted for four bounds.
         let patience = if is_one_pair { timing.detection_bound() * 4 } else { Duration::ZERO };
-        Self::new(of, claims, cut.pairs().collect(), budget + patience)
+        // Of a single node the others say one bound after it was lost that it is unheard: it may yet be heard by others.
+        let lone =
+            |claim: &Claim| if matches!(claim, Claim::Unheard(_)) { timing.detection_bound() } else { Duration::ZERO };
+        let owed_after = claims.iter().map(|claim| budget + patience + lone(claim)).collect();
+        Self::new(of, claims, cut.pairs().collect(), owed_after)
     }
 
     /// Of an agent that does not run.
@@ -77,10 +81,10 @@ impl Truth {
         let pairs = (0..nodes.len()).filter(|&other| other != node).map(|other| (node, other)).collect();
         // That a host answers is told one bound after the node was lost.
         let owed_after = partition_budget(timing) + timing.detection_bound();
-        Self::new(of, vec![Claim::Nothing, Claim::Gone(node)], pairs, owed_after)
+        Self::new(of, vec![Claim::Nothing, Claim::Gone(node)], pairs, vec![owed_after; 2])
     }
 
-    fn new(of: Vec<usize>, claims: Vec<Claim>, pairs: Vec<(usize, usize)>, owed_after: Duration) -> Self {
+    fn new(of: Vec<usize>, claims: Vec<Claim>, pairs: Vec<(usize, usize)>, owed_after: Vec<Duration>) -> Self {
         let mut silent = vec![BTreeSet::new(); of.len()];
         for &(from, to) in &pairs {
             silent[to].insert(from);
@@ -91,6 +95,16 @@ impl Truth {
     /// What an agent ought to say.
     pub(super) fn claim(&self, agent: usize) -> &Claim {
         self.of.get(agent).and_then(|&place| self.claims.get(place)).unwrap_or(&Claim::Nothing)
+    }
+
+    /// How long it must last until this agent has to have told it.
+    pub(super) fn owed_after(&self, agent: usize) -> Duration {
+        self.of.get(agent).and_then(|&place| self.owed_after.get(place)).copied().unwrap_or(Duration::MAX)
+    }
+
+    /// How long it must last until everybody has to have told it.
+    pub(super) fn bound(&self) -> Duration {
+        self.owed_after.iter().max().copied().unwrap_or_default()
     }
 
     /// Whether nothing of `from` arrives at `to`.
@@ -241,10 +255,17 @@ mod tests {
 
     #[test]
     fn one_pair_is_owed_four_bounds_later() {
-        let owed = |cut| truth(cut).0.owed_after;
+        let owed = |cut| truth(cut).0.bound();
         assert_eq!(owed("3|2"), Duration::from_millis(4700));
         assert_eq!(owed("n1|n2"), Duration::from_millis(14_700));
         assert_eq!(owed("n1|n2,n3"), Duration::from_millis(4700));
+    }
+
+    #[test]
+    fn that_a_single_node_is_unheard_is_owed_one_bound_later_than_its_own_isolation() {
+        let (truth, _) = truth("n1|rest");
+        assert_eq!(truth.owed_after(0), Duration::from_millis(4700));
+        assert_eq!((truth.owed_after(4), truth.bound()), (Duration::from_millis(7200), Duration::from_millis(7200)));
     }
 
     #[test]
