@@ -43,7 +43,7 @@ impl Wakes {
     /// From now on this is when a host is woken.
     pub(super) fn set(&mut self, host: usize, wake: Option<Wake>) {
         self.wanted[host] = wake;
-        let mut node = (self.wanted.len() + host) / 2;
+        let mut node = usize::midpoint(self.wanted.len(), host);
         while node > 0 {
             let (one, other) = (self.winners[2 * node], self.winners[2 * node + 1]);
             self.winners[node] = if self.is_before(other, one) { other } else { one };

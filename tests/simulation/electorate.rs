@@ -273,9 +273,7 @@ fn two_agents_of_one_name_are_a_conflict_that_is_told_once_and_no_partition() {
         assert!(restarts <= 3, "{}: {restarts} restarts", world.name(host));
     }
     // The two that share a name each get half of what is meant for it: they may take a cut for possible, and no more.
-    let is_wrong = |event: &Event, host: usize| {
-        matches!(event, Event::PartitionOpened(partition) if partition.certain || host < 3)
-    };
+    let is_wrong = |event: &Event, host: usize| matches!(event, Event::PartitionOpened(partition) if partition.certain || host < 3);
     let wrong: Vec<_> = world.told().iter().filter(|told| is_wrong(&told.event, told.host)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }

@@ -317,8 +317,7 @@ impl History {
         let side = self.truth.side_of(host);
         let outside = self.truth.outside(&side);
         let all_known = self.truth.have_heard(&side, &outside) && !self.truth.is_at_odds_about_who_left(&side);
-        let in_sight =
-            self.truth.is_close(&side) && self.truth.hears_what_its_side_hears(host, &side, &outside);
+        let in_sight = self.truth.is_close(&side) && self.truth.hears_what_its_side_hears(host, &side, &outside);
         if outside.is_empty() || !in_sight || !all_known {
             return;
         }
