@@ -192,7 +192,7 @@ fn words() -> BTreeMap<&'static str, Vec<String>> {
         ("kind", every!(PartitionKind: Complete Partial Simplex Isolation Overlay Service)),
         ("direction", every!(Direction: FromFirst ToFirst)),
         ("witness", every!(Witness: Http)),
-        ("cause", every!(CloseCause: Healed Stalled Restarted Left Removed AgentDown)),
+        ("cause", every!(CloseCause: Healed Stalled Restarted Left Removed AgentDown Superseded)),
     ])
 }
 
