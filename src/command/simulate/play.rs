@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
 
     /// The mode of each agent.
     fn modes(&self) -> impl Iterator<Item = Mode> + '_ {
-        (0..self.world.size()).filter_map(|host| self.world.detector(host)).map(|detector| detector.mode())
+        (0..self.world.size()).filter_map(|host| self.world.detector(host)).map(netsplit::detector::Detector::mode)
     }
 
     /// All that happens, in its order.
