@@ -54,14 +54,17 @@ impl Weather {
         let mut world = settled(HUNDRED, default_timing(), self.conditions.clone(), 1);
         world.forget_told();
         let (end, mut links, mut excused) = (world.now() + time, 0, BTreeSet::new());
+        let mut lately: Vec<Fallen> = Vec::new();
         while world.now() < end {
             (self.goes_on)(&mut world);
             let told = world.take_told();
-            let fallen: Vec<Fallen> = told.iter().flat_map(|told| fallen(&world, told)).collect();
-            links += fallen.len();
+            let new: Vec<Fallen> = told.iter().flat_map(|told| fallen(&world, told)).collect();
+            links += new.len();
+            lately.retain(|one| world.now() < one.at + Duration::from_secs(120));
+            lately.extend(new);
             for told in &told {
                 match &told.event {
-                    Event::PartitionOpened(partition) if (self.is_excused)(partition, &fallen) => {
+                    Event::PartitionOpened(partition) if (self.is_excused)(partition, &lately) => {
                         excused.insert(partition.id);
                     }
                     Event::PartitionChanged(partition) | Event::PartitionClosed { partition, .. }
