@@ -201,7 +201,7 @@ impl History {
         let world = fresh();
         Self {
             truth: KnownTruth::new(cluster.hosts, world.now()),
-            twin: (cluster.seed % 4 == 0).then(fresh),
+            twin: (cluster.seed.is_multiple_of(4)).then(fresh),
             checked: 0,
             loses: false,
             woke: vec![None; cluster.hosts],

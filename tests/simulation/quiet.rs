@@ -148,9 +148,13 @@ fn of_one_link_that_flaps_nobody_else_is_blamed() {
         is_excused: |partition, _| is_between(partition, &["n000"], &["n001"]),
         goes_on: |world| {
             let both_ways = [(0, 1), (1, 0)];
-            both_ways.into_iter().for_each(|(from, to)| world.block(from, to));
+            for (from, to) in both_ways {
+                world.block(from, to);
+            }
             world.run_for(Duration::from_secs(20));
-            both_ways.into_iter().for_each(|(from, to)| world.unblock(from, to));
+            for (from, to) in both_ways {
+                world.unblock(from, to);
+            }
             world.run_for(Duration::from_secs(20));
         },
         ..Weather::of("1 % loss, one link flaps 20 s / 20 s", lossy(0.01))
