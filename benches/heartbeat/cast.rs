@@ -116,8 +116,8 @@ enum Due {
     Heartbeat,
     /// Its row is the next one.
     Row,
-    /// The row goes out again, unless it is held.
-    RowAgain,
+    /// The row, which is still this one of its rows, goes out again, unless it is held.
+    RowAgain(usize),
 }
 
 /// Who does what when: as peers do it, each with jitter of its own. Without it the peers would fall into step with the bare
@@ -339,14 +339,20 @@ impl Stage {
                 peer.row = row_digest(&self.rows[peer.shown].whole, peer.id, self.incarnation);
                 (peer.is_held, peer.row_sent) = (false, None);
                 self.send(index, Flags::default(), Vec::new());
-                self.schedule.add(now + self.timing.confirm_period / PATIENCE, index, Due::RowAgain);
+                self.send_row_again(index, now);
             }
-            (Role::Agent, Due::RowAgain) if !self.peers[index].is_held => {
-                self.send(index, Flags::default(), Vec::new());
-                self.schedule.add(now + self.timing.confirm_period / PATIENCE, index, Due::RowAgain);
+            (Role::Agent, Due::RowAgain(shown)) => {
+                if !self.peers[index].is_held && self.peers[index].shown == shown {
+                    self.send(index, Flags::default(), Vec::new());
+                    self.send_row_again(index, now);
+                }
             }
-            (Role::Agent, Due::RowAgain) => {}
         }
+    }
+
+    fn send_row_again(&mut self, index: usize, now: Duration) {
+        let again = Due::RowAgain(self.peers[index].shown);
+        self.schedule.add(now + self.timing.confirm_period / PATIENCE, index, again);
     }
 
     fn receive(&mut self, index: usize) {
