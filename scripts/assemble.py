@@ -7,6 +7,7 @@ KEPT/DOCUMENT/SECTION.md holds a mark, the top of a table (two lines) and its ro
 the mark of the same section, with whatever command it had, and its end. All documents are written, or none.
 """
 
+import os
 import pathlib
 import re
 import sys
@@ -24,7 +25,9 @@ def block(kept, commit):
     command = re.fullmatch(rf"<!-- verify:{re.escape(section)}:begin (.*) -->", begin).group(1)
     if not rows:
         raise SystemExit(f"{section}: `{command}` wrote no row")
-    said = f"Written by `{command}` at commit {commit}, with `NETSPLIT_VERIFY=1`."
+    share = os.environ.get("NETSPLIT_VERIFY_SHARE")
+    part = f" NETSPLIT_VERIFY_SHARE={share}" if share else ""
+    said = f"Written by `{command}` at commit {commit}, with `NETSPLIT_VERIFY=1{part}`."
     return "\n".join([begin, said, "", head, rule, *sorted(rows, key=natural), "", f"<!-- verify:{section}:end -->"])
 
 

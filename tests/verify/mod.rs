@@ -264,9 +264,41 @@ pub fn is_full() -> bool {
     env::var("NETSPLIT_VERIFY").is_ok_and(|value| value == "1")
 }
 
-/// How much to do: a little in `make test`, all in `make verify`.
-pub fn size<T>(quick: T, full: T) -> T {
-    if is_full() { full } else { quick }
+/// How much to do: a little in `make test`, all in `make verify`, or of all one part in `NETSPLIT_VERIFY_SHARE`, as the
+/// table then says.
+pub fn size<T: Amount>(quick: T, full: T) -> T {
+    let share = env::var("NETSPLIT_VERIFY_SHARE").ok().and_then(|share| share.parse().ok()).unwrap_or(1);
+    if is_full() { full.divided(share).max(quick) } else { quick }
+}
+
+/// Something of which a part can be done.
+pub trait Amount: Ord {
+    /// One part in so many.
+    fn divided(&self, by: u32) -> Self;
+}
+
+impl Amount for u32 {
+    fn divided(&self, by: u32) -> Self {
+        self / by.max(1)
+    }
+}
+
+impl Amount for u64 {
+    fn divided(&self, by: u32) -> Self {
+        self / u64::from(by.max(1))
+    }
+}
+
+impl Amount for usize {
+    fn divided(&self, by: u32) -> Self {
+        self / by.max(1) as usize
+    }
+}
+
+impl Amount for std::time::Duration {
+    fn divided(&self, by: u32) -> Self {
+        *self / by.max(1)
+    }
 }
 
 /// Where rows are kept until the documents are written.
