@@ -54,13 +54,14 @@ fn kind(happening: &Happening) -> &'static str {
     }
 }
 
-const CAUSES: [CloseCause; 6] = [
+const CAUSES: [CloseCause; 7] = [
     CloseCause::Healed,
     CloseCause::Stalled,
     CloseCause::Restarted,
     CloseCause::Left,
     CloseCause::Removed,
     CloseCause::AgentDown,
+    CloseCause::Superseded,
 ];
 
 /// Every variant, with every value of every closed set in it.
@@ -134,7 +135,7 @@ fn partition(kind: PartitionKind) -> Partition {
         sides: vec![Side::new(large, true), Side::new(vec!["other".to_owned()], false)],
         bridges: vec!["node-1".to_owned()],
         own_side: true,
-        zones: Vec::new(),
+        zones: vec![vec!["east".to_owned()], vec!["west".to_owned()]],
         exceptions: vec![("node-1".to_owned(), "other".to_owned())],
         direction,
         witness,
