@@ -19,7 +19,7 @@ use super::link::LinkState;
 use super::row_parts::Assembly;
 use super::time::Now;
 use crate::identity::{Incarnation, NodeId, RowVersion, Sequence};
-use crate::wire::{Block, RelayBlock, RowUnchanged, RowWanted};
+use crate::wire::{Block, Hearing, RelayBlock, RowUnchanged, RowWanted};
 
 /// How many peers are asked about one owner.
 const RELAYS_OF_ONE: usize = 2;
@@ -231,9 +231,11 @@ impl Detector {
         silent
     }
 
+    /// Whether a peer can be asked about an owner: it hears it, and says that it hears me.
     fn shows_up(&self, relay: usize, owner: usize) -> bool {
-        let row = if relay == self.me { None } else { self.peers[relay].valid_row() };
-        row.is_some_and(|row| row.ok.has(owner) && !row.late.has(owner))
+        let peer = &self.peers[relay];
+        let row = if relay == self.me { None } else { peer.valid_row() };
+        peer.hearing != Hearing::Silent && row.is_some_and(|row| row.ok.has(owner) && !row.late.has(owner))
     }
 
     /// Those peers that weigh most for this agent and that owner, of those that hear the owner: so the questions of all
