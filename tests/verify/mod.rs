@@ -274,30 +274,31 @@ pub fn size<T: Amount>(quick: T, full: T) -> T {
 /// Something of which a part can be done.
 pub trait Amount: Ord {
     /// One part in so many.
-    fn divided(&self, by: u32) -> Self;
+    #[must_use]
+    fn divided(self, by: u32) -> Self;
 }
 
 impl Amount for u32 {
-    fn divided(&self, by: u32) -> Self {
+    fn divided(self, by: u32) -> Self {
         self / by.max(1)
     }
 }
 
 impl Amount for u64 {
-    fn divided(&self, by: u32) -> Self {
+    fn divided(self, by: u32) -> Self {
         self / u64::from(by.max(1))
     }
 }
 
 impl Amount for usize {
-    fn divided(&self, by: u32) -> Self {
+    fn divided(self, by: u32) -> Self {
         self / by.max(1) as usize
     }
 }
 
 impl Amount for std::time::Duration {
-    fn divided(&self, by: u32) -> Self {
-        *self / by.max(1)
+    fn divided(self, by: u32) -> Self {
+        self / by.max(1)
     }
 }
 
