@@ -12,7 +12,7 @@ use crate::laboratory::{self, Laboratory};
 use crate::monitoring::{Monitoring, PARTITION, Series, what_is_missing};
 use crate::needs;
 use crate::shipped::Pace;
-use crate::verify::{ALERT, size};
+use crate::verify::{ALERT, either};
 
 const SIDES: [&[usize]; 2] = [&[1, 2, 3], &[4, 5]];
 
@@ -88,7 +88,7 @@ fn a_cut_fires_within_the_detection_one_scrape_and_one_evaluation() {
         return needs::skip(&reason);
     }
     let Some(laboratory) = laboratory::open() else { return };
-    let (pace, runs, most_repeated) = size((Pace::Fast, 1, 2), (Pace::Shipped, 10, 2));
+    let (pace, runs, most_repeated) = either((Pace::Fast, 1, 2), (Pace::Shipped, 10, 2));
     let (mut taken, mut repeated) = (Vec::new(), 0);
     for number in 0..runs {
         let share = f64::from(number) / f64::from(runs);

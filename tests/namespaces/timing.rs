@@ -7,7 +7,7 @@ use crate::laboratory::cluster::{Cluster, timing};
 use crate::laboratory::network::Family;
 use crate::laboratory::truth::Truth;
 use crate::laboratory::{self, Laboratory};
-use crate::verify::{TIMING, size};
+use crate::verify::{TIMING, either};
 
 const SIDES: [&[usize]; 2] = [&[1, 2, 3], &[4, 5]];
 
@@ -88,7 +88,7 @@ fn run(laboratory: &Laboratory, number: u32) -> Option<Figures> {
 #[test]
 fn links_are_down_within_the_bound_and_the_cut_is_named_soon_after() {
     let Some(laboratory) = laboratory::open() else { return };
-    let (runs, most_repeated) = size((5, 1), (20, 2));
+    let (runs, most_repeated) = either((5, 1), (20, 2));
     let (mut figures, mut repeated) = (Figures::default(), 0);
     for number in 0..runs {
         while run(&laboratory, number).map(|taken| figures.add(taken)).is_none() {

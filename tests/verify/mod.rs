@@ -271,6 +271,11 @@ pub fn size<T: Amount>(quick: T, full: T) -> T {
     if is_full() { full.divided(share).max(quick) } else { quick }
 }
 
+/// One thing in `make test`, another in `make verify`, whatever the share.
+pub fn either<T>(quick: T, full: T) -> T {
+    if is_full() { full } else { quick }
+}
+
 /// Something of which a part can be done.
 pub trait Amount: Ord {
     /// One part in so many.
