@@ -75,9 +75,9 @@ impl Cut {
 /// Counts the agents that are wrong for a moment over many runs.
 fn few_are_wrong(cut: &Cut) {
     let seeds = match cut.hosts {
-        0..30 => verify::size(60, 400),
-        30..100 => verify::size(16, 200),
-        _ => verify::size(3, 40),
+        0..30 => verify::size(20, 400),
+        30..100 => verify::size(5, 200),
+        _ => verify::size(1, 40),
     };
     let wrong = Mutex::new(0);
     for_each_seed(seeds, |seed| {
