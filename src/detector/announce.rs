@@ -66,7 +66,7 @@ impl Detector {
         let last_heard = cut.others.iter().filter_map(|place| self.peers[place].link.last_heard()).max();
         let partition = Partition {
             id: PartitionId::complete(&self.settings.cluster, epoch),
-            kind: self.kind_of(cut, None),
+            kind: self.kind_of(cut, None, None),
             certain: self.publication.certain,
             sides: self.sides_of(cut),
             own_side: true,
@@ -102,7 +102,7 @@ impl Detector {
         let (certain, witness) = (self.publication.certain, self.witness_of(&cut.others));
         let (quorum, roster_digest) = (self.is_quorate(&cut.mine), self.roster_digest);
         let Some(before) = self.publication.partition().cloned() else { return };
-        let kind = self.kind_of(cut, before.direction);
+        let kind = self.kind_of(cut, before.direction, Some(before.kind));
         let partition = Partition { sides, zones, kind, certain, witness, quorum, roster_digest, ..before };
         if let Some(open) = &mut self.publication.open {
             open.partition = partition.clone();

@@ -30,7 +30,7 @@ impl Detector {
         let mut watch = self.publication.direction;
         let direction = self.look(&mut watch, [&cut.mine, &cut.others], now);
         self.publication.direction = watch;
-        let kind = self.kind_of(&cut, direction);
+        let kind = self.kind_of(&cut, direction, Some(before.0));
         let open = self.publication.open.as_mut().filter(|_| before != (kind, direction));
         if let Some(partition) = open.map(|open| restated(&mut open.partition, kind, direction)) {
             self.emit_event(Event::PartitionChanged(partition));
@@ -103,12 +103,17 @@ impl Detector {
     }
 
     /// What a complete cut is called. One node alone is isolated, whichever way: that is a matter of one node.
-    pub(super) fn kind_of(&self, cut: &Cut, direction: Option<Direction>) -> PartitionKind {
+    pub(super) fn kind_of(
+        &self,
+        cut: &Cut,
+        direction: Option<Direction>,
+        before: Option<PartitionKind>,
+    ) -> PartitionKind {
         if cut.mine.count() == 1 || cut.others.count() == 1 {
             PartitionKind::Isolation
         } else if direction.is_some() {
             PartitionKind::Simplex
-        } else if self.is_overlay_cut(&cut.others) {
+        } else if self.is_overlay_cut(&cut.others, before == Some(PartitionKind::Overlay)) {
             PartitionKind::Overlay
         } else {
             PartitionKind::Complete
@@ -116,8 +121,9 @@ impl Detector {
     }
 
     /// Whether the network of the agents is cut and that of their hosts is not: at least two hosts answer, most of those
-    /// about which anything is known, and no port of an agent does.
-    fn is_overlay_cut(&self, others: &Bits) -> bool {
+    /// about which anything is known, and no port of an agent does. Once told it stays so until more hosts are silent than
+    /// answer, or a port does: what was found about a node is dropped when it is heard again, and that is how such a cut ends.
+    fn is_overlay_cut(&self, others: &Bits, was_one: bool) -> bool {
         let (mut hosts, mut silent) = (0, 0);
         for place in others.iter() {
             match self.inquiry.sign(self.peers[place].id) {
@@ -127,7 +133,7 @@ impl Detector {
                 None => {}
             }
         }
-        hosts >= 2 && hosts > silent
+        hosts >= 2 && hosts > silent || was_one && hosts >= silent
     }
 
     /// The zones of two sides, where a cut runs between zones: the sides have none in common, and nobody else that is

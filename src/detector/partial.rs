@@ -11,8 +11,9 @@ use super::verdict::RowBits;
 /// How many pairs that are not broken, across one cut, are kept: a quarter of two hundred nodes by two hundred.
 const MOST_GAPS: usize = 10_000;
 
-/// How many links that no larger cut explains are cuts of their own: who reads of more reads none of them.
-const MOST_SINGLE_LINKS: usize = 50;
+/// How many cuts are told at once, and how many single links beside them: who reads of more reads none of them. All of
+/// them are link events.
+const MOST_CUTS: usize = 50;
 
 /// Two sets of nodes with the links between them broken, and others that reach both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,7 +220,28 @@ pub fn explain(pairs: BrokenPairs, component: &Bits, labels: &[Label<'_>]) -> Ve
     }
     cover.take_zone_pairs();
     cover.take_single_links();
-    cover.cuts
+    told_at_once(cover.cuts, labels)
+}
+
+/// Of very many the largest, and of single links the first by name.
+fn told_at_once(cuts: Vec<PartialCut>, labels: &[Label<'_>]) -> Vec<PartialCut> {
+    if cuts.len() <= MOST_CUTS {
+        return cuts;
+    }
+    let name = |side: &Bits| side.iter().map(|node| labels[node].name).min();
+    let names = |cut: &PartialCut| {
+        let mut names = [name(&cut.sides[0]), name(&cut.sides[1])];
+        names.sort_unstable();
+        names
+    };
+    let pairs = |cut: &PartialCut| cut.sides[0].count() * cut.sides[1].count();
+    let (mut links, mut larger): (Vec<_>, Vec<_>) = cuts.into_iter().partition(PartialCut::is_single);
+    links.sort_by_cached_key(names);
+    larger.sort_by_cached_key(|cut| (Reverse(pairs(cut)), names(cut)));
+    links.truncate(MOST_CUTS);
+    larger.truncate(MOST_CUTS);
+    larger.extend(links);
+    larger
 }
 
 /// A greedy cover of the broken pairs by cuts.
@@ -304,7 +326,7 @@ impl Cover<'_> {
             *link = ordered(link.0, link.1);
         }
         links.sort_unstable_by_key(|&(one, other)| (name(one), name(other)));
-        for (one, other) in links.into_iter().take(MOST_SINGLE_LINKS) {
+        for (one, other) in links.into_iter().take(MOST_CUTS) {
             let only = |node| {
                 let mut bits = Bits::none(self.component.len());
                 bits.set(node);
@@ -385,6 +407,22 @@ mod tests {
     fn what_nothing_larger_explains_is_a_link_of_its_own() {
         // A triangle among many: no two colours, and nobody misses half.
         assert_eq!(cuts(12, &[(0, 1), (1, 2), (0, 2)]), ["a|b", "a|c", "b|c"]);
+    }
+
+    #[test]
+    fn of_very_many_links_the_first_fifty_by_name_are_told_and_every_larger_cut_before_them() {
+        let names: Vec<String> = (0..200).map(|node| format!("n{node:03}")).collect();
+        let labels: Vec<Label<'_>> = names.iter().map(|name| Label { name, zone: "" }).collect();
+        let mut pairs = BrokenPairs::none(200);
+        // Each is a group by itself; the last node is cut off from two.
+        for pair in 0..90 {
+            pairs.set(2 * pair, 2 * pair + 1);
+        }
+        pairs.set(199, 196);
+        pairs.set(199, 197);
+        let cuts = explain(pairs, &Bits::all(200), &labels);
+        let firsts: Vec<usize> = cuts.iter().filter_map(|cut| cut.sides[0].first()).collect();
+        assert_eq!((cuts.len(), firsts[0], firsts[1], firsts[50]), (51, 196, 0, 98));
     }
 
     mod laws {

@@ -246,7 +246,9 @@ impl Detector {
             let slot = &self.publication.partials.slots[at];
             let rule = times.rule(slot, self.reopenings(slot));
             let soon = slot.cut.earliest(rule).is_some_and(|earliest| earliest <= now + rule.patience);
-            if let Some(awaited) = Some(slot).filter(|_| soon).and_then(|slot| self.whom_an_opening_awaits(slot, now)) {
+            let may_wait = slot.cut.differs_since().is_some_and(|since| now.since(since) < rule.limit);
+            let awaited = Some(slot).filter(|_| soon && may_wait);
+            if let Some(awaited) = awaited.and_then(|slot| self.whom_an_opening_awaits(slot, now)) {
                 asked.extend(awaited);
                 continue;
             }
@@ -274,6 +276,9 @@ impl Detector {
         unseen.clear(self.me);
         for place in (0..self.peers.len()).filter(|&place| place != self.me && self.stood_by(place, now) > since) {
             unseen.remove(&self.joined_by(place, now));
+            if unseen.is_empty() {
+                break;
+            }
         }
         // Rows that are on their way through bridges may put all of it in another way.
         let waits = !unseen.is_empty() || self.publication.is_incomplete;

@@ -454,6 +454,15 @@ fn a_cut_of_the_overlay_is_no_matter_of_dead_agents() {
                 assert_eq!(partition.sides[0].count, mine, "{label}, {host}: {partition:?}");
                 assert_eq!(partition.kind, PartitionKind::Overlay, "{label}, {host}");
             }
+            world.forget_told();
+            world.heal();
+            world.run_for(Duration::from_secs(8));
+            for host in 0..hosts {
+                let said = verdicts_of(&world, host);
+                let right = matches!(said[..], [Event::PartitionClosed { partition, cause: CloseCause::Healed, .. }]
+                    if partition.kind == PartitionKind::Overlay);
+                assert!(right, "{label}, {host}: {said:?}");
+            }
         });
     }
 }
