@@ -8,6 +8,9 @@ use netsplit::config::parse_duration;
 /// No single thing happens for longer.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// No datagram takes longer.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
 /// What is wrong with an amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AmountError {
@@ -21,6 +24,8 @@ pub(super) enum AmountError {
     NoLength(String),
     #[error("`{0}` is longer than anything that is played: write at most 720h, 30 days")]
     TooLong(String),
+    #[error("`{0}` is longer than a datagram is under way: write at most 60s, or --loss for what never arrives")]
+    TooLate(String),
     #[error("`{0}` names no node: write NODES:{1}, such as '{2}'")]
     NoNodes(String, &'static str, &'static str),
     #[error("`{0}` runs for longer than its stretch: write the time that it runs before the slash, such as 10ms/100ms")]
@@ -53,6 +58,12 @@ pub(super) fn length(text: &str) -> Result<Duration, AmountError> {
 pub(super) fn lasting(text: &str) -> Result<Duration, AmountError> {
     let length = length(text)?;
     if length > LONGEST { Err(AmountError::TooLong(text.to_owned())) } else { Ok(length) }
+}
+
+/// How long a datagram may take: whoever wants one to take longer wants it lost.
+pub(super) fn delay(text: &str) -> Result<Duration, AmountError> {
+    let delay = duration(text)?;
+    if delay > LONGEST_DELAY { Err(AmountError::TooLate(text.to_owned())) } else { Ok(delay) }
 }
 
 /// A duration.
@@ -164,6 +175,7 @@ mod tests {
             (Pair::of_flapping("20/20").unwrap_err(), "`20` has no unit: write `20s` for seconds"),
             (Pair::of_flapping("20s/0s").unwrap_err(), "`0s` has a part of no length"),
             (lasting("721h").unwrap_err(), "write at most 720h, 30 days"),
+            (delay("9999999999h").unwrap_err(), "write at most 60s, or --loss"),
             (stall("n3:9999h"), "write at most 720h, 30 days"),
             (stall("5s"), "`5s` names no node: write NODES:DURATION, such as 'n3:5s'"),
             (stall("n3:"), "is not a duration"),

@@ -44,8 +44,8 @@ Examples:
 
 What they print is in docs/simulate.md. The same arguments print the same; what is measured on this machine goes to standard
 error. Nodes are n1, n2, …; a side of a cut is nodes, zones, both with commas between them, `rest`, or a number of nodes.
-Exit codes: 0 every agent told what is right, and nothing was told without a reason; 1 some did not, or --want was not met;
-2 wrong arguments or configuration.";
+Exit codes: 0 every agent could tell and told what is right, nothing was told without a reason, and --want was met; 1 some did
+not, something was, or it was not; 2 wrong arguments or configuration.";
 
 /// Play a cluster in virtual time, and show what its agents would detect, how fast, and with how many false alarms.
 #[derive(Debug, Args)]
@@ -64,10 +64,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MEAN/PAUSE", value_parser = Pair::of_bursts)]
     bursts: Option<Pair>,
     /// The shortest time that a datagram takes, one way.
-    #[arg(long, value_name = "DURATION", default_value = "200us", value_parser = amounts::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "200us", value_parser = amounts::delay)]
     delay: Duration,
     /// How much longer it may take, evenly.
-    #[arg(long, value_name = "DURATION", default_value = "300us", value_parser = amounts::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "300us", value_parser = amounts::delay)]
     jitter: Duration,
     /// Whom to cut off from whom: 'zone:a|rest', '3|2', 'n1,n2|n3', 'a|b via c', one way 'n1>n2'. Several come one after another.
     #[arg(long = "cut", value_name = "CUT")]
