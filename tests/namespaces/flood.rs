@@ -108,16 +108,19 @@ fn cost_of_one(cluster: &Cluster, from: usize, who: &str, wrong: &Wrong, time: D
     let mut answers = Tap::on(&cluster.network, 2);
     let (before, (read, lost)) = (processor_time(process), datagrams_of(cluster, 1));
     let sent = flood(&cluster.network.socket(from), cluster, wrong, time);
+    let come = || (datagrams_of(cluster, 1).0 - read, datagrams_of(cluster, 1).1 - lost);
+    until("all of them are read", || come().0 + come().1 >= sent.into());
+    let (_, lost) = come();
     let busy = processor_time(process).saturating_sub(before);
-    let (read, lost) = (datagrams_of(cluster, 1).0 - read, datagrams_of(cluster, 1).1 - lost);
-    assert_eq!(lost, 0, "{who}: there was room for every datagram");
-    assert!(read >= sent.into(), "{who}: {read} datagrams were read of {sent}");
+    // A machine that does other things as well may stop the agent for longer than its buffer lasts.
+    assert!(lost == 0 || !verify::is_full(), "{who}: {lost} datagrams found no room");
+    assert!(lost < u64::from(sent) / 10, "{who}: {lost} of {sent} datagrams found no room");
     cluster.hears_no("anything", |_| true, Duration::ZERO);
     // Heartbeats went on meanwhile, and go on: the interval is at most a period.
     let count = usize::try_from(time.as_secs()).unwrap();
     answers.heartbeats(cluster.network.address(1), count);
 
-    let each = busy.saturating_sub(idle) / sent;
+    let each = busy.saturating_sub(idle) / (sent - u32::try_from(lost).unwrap());
     let cells = [
         who.to_owned(),
         sent.to_string(),
