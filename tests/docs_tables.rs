@@ -184,3 +184,28 @@ fn has_python() -> bool {
     }
     has
 }
+
+/// The tests that a document names as `file::name` and that are not there.
+fn missing_tests(text: &str) -> Vec<String> {
+    let sources =
+        ["simulation", "namespaces"].map(|tests| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(tests));
+    let is_there = |file: &str, name: &str| {
+        let source = sources.iter().filter_map(|tests| fs::read_to_string(tests.join(file).with_extension("rs")).ok());
+        source.into_iter().any(|source| source.contains(&format!("fn {name}(")))
+    };
+    let quoted = text.split('`').skip(1).step_by(2);
+    let tests =
+        quoted.filter_map(|quoted| quoted.split_once("::")).filter(|(file, name)| is_name(file) && is_name(name));
+    tests.filter(|(file, name)| !is_there(file, name)).map(|(file, name)| format!("{file}::{name}")).collect()
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+#[test]
+fn the_tests_that_the_documents_name_are_there() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verdict.md")).unwrap();
+    assert_eq!(missing_tests(&text), Vec::<String>::new());
+    assert_eq!(missing_tests("`cuts::nobody_wrote_this` and `cuts::` and `x y::z`"), ["cuts::nobody_wrote_this"]);
+}

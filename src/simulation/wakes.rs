@@ -46,7 +46,12 @@ impl Wakes {
         let mut node = usize::midpoint(self.wanted.len(), host);
         while node > 0 {
             let (one, other) = (self.winners[2 * node], self.winners[2 * node + 1]);
-            self.winners[node] = if self.is_before(other, one) { other } else { one };
+            let (before, now) = (self.winners[node], if self.is_before(other, one) { other } else { one });
+            if before == now && now != host {
+                // It lost here before and loses now: nothing changes above.
+                break;
+            }
+            self.winners[node] = now;
             node /= 2;
         }
     }

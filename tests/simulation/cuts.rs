@@ -122,6 +122,16 @@ fn a_hundred_nodes_name_their_sides_from_the_first_word_on() {
     cuts_of(&shapes, verify::size(8, 200));
 }
 
+/// In `make test` one cut of two hundred and twenty: a thousand agents are a matter of minutes.
+#[test]
+fn a_thousand_nodes_name_their_sides_from_the_first_word_on() {
+    let [half, more, third] = verify::either([110, 112, 73], [500, 510, 333]);
+    let shapes =
+        [("half|half", vec![half, half]), ("51|49", vec![more, 2 * half - more]), ("three-way", vec![third; 3])];
+    let shapes = shapes.iter().map(|(name, sizes)| (*name, sizes.as_slice()));
+    cuts_of(&shapes.take(verify::either(1, 3)).collect::<Vec<_>>(), verify::either(1, 2));
+}
+
 #[test]
 fn the_fast_profile_detects_within_less_than_a_second() {
     let timing = Timing::of_period(Duration::from_millis(200));

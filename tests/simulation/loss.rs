@@ -1,11 +1,17 @@
 //! Loss and links: what mere loss makes fall, and what it costs to make it rare.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use netsplit::detector::Detector;
 use netsplit::detector::event::Event;
+use netsplit::detector::mode::Mode;
+use netsplit::detector::partition::PartitionKind;
+use netsplit::detector::settings::Policy;
 use netsplit::simulation::World;
 
+use crate::quiet::{fallen, was_silent};
 use crate::{default_timing, for_each_seed, lossy, settled, verify};
 
 fn links_fallen(world: &World) -> usize {
@@ -44,4 +50,86 @@ fn mere_loss_fells_no_more_links_at_twenty_percent_than_at_one() {
         let fallen = false_downs_per_million(loss, time);
         assert!(fallen <= most, "at {loss}: {fallen} links of a million heartbeats");
     }
+}
+
+/// How many cuts were told, in ten minutes of eight agents, while so much is lost and nothing is cut. Each was there: its
+/// links had been silent until they were declared down.
+fn cuts_told_at(loss: f64, seed: u64) -> usize {
+    let mut world = settled(8, default_timing(), lossy(0.0), seed);
+    world.forget_told();
+    world.set_conditions(lossy(loss));
+    let (mut silent, mut opened) = (Vec::new(), 0);
+    for _ in 0..20 {
+        world.run_for(Duration::from_secs(30));
+        let told = world.take_told();
+        silent.extend(told.iter().flat_map(|told| fallen(&world, told)));
+        for told in &told {
+            if let Event::PartitionOpened(partition) = &told.event {
+                assert!(was_silent(partition, &silent), "loss {loss}, seed {seed}: {told:?}");
+                opened += 1;
+            }
+        }
+    }
+    assert!(!modes(&world).contains(&Mode::Normal), "loss {loss}, seed {seed}: {:?}", modes(&world));
+    world.set_conditions(lossy(0.0));
+    world.run_for(Duration::from_secs(600));
+    let open: usize = (0..8).filter_map(|host| world.detector(host)).map(|agent| agent.partitions().count()).sum();
+    assert_eq!((open, modes(&world)), (0, vec![Mode::Normal; 8]), "loss {loss}, seed {seed}: it is over");
+    opened
+}
+
+fn modes(world: &World) -> Vec<Mode> {
+    (0..world.size()).filter_map(|host| world.detector(host)).map(Detector::mode).collect()
+}
+
+#[test]
+fn where_half_of_all_is_lost_no_cut_is_told_and_where_more_is_only_such_as_were_there() {
+    for (loss, most) in [(0.3, 0), (0.4, 0), (0.5, 0), (0.6, usize::MAX), (0.7, usize::MAX), (0.8, usize::MAX)] {
+        for_each_seed(verify::size(4, 40), |seed| {
+            let told = cuts_told_at(loss, seed);
+            assert!(told <= most, "loss {loss}, seed {seed}: {told} cuts told");
+        });
+    }
+}
+
+/// Five are cut off from three while so much is lost. Later than the bound and settling only the five may write, and
+/// within a minute all eight tell the cut; where four of five datagrams are lost, most do: some lose more links than those
+/// that are cut.
+#[test]
+fn a_cut_is_told_and_stops_the_minority_whatever_else_is_lost() {
+    let (timing, sides) = (default_timing(), [vec![0, 1, 2, 3, 4], vec![5, 6, 7]]);
+    for (loss, least) in [(0.3, 8), (0.5, 8), (0.8, 5)] {
+        for_each_seed(verify::size(6, 100), |seed| {
+            let mut world = settled(8, timing, lossy(0.0), seed);
+            world.set_conditions(lossy(loss));
+            world.run_for(Duration::from_secs(60));
+            world.cut(&sides);
+            world.run_for(timing.detection_bound() * 2 + timing.confirm_period * 4);
+            let mut told = [false; 8];
+            for _ in 0..600 {
+                world.run_for(Duration::from_millis(100));
+                for &host in &sides[1] {
+                    let mode = world.detector(host).unwrap().mode();
+                    assert!(!mode.may_write(Policy::Cp), "loss {loss}, seed {seed}: {host} is {mode:?}");
+                }
+                for (host, told) in told.iter_mut().enumerate() {
+                    *told |= tells(&world, host, &sides);
+                }
+            }
+            assert!(
+                told.iter().filter(|&&told| told).count() >= least,
+                "loss {loss}, seed {seed}: who told it: {told:?}"
+            );
+        });
+    }
+}
+
+/// Whether a host has a complete cut open between just these sides.
+fn tells(world: &World, host: usize, sides: &[Vec<usize>; 2]) -> bool {
+    let right: BTreeSet<Vec<String>> =
+        sides.iter().map(|side| side.iter().map(|&host| world.name(host).to_owned()).collect()).collect();
+    world.detector(host).unwrap().partitions().any(|open| {
+        let said: BTreeSet<Vec<String>> = open.sides.iter().map(|side| side.nodes.clone()).collect();
+        open.kind == PartitionKind::Complete && said == right
+    })
 }

@@ -34,7 +34,7 @@ struct Weather {
 }
 
 /// Two nodes between whom a link was silent for so long that it was declared down.
-struct Fallen {
+pub struct Fallen {
     at: Now,
     nodes: [String; 2],
 }
@@ -85,7 +85,7 @@ impl Weather {
         QUIET.row(&[
             self.name.to_owned(),
             HUNDRED.to_string(),
-            format!("{hours} h"),
+            format!("{hours:.2} h"),
             links.to_string(),
             excused.to_string(),
             "0".to_owned(),
@@ -94,14 +94,14 @@ impl Weather {
     }
 }
 
-fn fallen(world: &World, told: &Told) -> Vec<Fallen> {
+pub fn fallen(world: &World, told: &Told) -> Vec<Fallen> {
     let Event::LinkDown { links } = &told.event else { return Vec::new() };
     let me = world.name(told.host).to_owned();
     links.iter().map(|link| Fallen { at: told.at, nodes: [me.clone(), link.peer.clone()] }).collect()
 }
 
 /// Whether a link between any two who are said to be cut off was silent for a bound lately.
-fn was_silent(partition: &Partition, fallen: &[Fallen]) -> bool {
+pub fn was_silent(partition: &Partition, fallen: &[Fallen]) -> bool {
     let lately =
         |at: Now| partition.opened < at + Duration::from_secs(15) && at < partition.opened + Duration::from_secs(1);
     let is_silent = |pair: [&String; 2]| {
