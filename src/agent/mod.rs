@@ -261,7 +261,7 @@ impl<N: Network> Agent<N> {
                 }
                 Output::Event(event) => {
                     Alarms::hear(&event, self.detector.settings().node.address.port());
-                    self.tell(event, moment);
+                    self.tell(*event, moment);
                 }
                 Output::Save(serial, state) => match &self.keeper {
                     Some(keeper) => keeper.keep(serial, state, moment.now),

@@ -68,8 +68,8 @@ pub enum Output {
         /// What to seal and send.
         datagram: Datagram,
     },
-    /// Something happened.
-    Event(Event),
+    /// Something happened. Boxed: it is larger than a datagram, and there are a million datagrams to each.
+    Event(Box<Event>),
     /// Look for other signs of life of a silent peer.
     Ask(Question),
     /// Keep this durably, and say so with [`Input::Saved`].

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::event::{BlindCause, Event};
 use super::time::Now;
-use super::{Detector, LocalFault, Output};
+use super::{Detector, LocalFault};
 
 impl Detector {
     pub(super) fn stalled(&mut self, length: Duration, now: Now) {
         self.counters.stalls += 1;
         self.counters.stalled += length;
         self.health.stall(now, length, self.timing.detection_bound());
-        self.emit(Output::Event(Event::Stalled { length }));
+        self.emit_event(Event::Stalled { length });
         self.void_deadlines(now);
     }
 
@@ -31,7 +31,7 @@ impl Detector {
             LocalFault::Drops { datagrams } => {
                 self.counters.dropped += datagrams;
                 if self.health.drop(now, self.timing.detection_bound()) {
-                    self.emit(Output::Event(Event::Blind { cause: BlindCause::Drops }));
+                    self.emit_event(Event::Blind { cause: BlindCause::Drops });
                 }
                 self.void_deadlines(now);
             }

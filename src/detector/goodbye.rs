@@ -27,7 +27,7 @@ pub(super) struct Leaving {
 impl Detector {
     pub(super) fn stop(&mut self, reason: GoodbyeReason, now: Now) {
         if self.leaving.is_none() {
-            self.emit(Output::Event(Event::AgentStopped { reason }));
+            self.emit_event(Event::AgentStopped { reason });
             self.stopped = Some(SavedStop { mode: self.mode, at: self.micros(now) });
             self.keeping.want();
             self.leaving = Some(Leaving { reason, left: GOODBYES, next: now });

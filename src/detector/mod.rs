@@ -353,7 +353,7 @@ impl Detector {
     }
 
     fn emit_event(&mut self, event: Event) {
-        self.emit(Output::Event(event));
+        self.emit(Output::Event(Box::new(event)));
     }
 
     /// Uniform in [0, 1).

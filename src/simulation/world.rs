@@ -254,8 +254,9 @@ impl World {
             }
             (_, Some(((at, _), host))) => {
                 self.now = at;
-                self.wakes.set(host, None);
+                self.wakes.lift(host);
                 self.run_or_wait(host);
+                self.wakes.settle(host);
             }
             (_, None) => return false,
         }
@@ -307,7 +308,7 @@ impl World {
     pub(super) fn wake(&mut self, host: usize, at: Now) {
         if self.wakes.of_host(host).is_none_or(|wake| at < wake) {
             self.order += 1;
-            self.wakes.set(host, Some((at, self.order)));
+            self.wakes.set(host, (at, self.order));
         }
     }
 
@@ -320,7 +321,7 @@ impl World {
         while let Some(output) = self.hosts[host].output(self.now) {
             match output {
                 Output::Transmit { to, datagram } => self.transmit(host, to, datagram),
-                Output::Event(event) => self.told.push(Told { at: self.now, host, event }),
+                Output::Event(event) => self.told.push(Told { at: self.now, host, event: *event }),
                 Output::Stopped => self.kill(host),
                 Output::Ask(question) => self.ask(host, question),
                 Output::Save(..) | Output::View => {}
