@@ -129,7 +129,7 @@ fn a_thousand_nodes_name_their_sides_from_the_first_word_on() {
     let shapes =
         [("half|half", vec![half, half]), ("51|49", vec![more, 2 * half - more]), ("three-way", vec![third; 3])];
     let shapes = shapes.iter().map(|(name, sizes)| (*name, sizes.as_slice()));
-    cuts_of(&shapes.take(verify::either(1, 3)).collect::<Vec<_>>(), verify::either(1, 2));
+    cuts_of(&shapes.take(verify::either(1, 3)).collect::<Vec<_>>(), 1);
 }
 
 #[test]
