@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+mod ports;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -11,11 +13,12 @@ use std::thread;
 use std::time::Duration;
 
 use netsplit::clock::Clock;
+use ports::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
 fn configuration(directory: &Path, listen: &str) -> std::path::PathBuf {
-    configuration_with(directory, listen, &format!("127.0.0.1:{}", some_tcp_port()))
+    configuration_with(directory, listen, &format!("127.0.0.1:{}", free_port()))
 }
 
 fn configuration_with(directory: &Path, listen: &str, http: &str) -> std::path::PathBuf {
@@ -42,17 +45,8 @@ fn run(file: &Path) -> Command {
     command
 }
 
-/// A port that nobody had a moment ago.
-fn some_port() -> u16 {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-fn some_tcp_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
 fn started(directory: &TempDir) -> (Child, Lines<BufReader<ChildStdout>>) {
-    let mut child = run(&configuration(directory.path(), &format!("127.0.0.1:{}", some_port()))).spawn().unwrap();
+    let mut child = run(&configuration(directory.path(), &format!("127.0.0.1:{}", free_port()))).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     (child, lines)
 }
@@ -99,7 +93,7 @@ fn sigterm_is_a_goodbye_and_exit_code_0() {
 fn a_discovery_that_does_not_answer_is_told_and_stops_neither_the_start_nor_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let file = configuration(directory.path(), &format!("127.0.0.1:{}", some_port()));
+    let file = configuration(directory.path(), &format!("127.0.0.1:{}", free_port()));
     let listed = fs::read_to_string(&file).unwrap();
     let (before, after) = listed.split_once("    static:\n").unwrap();
     let authentication = &after[after.find("authentication").unwrap()..];
@@ -118,7 +112,7 @@ fn a_discovery_that_does_not_answer_is_told_and_stops_neither_the_start_nor_the_
 #[test]
 fn an_agent_that_hears_nobody_asks_whether_its_port_is_allowed() {
     let directory = tempfile::tempdir().unwrap();
-    let file = configuration(directory.path(), &format!("127.0.0.1:{}", some_port()));
+    let file = configuration(directory.path(), &format!("127.0.0.1:{}", free_port()));
     let mut child = run(&file).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("no heartbeat ever received: is UDP 7475 allowed")));
@@ -154,7 +148,7 @@ fn an_http_port_in_use_is_told_in_one_sentence_with_exit_code_3() {
     let directory = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = taken.local_addr().unwrap();
-    let listen = format!("127.0.0.1:{}", some_port());
+    let listen = format!("127.0.0.1:{}", free_port());
     let output = run(&configuration_with(directory.path(), &listen, &address.to_string())).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{error}");
@@ -168,8 +162,8 @@ fn an_http_port_in_use_is_told_in_one_sentence_with_exit_code_3() {
 #[test]
 fn a_running_agent_says_by_http_that_it_is_well() {
     let directory = tempfile::tempdir().unwrap();
-    let http = format!("127.0.0.1:{}", some_tcp_port());
-    let listen = format!("127.0.0.1:{}", some_port());
+    let http = format!("127.0.0.1:{}", free_port());
+    let listen = format!("127.0.0.1:{}", free_port());
     let mut child = run(&configuration_with(directory.path(), &listen, &http)).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
@@ -182,8 +176,8 @@ fn a_running_agent_says_by_http_that_it_is_well() {
 #[test]
 fn an_agent_whose_log_has_no_place_goes_on_says_so_and_writes_it_as_soon_as_there_is_one() {
     let directory = tempfile::tempdir().unwrap();
-    let http = format!("127.0.0.1:{}", some_tcp_port());
-    let file = configuration_with(directory.path(), &format!("127.0.0.1:{}", some_port()), &http);
+    let http = format!("127.0.0.1:{}", free_port());
+    let file = configuration_with(directory.path(), &format!("127.0.0.1:{}", free_port()), &http);
     let log = directory.path().join("mount/log/events.log");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace(&*directory.path().join("events.log").to_string_lossy(), &log.to_string_lossy()))

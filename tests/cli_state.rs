@@ -3,9 +3,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod ports;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,7 @@ use std::time::Duration;
 use netsplit::detector::saved::Saved;
 use netsplit::identity::Incarnation;
 use netsplit::state::{LOST, STATE, Whose, decode, encode};
+use ports::free_port;
 use serde_json::Value;
 
 /// One node with its files.
@@ -39,8 +41,7 @@ impl Site {
     }
 
     fn spawn(&self) -> Child {
-        let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let (port, http) = (free_port(), format!("127.0.0.1:{}", free_port()));
         let text = format!(
             "cluster: test\nnode: {{name: node-1}}\nlisten: \"127.0.0.1:{port}\"\n\
              peers: {{discovery: {{static: [{{name: node-1, address: \"127.0.0.1:{port}\"}}, {{name: node-2, address: \"127.0.0.1:9\"}}]}}}}\n\

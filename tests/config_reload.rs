@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+mod ports;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use netsplit::clock::Clock;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, poll};
+use ports::free_port;
 use tempfile::TempDir;
 
 /// How often a change is looked for, how long it has to stay, and some time for a machine that is busy.
@@ -29,8 +32,7 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let (udp, tcp) = (free_port(), free_port());
         let site = Self { directory: tempfile::tempdir().unwrap(), udp, tcp };
         site.write_key("keys", '1');
         site.configure("");

@@ -1,6 +1,5 @@
 //! Each command and each situation; and agents that do not answer as they should.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use netsplit::api::{AuthenticationStatus, ConfigurationStatus, DiscoveryStatus, Link, Method, Names};
@@ -10,6 +9,7 @@ use netsplit::detector::mode::Mode;
 use serde_json::{Value, json};
 
 use super::answers::{self, cut, healthy, names, one_way};
+use super::ports::free_port;
 use super::server::{Said as Reply, Server};
 use super::{Said, asked, fits, netsplit, serving, shown};
 
@@ -312,7 +312,7 @@ fn an_answer_of_another_shape_says_what_was_not_understood() {
 
 #[test]
 fn an_address_where_nobody_listens_is_told_in_one_sentence() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     for command in COMMANDS {
         let address = format!("127.0.0.1:{port}");
         let said = Said::by(&[command, "--address", &address]);

@@ -9,6 +9,8 @@ mod documentation;
 mod logs;
 #[path = "../needs/mod.rs"]
 mod needs;
+#[path = "../ports/mod.rs"]
+mod ports;
 mod server;
 mod terminal;
 

@@ -5,6 +5,8 @@
 
 #[path = "../needs/mod.rs"]
 mod needs;
+#[path = "../ports/mod.rs"]
+mod ports;
 
 mod arguments;
 mod files;

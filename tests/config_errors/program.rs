@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::ports::free_port;
 
 /// How long the program may take to end where it has to end by itself, in seconds.
 const PATIENCE: &str = "20";
@@ -30,8 +31,7 @@ pub(super) struct Program {
 impl Program {
     /// A directory with one key in it, and no configuration.
     pub(super) fn new() -> Self {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let (udp, tcp) = (free_port(), free_port());
         let program = Self { directory: tempfile::tempdir().unwrap(), udp, tcp };
         fs::create_dir(program.path("keys")).unwrap();
         program.write_key("keys/1", '1');

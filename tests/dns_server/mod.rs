@@ -2,9 +2,12 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "../ports/mod.rs"]
+mod ports;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -98,13 +101,7 @@ fn hosts(addresses: &[&str]) -> String {
 
 /// A port that nobody had a moment ago, neither over UDP nor over TCP.
 pub(crate) fn free_address() -> SocketAddr {
-    loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = tcp.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
-            return address;
-        }
-    }
+    (Ipv4Addr::LOCALHOST, ports::free_port()).into()
 }
 
 fn spawn(program: &PathBuf, address: SocketAddr, directory: &TempDir, more: &[String]) -> Child {
