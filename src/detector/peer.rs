@@ -237,16 +237,23 @@ impl Peer {
     /// It says which row it has now. Whether with that the one that is held becomes void, or is valid again.
     ///
     /// A row is void as long after its owner replaced it as one that a relay brought: where rows do not get through and
-    /// heartbeats do, a row of before a cut would show it bridged for ever, and both sides would write. Where the link was
-    /// down it is void at once: what was said before the silence may not be true after it.
+    /// heartbeats do, a row of before a cut would show it bridged for ever, and both sides would write.
     pub fn announces(&mut self, row: Digest, now: Now, timing: &Timing) -> bool {
         self.announced = row;
         let is_another = self.row.is_some() && row != self.held_digest;
         let patience = timing.detection_bound() + timing.period;
-        let since = if self.link.state() == LinkState::Down { now - patience * 2 } else { now };
-        self.superseded = is_another.then(|| self.superseded.map_or(since, |before| before.min(since)));
+        self.superseded = is_another.then(|| self.superseded.unwrap_or(now));
         let is_outdated = self.superseded.is_some_and(|since| now.since(since) > patience);
         std::mem::replace(&mut self.is_outdated, is_outdated) != is_outdated
+    }
+
+    /// It is heard again across a cut. A row that it has replaced meanwhile is void at once: that all was joined before the cut
+    /// is no word on what is after it.
+    pub fn is_heard_across(&mut self, now: Now, timing: &Timing) {
+        if self.row.is_some() && self.announced != self.held_digest {
+            self.superseded = Some(now - (timing.detection_bound() + timing.period) * 2);
+            self.is_outdated = true;
+        }
     }
 
     /// Its row, if it may be judged by: void once the link from its owner is down, or its owner has replaced it long ago.
