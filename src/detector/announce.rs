@@ -78,7 +78,7 @@ impl Detector {
             opened: now,
             detection: now.since(last_heard.unwrap_or(self.started)),
             epoch,
-            quorum: self.is_quorate(&cut.mine),
+            quorum: self.is_quorate(self.publication.side.published()),
             electorate_digest: self.electorate_digest(),
             roster_digest: self.roster_digest,
         };
@@ -100,7 +100,7 @@ impl Detector {
     fn change(&mut self, cut: &Cut) {
         let (sides, zones) = (self.sides_of(cut), self.zones_between([&cut.mine, &cut.others]));
         let (certain, witness) = (self.publication.certain, self.witness_of(&cut.others));
-        let (quorum, roster_digest) = (self.is_quorate(&cut.mine), self.roster_digest);
+        let (quorum, roster_digest) = (self.is_quorate(self.publication.side.published()), self.roster_digest);
         let Some(before) = self.publication.partition().cloned() else { return };
         let kind = self.kind_of(cut, before.direction, Some(before.kind));
         let partition = Partition { sides, zones, kind, certain, witness, quorum, roster_digest, ..before };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Detector;
 use super::bits::Bits;
 use super::event::AgentDownCause;
-use super::partial::PartialCut;
+use super::partials::Found;
 use super::peer::Peer;
 use super::saved::Micros;
 use super::settings::ConfiguredTiming;
@@ -37,10 +37,10 @@ pub(super) struct Candidates {
     pub(super) agents_down: Bits,
     /// When to judge anew though no row changes: when the next silent node may be told of, say.
     pub(super) next_judgement: Option<Now>,
-    /// Who is joined to me on my side.
+    /// Who is joined to me on my side, as far as that can be counted on.
     pub(super) side: Bits,
     /// What is broken among them.
-    pub(super) partials: Vec<PartialCut>,
+    pub(super) partials: Vec<Found>,
 }
 
 /// Since when each node has been seen by nobody of my side, or by somebody again.
@@ -52,16 +52,25 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    fn update(&mut self, seen: &Bits, now: Now) {
+    /// Returns who is seen no more.
+    fn update(&mut self, seen: &Bits, now: Now) -> Bits {
         self.since.resize(seen.len(), None);
         self.seen_again.resize(seen.len(), None);
-        for place in self.seen.without(seen).iter() {
+        let lost = self.seen.without(seen);
+        for place in lost.iter() {
             self.since[place] = Some(now);
         }
         for place in seen.without(&self.seen).iter() {
             self.seen_again[place] = Some(now);
         }
         self.seen = seen.clone();
+        lost
+    }
+
+    /// Whether somebody of my side has heard a node without a break since then.
+    pub(super) fn is_seen_since(&self, place: usize, time: Now) -> bool {
+        let since = self.seen_again.get(place).copied().flatten();
+        self.seen.has(place) && since.is_none_or(|since| since <= time)
     }
 
     pub(super) fn reshape(&mut self, places: &[Option<usize>]) {
@@ -81,20 +90,17 @@ impl Detector {
         let verdict = verdict::judge(&rows, self.me, &self.who_left());
         let verdict = self.set_aside_who_is_still_down(verdict);
         let partials = self.partial_cuts(&rows, &verdict, now);
-        self.publication.lost.update(&verdict.seen, now);
-        let certain_ones = verdict.outside();
-        let certain = !certain_ones.is_empty();
-        let outside = if certain { certain_ones } else { verdict.not_joined() };
-        let silent = self.silent_ones(&outside, &verdict);
-        let others = outside.without(&silent);
-        let cut = (!others.is_empty()).then(|| Cut { mine: verdict.judged.without(&outside), others });
+        let lost = self.publication.lost.update(&verdict.seen, now);
+        let next_doubt = self.note_who_is_seen(&verdict.seen, &lost, now);
+        let silent = self.silent_ones(&verdict.outside(), &verdict);
+        let (mut unheard, told) = self.tellable(&silent, now);
+        let (cut, certain) = self.whole_cut(&silent, &verdict);
         let until = self.closing_waits_until(&verdict, now);
         let cut = self.keep_what_only_unknown_would_change(cut, until.is_some(), &verdict);
-        let mut side = verdict.joined.clone();
+        let mut side = verdict.counted.clone();
         if let Some(cut) = &cut {
             side.keep(&cut.mine);
         }
-        let (mut unheard, told) = if certain { self.tellable(&silent, now) } else { (Bits::none(silent.len()), None) };
         let (waiting, heard) = self.not_heard_yet(self.publication.unheard.published(), &verdict, now);
         unheard.add(&waiting);
         if let Some(cut) = &cut {
@@ -102,9 +108,23 @@ impl Detector {
         }
         let (agents_down, next_down) = self.agents_down_to_tell(&verdict, now);
         unheard.remove(&agents_down);
-        let times = [told, heard, next_down, until, self.next_awake(now)];
+        let times = [told, heard, next_down, next_doubt, until, self.next_awake(now)];
         let next_judgement = times.into_iter().flatten().min();
         (Candidates { cut, certain, unheard, agents_down, next_judgement, side, partials }, verdict)
+    }
+
+    /// The complete cut, and whether it is certain. Where those who are cut off for certain are but silent, others still may
+    /// be cut off.
+    fn whole_cut(&self, silent: &Bits, verdict: &Verdict) -> (Option<Cut>, bool) {
+        let outside = verdict.outside();
+        let others = outside.without(silent);
+        if !others.is_empty() {
+            return (Some(Cut { mine: verdict.judged.without(&outside), others }), true);
+        }
+        let outside = verdict.not_joined();
+        let others = outside.without(&self.silent_ones(&outside, verdict));
+        let cut = (!others.is_empty()).then(|| Cut { mine: verdict.judged.without(&outside), others });
+        (cut, false)
     }
 
     /// An agent published as down stays so until it is heard, though whoever found it down may be gone.
@@ -114,6 +134,7 @@ impl Detector {
         verdict.judged.remove(&still_down);
         verdict.component.remove(&still_down);
         verdict.joined.remove(&still_down);
+        verdict.counted.remove(&still_down);
         verdict.agents_down.add(&still_down);
         verdict
     }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::assess::Cut;
 use super::bits::Bits;
@@ -24,13 +25,22 @@ pub(super) const MOST_ASKED: usize = 16;
 /// What was asked about whom, in this episode of its silence.
 #[derive(Debug, Default)]
 pub(super) struct Inquiry {
-    episodes: BTreeMap<NodeId, Stage>,
+    episodes: BTreeMap<NodeId, Episode>,
     /// Whose turn is still to come, in order; who is no longer waiting is skipped.
     waiting: VecDeque<NodeId>,
     /// Since when each question is out.
     out: BTreeMap<NodeId, Now>,
-    /// When each spoke first in its episode: its link may be coming up, and if not, what was found is out of date.
+    /// When each spoke first in its episode, or was known to run: its link may be coming up, and if not, what was found is
+    /// out of date.
     spoke: BTreeMap<NodeId, Now>,
+}
+
+/// One silence of a peer.
+#[derive(Clone, Copy, Debug)]
+struct Episode {
+    stage: Stage,
+    /// Since when the inquiry has been at this stage.
+    since: Now,
 }
 
 /// How far the inquiry about one peer is.
@@ -45,10 +55,10 @@ enum Stage {
 
 impl Inquiry {
     /// A peer fell silent. Once per episode; true if this began one.
-    fn begin(&mut self, peer: NodeId) -> bool {
+    fn begin(&mut self, peer: NodeId, now: Now) -> bool {
         let begins = !self.episodes.contains_key(&peer);
         if begins {
-            self.episodes.insert(peer, Stage::Waiting);
+            self.episodes.insert(peer, Episode { stage: Stage::Waiting, since: now });
             self.waiting.push_back(peer);
         }
         begins
@@ -82,9 +92,9 @@ impl Inquiry {
     fn next_to_ask(&mut self, now: Now) -> Option<NodeId> {
         while self.out.len() < MOST_ASKED {
             let peer = self.waiting.pop_front()?;
-            let stage = self.episodes.get_mut(&peer).filter(|stage| **stage == Stage::Waiting);
-            if let Some(stage) = stage {
-                *stage = Stage::Asked;
+            let episode = self.episodes.get_mut(&peer).filter(|episode| episode.stage == Stage::Waiting);
+            if let Some(episode) = episode {
+                *episode = Episode { stage: Stage::Asked, since: now };
                 self.out.insert(peer, now);
                 return Some(peer);
             }
@@ -93,10 +103,10 @@ impl Inquiry {
     }
 
     /// An answer came. True if it was asked for, and the peer is silent still.
-    fn answer(&mut self, evidence: &Evidence) -> bool {
+    fn answer(&mut self, evidence: &Evidence, now: Now) -> bool {
         self.out.remove(&evidence.peer);
-        let stage = self.episodes.get_mut(&evidence.peer).filter(|stage| **stage == Stage::Asked);
-        stage.map(|stage| *stage = Stage::Answered(evidence.sign())).is_some()
+        let episode = self.episodes.get_mut(&evidence.peer).filter(|episode| episode.stage == Stage::Asked);
+        episode.map(|episode| *episode = Episode { stage: Stage::Answered(evidence.sign()), since: now }).is_some()
     }
 
     /// Questions that nobody answered are no longer waited for.
@@ -106,10 +116,33 @@ impl Inquiry {
             self.out.iter().filter(|&(_, &asked)| asked + patience <= now).map(|(&peer, _)| peer).collect();
         for peer in given_up {
             self.out.remove(&peer);
-            if let Some(stage) = self.episodes.get_mut(&peer).filter(|stage| **stage == Stage::Asked) {
-                *stage = Stage::GivenUp;
+            if let Some(episode) = self.episodes.get_mut(&peer).filter(|episode| episode.stage == Stage::Asked) {
+                *episode = Episode { stage: Stage::GivenUp, since: now };
             }
         }
+    }
+
+    /// Others hear those whom `is_seen` names, and nobody hears those `lost` any more. Of an agent that was found not to run
+    /// a bound ago or before, and that others hear, and of a peer that is lost after all, what was found may be out of
+    /// date: that counts as if they had spoken. Returns when to look again.
+    fn note_who_is_seen(
+        &mut self,
+        is_seen: impl Fn(NodeId) -> bool,
+        lost: &[NodeId],
+        bound: Duration,
+        now: Now,
+    ) -> Option<Now> {
+        let mut next: Option<Now> = None;
+        for (&peer, episode) in &self.episodes {
+            let old = episode.since + bound;
+            let runs_again = episode.was_down() && is_seen(peer);
+            if runs_again && old > now {
+                next = Some(next.map_or(old, |next| next.min(old)));
+            } else if runs_again || episode.is_decided() && old <= now && lost.contains(&peer) {
+                self.spoke.entry(peer).or_insert(now);
+            }
+        }
+        next
     }
 
     /// When the next question is given up, or what was found is out of date.
@@ -125,7 +158,7 @@ impl Inquiry {
     /// What is known of the life of a silent peer.
     pub(super) fn sign(&self, peer: NodeId) -> Option<Sign> {
         match self.episodes.get(&peer) {
-            Some(&Stage::Answered(sign)) => Some(sign),
+            Some(&Episode { stage: Stage::Answered(sign), .. }) => Some(sign),
             _ => None,
         }
     }
@@ -136,15 +169,26 @@ impl Inquiry {
     }
 
     fn is_decided(&self, peer: NodeId) -> bool {
-        matches!(self.episodes.get(&peer), Some(Stage::Answered(_) | Stage::GivenUp))
+        self.episodes.get(&peer).is_some_and(Episode::is_decided)
     }
 
     /// Everybody of whom an answer is known, in order of id.
     pub(super) fn signs(&self) -> impl Iterator<Item = (NodeId, Sign)> + '_ {
-        self.episodes.iter().filter_map(|(&peer, &stage)| match stage {
+        self.episodes.iter().filter_map(|(&peer, episode)| match episode.stage {
             Stage::Answered(sign) => Some((peer, sign)),
             _ => None,
         })
+    }
+}
+
+impl Episode {
+    fn is_decided(&self) -> bool {
+        matches!(self.stage, Stage::Answered(_) | Stage::GivenUp)
+    }
+
+    /// The agent was found not to run.
+    fn was_down(&self) -> bool {
+        matches!(self.stage, Stage::Answered(Sign::AgentDown(_)))
     }
 }
 
@@ -154,7 +198,7 @@ impl Detector {
         let (id, address) = (self.peers[place].id, self.peers[place].address);
         // What answers there is another agent, and says nothing of this one.
         let can_be_asked = self.ever_heard(place).is_some() && !self.is_taken_over(id, address);
-        if can_be_asked && self.inquiry.begin(id) {
+        if can_be_asked && self.inquiry.begin(id, now) {
             self.ask_in_turn(now);
         }
     }
@@ -178,7 +222,7 @@ impl Detector {
 
     /// What was found about a peer.
     pub(super) fn learn_evidence(&mut self, evidence: &Evidence, now: Now) {
-        if self.inquiry.answer(evidence) {
+        if self.inquiry.answer(evidence, now) {
             self.row.touch();
             self.publication.touch();
             self.publication.hasten(now);
@@ -203,6 +247,15 @@ impl Detector {
         }
         self.publication.hasten(now);
         self.ask_in_turn(now);
+    }
+
+    /// Who is heard on my side, and who is so no more: what was found of them may be out of date. Returns when to judge anew.
+    pub(super) fn note_who_is_seen(&mut self, seen: &Bits, lost: &Bits, now: Now) -> Option<Now> {
+        let bound = self.timing.detection_bound();
+        let lost: Vec<NodeId> = lost.iter().map(|place| self.peers[place].id).collect();
+        let ids = &self.ids;
+        let is_seen = |id: NodeId| ids.binary_search(&id).is_ok_and(|place| seen.has(place));
+        self.inquiry.note_who_is_seen(is_seen, &lost, bound, now)
     }
 
     /// A peer is heard, or said goodbye: its episode is over.
@@ -270,7 +323,7 @@ impl Detector {
     pub(super) fn awaits_evidence(&self, cut: &Cut, now: Now) -> bool {
         let patience = self.timing.confirm_period / 4 * 5;
         let is_other = |id: NodeId| self.place_of(id).is_some_and(|place| cut.others.has(place));
-        let is_asked = |id: &NodeId| self.inquiry.episodes.get(id) == Some(&Stage::Asked);
+        let is_asked = |id: &NodeId| self.inquiry.episodes.get(id).is_some_and(|episode| episode.stage == Stage::Asked);
         let mut out = self.inquiry.out.iter().filter(|&(id, &asked)| is_asked(id) && now < asked + patience);
         let decided = |place: &usize| self.inquiry.is_decided(self.peers[*place].id);
         out.any(|(&id, _)| is_other(id)) && cut.others.iter().filter(decided).count() < MOST_ASKED
@@ -279,8 +332,6 @@ impl Detector {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::evidence::{HostAnswer, PortAnswer};
     use super::*;
 
@@ -294,7 +345,7 @@ mod tests {
 
     fn inquiry_about(peers: u64) -> Inquiry {
         let mut inquiry = Inquiry::default();
-        (0..peers).for_each(|peer| assert!(inquiry.begin(NodeId(peer))));
+        (0..peers).for_each(|peer| assert!(inquiry.begin(NodeId(peer), at(0))));
         inquiry
     }
 
@@ -306,7 +357,7 @@ mod tests {
     fn sixteen_are_asked_about_at_once_and_the_others_in_turn() {
         let mut inquiry = inquiry_about(20);
         assert_eq!(asked(&mut inquiry, at(0)), (0..16).collect::<Vec<_>>());
-        assert!(inquiry.answer(&silent(3)) && inquiry.answer(&silent(4)));
+        assert!(inquiry.answer(&silent(3), at(1)) && inquiry.answer(&silent(4), at(1)));
         assert_eq!(asked(&mut inquiry, at(1)), [16, 17]);
     }
 
@@ -314,11 +365,11 @@ mod tests {
     fn a_peer_is_asked_about_once_in_an_episode_and_again_in_the_next() {
         let mut inquiry = inquiry_about(1);
         assert_eq!(asked(&mut inquiry, at(0)), [0]);
-        assert!(inquiry.answer(&silent(0)));
-        assert!(!inquiry.begin(NodeId(0)));
+        assert!(inquiry.answer(&silent(0), at(1)));
+        assert!(!inquiry.begin(NodeId(0), at(0)));
         assert!(inquiry.end(NodeId(0)));
         assert_eq!(inquiry.sign(NodeId(0)), None, "what was found is dropped");
-        assert!(inquiry.begin(NodeId(0)));
+        assert!(inquiry.begin(NodeId(0), at(0)));
         assert_eq!(asked(&mut inquiry, at(9)), [0]);
     }
 
@@ -327,7 +378,7 @@ mod tests {
         let mut inquiry = inquiry_about(18);
         asked(&mut inquiry, at(0));
         inquiry.end(NodeId(16));
-        inquiry.answer(&silent(0));
+        inquiry.answer(&silent(0), at(1));
         assert_eq!(asked(&mut inquiry, at(1)), [17]);
     }
 
@@ -339,6 +390,6 @@ mod tests {
         assert_eq!(inquiry.next_end(&timing), Some(at(1_000)));
         inquiry.give_up(at(1_000), &timing);
         assert_eq!(asked(&mut inquiry, at(1_000)), [16]);
-        assert!(!inquiry.answer(&silent(0)), "it may be the answer of another time");
+        assert!(!inquiry.answer(&silent(0), at(1)), "it may be the answer of another time");
     }
 }

@@ -279,9 +279,16 @@ impl Link {
         }
     }
 
+    /// A peer that said goodbye runs again: it is waited for.
+    pub fn expect(&mut self, now: Now, timing: &Timing) {
+        self.state = LinkState::Unknown;
+        self.deadline = now + timing.detection_bound();
+    }
+
     /// The peer said goodbye.
-    pub fn leave(&mut self, reason: GoodbyeReason) {
+    pub fn leave(&mut self, reason: GoodbyeReason, now: Now) {
         self.state = LinkState::Left(reason);
+        self.last_heard = Some(now);
         self.confirm = None;
     }
 

@@ -144,6 +144,28 @@ impl Detector {
             self.found_electorate(now);
         }
         self.let_go(now);
+        self.expect_who_is_back(now);
+    }
+
+    /// Who said goodbye, and is heard by others long after, runs again: from now on its silence here means something. An
+    /// agent that slept through the goodbye is not long in finding out.
+    fn expect_who_is_back(&mut self, now: Now) {
+        if !self.can_tell(now) {
+            return;
+        }
+        let (timing, mut found) = (self.timing, false);
+        let long_ago = now - timing.detection_bound() * 2;
+        for (place, peer) in self.peers.iter_mut().enumerate().filter(|(_, peer)| peer.has_left()) {
+            let left_long_ago = peer.link.last_heard().is_none_or(|goodbye| goodbye <= long_ago);
+            if left_long_ago && self.publication.lost.is_seen_since(place, long_ago) {
+                peer.link.expect(now, &timing);
+                found = true;
+            }
+        }
+        if found {
+            self.row.touch();
+            self.publication.touch();
+        }
     }
 
     /// The first electorate is the list of the discovery, heard or not, if nobody who is heard has one. It is founded

@@ -73,7 +73,7 @@ impl Detector {
         for (place, peer) in self.peers.iter().enumerate() {
             cells.set(
                 place,
-                match peer.link.cell() {
+                match peer.cell() {
                     _ if place == self.me => Cell::Up,
                     Cell::Down if down.has(place) => Cell::DownAgent,
                     cell => cell,

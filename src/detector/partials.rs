@@ -14,7 +14,7 @@ use super::partial::{BrokenPairs, Label, PartialCut, explain};
 use super::publish::{FLAPPING, LONGEST_HOLD};
 use super::settle::{Rule, Settling};
 use super::time::Now;
-use super::verdict::{RowBits, Verdict, is_joined};
+use super::verdict::{RowBits, Verdict, is_broken, is_joined};
 use crate::wire::Flags;
 
 /// A cut of one pair of nodes is a link's matter until it has lasted for so many bounds.
@@ -25,6 +25,15 @@ const BRIDGES_ASKED: usize = 3;
 
 /// How many are asked at once about all cuts together.
 const MOST_ASKED: usize = 16;
+
+/// A partial cut that the matrix means.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    cut: PartialCut,
+    /// A valid row says so of one of its pairs at least. Otherwise it is but what is left of a published cut, of which
+    /// nobody tells any more: that keeps a partition open, and opens none.
+    is_said: bool,
+}
 
 /// One partial cut, published or waiting to be.
 pub(super) struct Slot {
@@ -83,15 +92,15 @@ pub(super) struct Partials {
 
 impl Partials {
     /// The matrix now means these.
-    pub(super) fn observe(&mut self, cuts: Vec<PartialCut>, now: Now) {
-        let inherited: Vec<Option<Now>> = cuts.iter().map(|cut| self.waits_since(cut)).collect();
-        let mut left: Vec<Option<PartialCut>> = cuts.into_iter().map(Some).collect();
+    pub(super) fn observe(&mut self, found: Vec<Found>, now: Now) {
+        let inherited: Vec<Option<Now>> = found.iter().map(|found| self.waits_since(&found.cut)).collect();
+        let mut left: Vec<Option<Found>> = found.into_iter().map(Some).collect();
         // Published ones choose first.
         self.slots.sort_by_key(|slot| slot.cut.published().is_none());
         for slot in &mut self.slots {
-            let overlaps = |at: &usize| left[*at].as_ref().map_or(0, |cut| slot.overlap(cut));
+            let overlaps = |at: &usize| left[*at].as_ref().map_or(0, |found| slot.overlap(&found.cut));
             let best = (0..left.len()).rev().max_by_key(overlaps).filter(|at| overlaps(at) > 0);
-            let cut = best.and_then(|at| left[at].take());
+            let cut = best.and_then(|at| left[at].take()).map(|found| found.cut);
             let since = best.and_then(|at| inherited[at]).filter(|_| slot.cut.published().is_none());
             slot.observe(cut, now);
             if let Some(since) = since {
@@ -99,8 +108,9 @@ impl Partials {
             }
         }
         self.slots.retain(|slot| !slot.is_over());
-        let new = left.into_iter().zip(inherited).filter_map(|(cut, since)| Some((cut?, since.unwrap_or(now))));
-        self.slots.extend(new.map(|(cut, since)| Slot::new(cut, since, now)));
+        let new = left.into_iter().zip(inherited).filter_map(|(found, since)| Some((found?, since.unwrap_or(now))));
+        let new = new.filter(|(found, _)| found.is_said);
+        self.slots.extend(new.map(|(found, since)| Slot::new(found.cut, since, now)));
     }
 
     /// Since when something waits that a cut overlaps.
@@ -181,7 +191,7 @@ pub(super) fn hold_after(reopenings: usize, confirm_period: Duration) -> Duratio
 
 impl Detector {
     /// The partial cuts on this side. Across a published cut only what is *seen* joined counts.
-    pub(super) fn partial_cuts(&self, rows: &[Option<RowBits<'_>>], verdict: &Verdict, now: Now) -> Vec<PartialCut> {
+    pub(super) fn partial_cuts(&self, rows: &[Option<RowBits<'_>>], verdict: &Verdict, now: Now) -> Vec<Found> {
         let within = self.whom_partials_are_about(verdict, now);
         let mut pairs = BrokenPairs::among(rows, &within);
         for cut in self.publication.partials.published() {
@@ -201,7 +211,9 @@ impl Detector {
         }
         let labels: Vec<Label<'_>> =
             self.peers.iter().map(|peer| Label { name: &peer.member.name, zone: &peer.member.zone }).collect();
-        explain(pairs, &within, &labels)
+        let is_said = |cut: &PartialCut| cut.broken().any(|(one, other)| is_broken(rows, one, other));
+        let cuts = explain(pairs, &within, &labels).into_iter();
+        cuts.map(|cut| Found { is_said: is_said(&cut), cut }).collect()
     }
 
     /// Who is joined to me, on my side of a complete cut, and who was so and is not known to be cut off entirely. Who has
@@ -369,6 +381,10 @@ mod tests {
         PartialCut { sides, gaps: Vec::new() }
     }
 
+    fn said(cut: PartialCut) -> Found {
+        Found { cut, is_said: true }
+    }
+
     fn times() -> Times {
         Times { confirm_period: D, bound: D * 5, row_takes: Duration::ZERO }
     }
@@ -385,20 +401,32 @@ mod tests {
     #[test]
     fn a_cut_that_grows_and_shrinks_stays_one_and_keeps_its_first_difference() {
         let mut partials = Partials::default();
-        partials.observe(vec![cut(&[0, 1], &[2, 3])], at(0));
-        partials.observe(vec![cut(&[0, 1], &[2, 3, 4])], at(400));
+        partials.observe(vec![said(cut(&[0, 1], &[2, 3]))], at(0));
+        partials.observe(vec![said(cut(&[0, 1], &[2, 3, 4]))], at(400));
         assert!(settled(&mut partials, at(899)).is_empty());
         assert_eq!(partials.slots[0].cut.differs_since(), Some(at(0)));
         assert_eq!(settled(&mut partials, at(900)), [cut(&[0, 1], &[2, 3, 4])]);
-        partials.observe(vec![cut(&[0, 1], &[3, 4])], at(2000));
+        partials.observe(vec![said(cut(&[0, 1], &[3, 4]))], at(2000));
         assert_eq!(settled(&mut partials, at(2500)), [cut(&[0, 1], &[3, 4])]);
         assert_eq!(partials.slots.len(), 1);
     }
 
     #[test]
+    fn what_nobody_says_any_more_keeps_a_cut_open_and_opens_none() {
+        let mut partials = Partials::default();
+        let remembered = |cut| Found { cut, is_said: false };
+        partials.observe(vec![remembered(cut(&[0, 1], &[2, 3]))], at(0));
+        assert!(partials.slots.is_empty());
+        partials.observe(vec![said(cut(&[0, 1], &[2, 3]))], at(100));
+        assert_eq!(settled(&mut partials, at(600)).len(), 1);
+        partials.observe(vec![remembered(cut(&[0, 1], &[2, 3])), remembered(cut(&[0], &[4]))], at(700));
+        assert_eq!(settled(&mut partials, at(20_000)), [cut(&[0, 1], &[2, 3])]);
+    }
+
+    #[test]
     fn one_node_on_a_side_settles_for_2d_and_one_pair_for_four_bounds() {
         let mut partials = Partials::default();
-        partials.observe(vec![cut(&[0], &[2, 3]), cut(&[5], &[6])], at(0));
+        partials.observe(vec![said(cut(&[0], &[2, 3])), said(cut(&[5], &[6]))], at(0));
         assert!(settled(&mut partials, at(999)).is_empty());
         assert_eq!(settled(&mut partials, at(1000)), [cut(&[0], &[2, 3])]);
         assert_eq!(settled(&mut partials, at(9_999)).len(), 1);
@@ -408,9 +436,9 @@ mod tests {
     #[test]
     fn the_time_of_a_pair_inside_a_larger_cut_does_not_count() {
         let mut partials = Partials::default();
-        partials.observe(vec![cut(&[0], &[1])], at(0));
-        partials.observe(vec![cut(&[0], &[1, 2])], at(300));
-        partials.observe(vec![cut(&[0], &[1])], at(600));
+        partials.observe(vec![said(cut(&[0], &[1]))], at(0));
+        partials.observe(vec![said(cut(&[0], &[1, 2]))], at(300));
+        partials.observe(vec![said(cut(&[0], &[1]))], at(600));
         assert!(settled(&mut partials, at(10_500)).is_empty());
         assert_eq!(settled(&mut partials, at(10_600)), [cut(&[0], &[1])]);
     }
@@ -418,9 +446,9 @@ mod tests {
     #[test]
     fn two_that_become_one_are_one_that_waits_since_the_first() {
         let mut partials = Partials::default();
-        partials.observe(vec![cut(&[0], &[4, 5])], at(0));
-        partials.observe(vec![cut(&[0], &[4, 5]), cut(&[1], &[6, 7])], at(200));
-        partials.observe(vec![cut(&[0, 1], &[4, 5, 6, 7])], at(400));
+        partials.observe(vec![said(cut(&[0], &[4, 5]))], at(0));
+        partials.observe(vec![said(cut(&[0], &[4, 5])), said(cut(&[1], &[6, 7]))], at(200));
+        partials.observe(vec![said(cut(&[0, 1], &[4, 5, 6, 7]))], at(400));
         assert_eq!(partials.slots.len(), 1);
         assert_eq!(settled(&mut partials, at(900)), [cut(&[0, 1], &[4, 5, 6, 7])]);
     }
@@ -428,7 +456,7 @@ mod tests {
     #[test]
     fn what_is_over_before_it_settled_is_never_told() {
         let mut partials = Partials::default();
-        partials.observe(vec![cut(&[0, 1], &[2, 3])], at(0));
+        partials.observe(vec![said(cut(&[0, 1], &[2, 3]))], at(0));
         partials.observe(Vec::new(), at(499));
         assert!(partials.slots.is_empty());
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::held_row::HeldRow;
 use super::link::{Link, LinkState};
 use super::quality::Quality;
+use super::row::Cell;
 use super::row_parts::Assembly;
 use super::schedule::{Pace, Schedule, Turn};
 use super::session::Session;
@@ -132,9 +133,15 @@ impl Peer {
         self.member = Arc::new(Member { address, ..(*self.member).clone() });
     }
 
-    /// Whether both have answered the other's challenge: until then every heartbeat is a hello.
+    /// Whether both have answered the other's challenge: until then every heartbeat is a hello. A later run that speaks is
+    /// a stranger again: it may take what was said of the one before for an answer to itself, and never ask.
     pub fn is_acquainted(&self) -> bool {
-        self.session.verified().is_some() && self.hearing != Hearing::Unknown
+        self.knows_its_run() && self.hearing != Hearing::Unknown
+    }
+
+    /// Whether the run that speaks has proved itself.
+    fn knows_its_run(&self) -> bool {
+        self.session.verified().is_some() && self.doubted.is_none()
     }
 
     /// The pace of a peer that does not hear us: it cannot answer polls, so its own heartbeats must be waited for.
@@ -147,8 +154,17 @@ impl Peer {
         match self.link.state() {
             LinkState::Up if self.link.failures() >= 2 => Hearing::Silent,
             LinkState::Up => Hearing::Heard,
-            LinkState::Down if self.session.verified().is_some() => Hearing::Silent,
+            LinkState::Down if self.knows_its_run() => Hearing::Silent,
             _ => Hearing::Unknown,
+        }
+    }
+
+    /// What the own row says of it. That it is heard is half of what others take from "up": of one that never said that it
+    /// hears this agent, neither by word nor by row, the other half is unknown.
+    pub fn cell(&self) -> Cell {
+        match self.link.cell() {
+            Cell::Up | Cell::Late if self.row.is_none() && self.hearing != Hearing::Heard => Cell::Unknown,
+            cell => cell,
         }
     }
 

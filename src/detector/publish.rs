@@ -275,8 +275,8 @@ impl Detector {
         let (cut_rule, plain) = (self.cut_rule(), self.plain_rule());
         let changed = if waits { None } else { self.publication.cut.settle(now, cut_rule, quiet) };
         if let Some(before) = changed {
-            self.cut_published(before, now);
             self.publication.side.publish_now();
+            self.cut_published(before, now);
             self.judge_soon(now);
         } else if !self.publication.cut.is_pending() {
             self.publication.side.settle(now, plain, quiet);

@@ -237,7 +237,10 @@ impl Detector {
         }
         if datagram.sequence >= peer.newest.0 || datagram.sequence == peer.session.newest() {
             peer.newest = (datagram.sequence, now);
-            peer.hearing = datagram.flags.hearing;
+            if peer.hearing != datagram.flags.hearing {
+                peer.hearing = datagram.flags.hearing;
+                self.row.touch();
+            }
             if peer.announces(datagram.row_digest, now, &self.timing) {
                 self.publication.touch();
             }
@@ -306,7 +309,7 @@ impl Detector {
         if matches!(self.peers[place].link.state(), super::link::LinkState::Left(_)) {
             return;
         }
-        self.peers[place].link.leave(reason);
+        self.peers[place].link.leave(reason, now);
         self.end_episode(place, now);
         self.peers[place].hold(None);
         self.row.touch();

@@ -32,6 +32,9 @@ pub struct Verdict {
     pub component: Bits,
     /// Who is connected to me by pairs that are joined. Never more than the component.
     pub joined: Bits,
+    /// Who is connected to me by pairs that are joined, and not only by the word of a relayed row about one whose own row
+    /// nobody has: it may say that it does not hear the other.
+    pub counted: Bits,
     /// Whom a valid row of my component shows up or late.
     pub seen: Bits,
 }
@@ -60,12 +63,22 @@ pub fn judge(rows: &[Option<RowBits<'_>>], me: usize, left: &Bits) -> Verdict {
         component = component_of(rows, me, &judged);
     }
     let joined = reach(&component, me, |from, to| is_joined(rows, from, to));
+    let counted = reach(&joined, me, |from, to| is_joined(rows, from, to) && !is_hearsay(rows, from, to));
     let seen = seen_by(rows, &component);
-    Verdict { judged, agents_down, component, joined, seen }
+    Verdict { judged, agents_down, component, joined, counted, seen }
 }
 
 fn component_of(rows: &[Option<RowBits<'_>>], me: usize, judged: &Bits) -> Bits {
-    reach(judged, me, |from, to| !is_surely_broken(rows, from, to))
+    reach(judged, me, |from, to| !is_surely_broken(rows, from, to) && !is_never_heard(rows, from, to))
+}
+
+/// Whether one of the pair, which is heard here, never heard the other, and the other says nothing itself.
+fn is_never_heard(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
+    match (rows[one], rows[other]) {
+        (Some(row), None) => !row.relayed && row.absent.has(other),
+        (None, Some(row)) => !row.relayed && row.absent.has(one),
+        _ => false,
+    }
 }
 
 /// Whom a valid row of these nodes shows up or late.
@@ -122,6 +135,14 @@ pub(super) fn is_surely_broken(rows: &[Option<RowBits<'_>>], one: usize, other: 
 pub fn is_joined(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
     let says = |owner: usize, peer| rows[owner].is_some_and(|row| row.ok.has(peer));
     (says(one, other) || says(other, one)) && !is_broken(rows, one, other)
+}
+
+/// Whether all that is known of the pair came by way of others, and from one of the two alone.
+fn is_hearsay(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
+    match (rows[one], rows[other]) {
+        (Some(row), None) | (None, Some(row)) => row.relayed,
+        _ => false,
+    }
 }
 
 /// Who of `among` can be reached from `start` over `edge`s.
@@ -269,10 +290,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_relay_says_of_one_whose_row_nobody_has_is_not_counted_on() {
+        // 0 hears 1, and 1 hears 2; the row of 2 came by way of 1 and says that 2 hears 3.
+        let verdict = |third: &str| Rows::of(&["uudd", "uuud", "~duuu", third]).judge(0);
+        assert_eq!((nodes(&verdict("").joined), nodes(&verdict("").counted)), (vec![0, 1, 2, 3], vec![0, 1, 2]));
+        assert_eq!(nodes(&verdict("~dduu").counted), [0, 1, 2, 3], "the row of 3 came too");
+        let direct = Rows::of(&["uud", "uuu", ""]).judge(0);
+        assert_eq!(nodes(&direct.counted), [0, 1, 2], "of 1, which is heard, the row of 2 can be had if there is one");
+    }
+
+    #[test]
     fn an_agent_that_is_down_joins_nobody() {
         // 2 would join 3 by what is unknown, if it ran.
         let rows = Rows::of(&["uuad", "uu?d", "", ""]);
         assert_eq!(nodes(&rows.judge(0).outside()), [3]);
+    }
+
+    #[test]
+    fn who_never_heard_a_node_does_not_join_it() {
+        // 3 is down for 0 and 1. 2 started later and never heard it.
+        let rows = Rows::of(&["uuud", "uuud", "uuu.", ""]);
+        assert_eq!(nodes(&rows.judge(0).outside()), [3]);
+        assert_eq!(nodes(&rows.judge(2).outside()), [3]);
+        let answers = Rows::of(&["uuud", "uuud", "uuu.", "dduu"]);
+        assert_eq!(nodes(&answers.judge(0).component), [0, 1, 2, 3], "3 hears it, and it may hear 3 any moment");
     }
 
     #[test]

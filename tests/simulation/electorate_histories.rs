@@ -13,10 +13,9 @@ use netsplit::detector::time::Now;
 use netsplit::simulation::{Conditions, Discovery, World};
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
-use crate::{default_timing, lossy, verify};
+use crate::{default_timing, histories, lossy, verify};
 
 /// How many hosts may join beside those of the beginning.
 const JOINERS: usize = 7;
@@ -309,15 +308,14 @@ impl StateMachineTest for History {
 }
 
 prop_state_machine! {
-    #![proptest_config(Config {
-        cases: cases(),
-        failure_persistence: None,
-        max_shrink_iters: 600,
-        ..Config::default()
-    })]
+    #![proptest_config(histories(cases(), 3))]
 
     #[test]
     fn at_most_one_side_may_write(sequential 1..25 => History);
+}
+
+prop_state_machine! {
+    #![proptest_config(histories(cases(), 4))]
 
     #[test]
     fn at_most_one_side_may_write_in_the_other_half_of_the_histories(sequential 1..25 => History);

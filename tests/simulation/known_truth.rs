@@ -19,6 +19,8 @@ pub struct KnownTruth {
     stalled_until: Vec<Now>,
     /// Which agent heard the present run of another: what it never heard it need not miss.
     heard: Vec<Vec<bool>>,
+    /// Which agent, in its present run, surely heard that of another: only who has answered it once is believed then.
+    met: Vec<Vec<bool>>,
     /// Who has surely got the goodbye of a host.
     taken_leave: Vec<Vec<bool>>,
     /// Who stopped with a goodbye, whoever got it.
@@ -36,6 +38,7 @@ impl KnownTruth {
             open_since: vec![vec![Some(Now::START); hosts]; hosts],
             stalled_until: vec![Now::START; hosts],
             heard: vec![vec![true; hosts]; hosts],
+            met: vec![vec![true; hosts]; hosts],
             taken_leave: vec![vec![false; hosts]; hosts],
             left: vec![false; hosts],
             changed: now,
@@ -70,6 +73,8 @@ impl KnownTruth {
             self.taken_leave[other][host] =
                 said && self.is_whole(other, host, now, Duration::from_secs(5)) && self.stalled_until[other] < now;
             self.heard[other][host] = false;
+            self.met[other][host] = false;
+            self.met[host][other] = false;
         }
         self.running[host] = false;
         self.change(now);
@@ -113,7 +118,9 @@ impl KnownTruth {
     pub fn hear(&mut self, now: Now) {
         for from in 0..self.hosts {
             for to in 0..self.hosts {
-                self.heard[to][from] |= self.is_whole(from, to, now, Duration::from_secs(5));
+                let whole = self.is_whole(from, to, now, Duration::from_secs(5));
+                self.heard[to][from] |= whole;
+                self.met[to][from] |= whole;
             }
         }
     }
@@ -191,10 +198,15 @@ impl KnownTruth {
         those.iter().any(|&to| self.open_since[host][to].is_some())
     }
 
+    /// Whether what arrives is believed, too.
+    fn surely_hears(&self, to: usize, from: usize) -> bool {
+        self.open_since[from][to].is_some() && self.met[to][from]
+    }
+
     /// Whether a host knows at first hand all that a side knows of who is outside: whom only others of the side hear, it
     /// cannot tell from whom they talk with.
     pub fn hears_what_its_side_hears(&self, host: usize, side: &BTreeSet<usize>, outside: &BTreeSet<usize>) -> bool {
-        outside.iter().all(|&other| !self.is_heard_by(other, side) || self.open_since[other][host].is_some())
+        outside.iter().all(|&other| !self.is_heard_by(other, side) || self.surely_hears(host, other))
     }
 
     /// Pairs of a side that do not talk, though both have heard each other before.

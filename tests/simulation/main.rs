@@ -7,6 +7,7 @@
 
 mod at_five_percent;
 mod bound;
+mod broken_laws;
 mod capped;
 mod cuts;
 mod electorate;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use netsplit::detector::settings::Timing;
 use netsplit::simulation::{Conditions, World};
+use proptest::test_runner::{Config, RngSeed};
 
 /// The default timing: P = 1 s.
 pub fn default_timing() -> Timing {
@@ -58,6 +60,13 @@ pub fn settled(hosts: usize, timing: Timing, conditions: Conditions, seed: u64) 
 /// Nobody can ask beside the heartbeat, as where the kernel refuses and no port is known.
 pub fn let_nobody_ask(world: &mut World) {
     (0..world.size()).for_each(|host| world.let_ask(host, false));
+}
+
+/// How many random histories are played: in `make test` the same ones each time, which `seed` names, so that what fails
+/// there fails everywhere and by a change; in `make verify` others each time.
+pub fn histories(cases: u32, seed: u64) -> Config {
+    let rng_seed = verify::either(RngSeed::Fixed(seed), RngSeed::Random);
+    Config { cases, rng_seed, failure_persistence: None, max_shrink_iters: 600, ..Config::default() }
 }
 
 /// How many seeds a scenario runs with: few where a hundred agents make each run long.

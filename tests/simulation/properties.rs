@@ -16,15 +16,14 @@ use netsplit::detector::time::Now;
 use netsplit::simulation::{Told, World};
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
 use crate::known_truth::KnownTruth;
-use crate::{default_timing, lossy, settled, verify};
+use crate::{default_timing, histories, lossy, settled, verify};
 
 /// What a cut does to hosts that have the numbers 0, 1 and 2.
 #[derive(Clone, Copy, Debug)]
-enum Shape {
+pub enum Shape {
     /// Nothing passes between different numbers.
     Complete,
     /// Nothing passes between 0 and 1; 2 reaches all.
@@ -44,7 +43,7 @@ impl Shape {
 }
 
 #[derive(Clone, Debug)]
-enum Happening {
+pub enum Happening {
     Cut { shape: Shape, numbers: Vec<u8> },
     Pair { one: usize, other: usize, one_way: bool },
     Heal,
@@ -92,20 +91,20 @@ impl Happening {
 
 /// One happening, and how long it then stays as it is.
 #[derive(Clone, Debug)]
-struct Step {
-    happening: Happening,
-    wait: Duration,
+pub struct Step {
+    pub happening: Happening,
+    pub wait: Duration,
 }
 
 /// What decides which step may come next.
 #[derive(Clone, Debug)]
-struct Cluster {
-    hosts: usize,
-    seed: u64,
-    running: Vec<bool>,
+pub struct Cluster {
+    pub hosts: usize,
+    pub seed: u64,
+    pub running: Vec<bool>,
 }
 
-struct Histories;
+pub struct Histories;
 
 impl ReferenceStateMachine for Histories {
     type State = Cluster;
@@ -180,7 +179,7 @@ fn until_told(timing: Timing) -> Duration {
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// The world under test, what is true of it, and sometimes a second one that must say the same.
-struct History {
+pub struct History {
     world: World,
     twin: Option<World>,
     truth: KnownTruth,
@@ -191,7 +190,7 @@ struct History {
 }
 
 impl History {
-    fn new(cluster: &Cluster) -> Self {
+    pub fn new(cluster: &Cluster) -> Self {
         let fresh = || {
             let mut world = World::started(cluster.hosts, default_timing(), lossy(0.0), cluster.seed);
             world.run_for(Duration::from_secs(6));
@@ -209,7 +208,7 @@ impl History {
         }
     }
 
-    fn step(&mut self, step: &Step) {
+    pub fn step(&mut self, step: &Step) {
         self.learn(&step.happening);
         for world in [Some(&mut self.world), self.twin.as_mut()].into_iter().flatten() {
             step.happening.happen(world);
@@ -318,8 +317,7 @@ impl History {
         let side = self.truth.side_of(host);
         let outside = self.truth.outside(&side);
         let all_known = self.truth.have_heard(&side, &outside) && !self.truth.is_at_odds_about_who_left(&side);
-        let in_sight = self.truth.is_close(&side) && self.truth.hears_what_its_side_hears(host, &side, &outside);
-        if outside.is_empty() || !in_sight || !all_known {
+        if outside.is_empty() || !self.sees_its_side(host) || !all_known {
             return;
         }
         let partition = self.world.detector(host).unwrap().partition();
@@ -383,10 +381,17 @@ impl History {
         }
     }
 
-    /// Whether a host may be held to all that it says. From the end of a chain the other end is out of sight: a cut that
-    /// is merely possible may be told there, as such.
+    /// Whether a host may be held to all that it says: a cut that is merely possible may be told, as such, where not all
+    /// is in sight.
     fn is_bound_by(&self, host: usize, partition: &Partition) -> bool {
-        partition.certain || self.truth.is_close(&self.truth.side_of(host))
+        partition.certain || self.sees_its_side(host)
+    }
+
+    /// Whether a host has in sight all that its side knows. From the end of a chain the other end is out of sight, and so
+    /// is whom only others of the side hear.
+    fn sees_its_side(&self, host: usize) -> bool {
+        let side = self.truth.side_of(host);
+        self.truth.is_close(&side) && self.truth.hears_what_its_side_hears(host, &side, &self.truth.outside(&side))
     }
 
     fn label(&self) -> String {
@@ -431,12 +436,7 @@ impl StateMachineTest for History {
 }
 
 prop_state_machine! {
-    #![proptest_config(Config {
-        cases: verify::size(600, 10_000),
-        failure_persistence: None,
-        max_shrink_iters: 600,
-        ..Config::default()
-    })]
+    #![proptest_config(histories(verify::size(600, 10_000), 2))]
 
     #[test]
     fn the_laws_hold_in_every_history(sequential 1..20 => History);

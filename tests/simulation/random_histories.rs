@@ -14,10 +14,9 @@ use netsplit::detector::time::Now;
 use netsplit::simulation::{Told, World};
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
-use crate::{default_timing, lossy, verify};
+use crate::{default_timing, histories, lossy, verify};
 
 /// What happens to the cluster.
 #[derive(Clone, Debug)]
@@ -311,12 +310,7 @@ impl StateMachineTest for History {
 }
 
 prop_state_machine! {
-    #![proptest_config(Config {
-        cases: verify::size(1_000, 10_000),
-        failure_persistence: None,
-        max_shrink_iters: 400,
-        ..Config::default()
-    })]
+    #![proptest_config(histories(verify::size(1_000, 10_000), 1))]
 
     #[test]
     fn in_no_history_is_anybody_wrong(sequential 1..20 => History);
