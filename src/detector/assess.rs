@@ -90,12 +90,13 @@ impl Detector {
         let verdict = verdict::judge(&rows, self.me, &self.who_left());
         let verdict = self.set_aside_who_is_still_down(verdict);
         let partials = self.partial_cuts(&rows, &verdict, now);
+        let both_ways = self.hear_each_other_across(&rows);
         let lost = self.publication.lost.update(&verdict.seen, now);
         let next_doubt = self.note_who_is_seen(&verdict.seen, &lost, now);
         let silent = self.silent_ones(&verdict.outside(), &verdict);
         let (mut unheard, told) = self.tellable(&silent, now);
         let (cut, certain) = self.whole_cut(&silent, &verdict);
-        let until = self.closing_waits_until(&verdict, now);
+        let until = self.closing_waits_until(both_ways, &verdict, now);
         let cut = self.keep_what_only_unknown_would_change(cut, until.is_some(), &verdict);
         let mut side = verdict.counted.clone();
         if let Some(cut) = &cut {
@@ -269,15 +270,24 @@ impl Detector {
     }
 
     /// Others see the other side joined, and this agent does not hear it yet: for one bound it waits for a link of its
-    /// own, which alone tells what the silence was.
-    fn closing_waits_until(&self, verdict: &Verdict, now: Now) -> Option<Now> {
+    /// own, which alone tells what the silence was. As long it waits for a pair that both of its nodes see joined: where one
+    /// way heals before the other, a row that says so may still be on its way.
+    fn closing_waits_until(&self, both_ways: bool, verdict: &Verdict, now: Now) -> Option<Now> {
         let mut joined = self.publication.cut.published().as_ref()?.others.clone();
         joined.keep(&verdict.joined);
-        if joined.iter().any(|node| self.peers[node].link.is_up()) {
+        if both_ways && joined.iter().any(|node| self.peers[node].link.is_up()) {
             return None;
         }
         let seen = joined.iter().filter_map(|node| self.publication.lost.seen_again.get(node).copied().flatten()).min();
         seen.map(|seen| seen + self.timing.detection_bound()).filter(|&until| now < until)
+    }
+
+    /// Whether the rows of both nodes of some pair across the published cut say that they hear each other.
+    fn hear_each_other_across(&self, rows: &[Option<RowBits<'_>>]) -> bool {
+        let Some(published) = self.publication.cut.published() else { return false };
+        let hears = |node: usize, other: usize| rows[node].is_some_and(|row| row.ok.has(other));
+        let is_heard_back = |node: usize, by: &Bits| by.iter().any(|one| published.mine.has(one) && hears(one, node));
+        published.others.iter().any(|node| rows[node].is_some_and(|row| is_heard_back(node, row.ok)))
     }
 
     /// Across a published cut only what is *seen* joined counts: a node that is merely no longer known to be cut off

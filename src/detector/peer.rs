@@ -257,10 +257,19 @@ impl Peer {
     pub fn announces(&mut self, row: Digest, now: Now, timing: &Timing) -> bool {
         self.announced = row;
         let is_another = self.row.is_some() && row != self.held_digest;
-        self.superseded = is_another.then(|| self.superseded.unwrap_or(now));
         let patience = timing.detection_bound() + timing.period;
+        self.superseded = is_another.then(|| self.superseded.unwrap_or(now));
         let is_outdated = self.superseded.is_some_and(|since| now.since(since) > patience);
         std::mem::replace(&mut self.is_outdated, is_outdated) != is_outdated
+    }
+
+    /// It is heard again across a cut. A row that it has replaced meanwhile is void at once: that all was joined before the cut
+    /// is no word on what is after it.
+    pub fn is_heard_across(&mut self, now: Now, timing: &Timing) {
+        if self.row.is_some() && self.announced != self.held_digest {
+            self.superseded = Some(now - (timing.detection_bound() + timing.period) * 2);
+            self.is_outdated = true;
+        }
     }
 
     /// Its row, if it may be judged by: void once the link from its owner is down, or its owner has replaced it long ago.

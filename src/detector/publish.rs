@@ -146,6 +146,9 @@ impl Detector {
             self.observe(now);
         }
         if self.can_tell(now) {
+            if self.publication.dirty && self.is_about_to_publish(now) {
+                self.observe(now);
+            }
             self.settle(now);
             self.update_attributes(now);
         } else {
@@ -164,7 +167,7 @@ impl Detector {
         self.publication.next = self.next_step(now);
     }
 
-    /// The verdict is computed at most once per d/4.
+    /// The verdict is computed at most once per d/4, and once more before something is published.
     fn rested(&self) -> Now {
         let pause = self.timing.confirm_period / 4;
         self.publication.last_judged.map_or(self.started, |last| last + pause)
@@ -289,6 +292,14 @@ impl Detector {
         if let Some(before) = self.publication.agents_down.settle(now, plain, quiet) {
             self.agents_down_published(&before, now);
         }
+    }
+
+    /// Whether something settles now: what came since the last judgement, and made the rows quiet, may say otherwise.
+    fn is_about_to_publish(&self, now: Now) -> bool {
+        let (publication, quiet) = (&self.publication, self.is_quiet());
+        let plain = self.plain_rule();
+        let sets = [&publication.unheard, &publication.agents_down, &publication.side];
+        publication.cut.is_due(now, self.cut_rule(), quiet) || sets.iter().any(|set| set.is_due(now, plain, quiet))
     }
 
     /// What is partial depends on what was published of whole sides and nodes, be the rows the same.

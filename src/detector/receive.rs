@@ -227,6 +227,7 @@ impl Detector {
 
     /// What every datagram says beside its blocks.
     fn learn_numbers(&mut self, place: usize, datagram: &Datagram, now: Now) {
+        let is_across = self.publication.cut.published().as_ref().is_some_and(|cut| cut.others.has(place));
         let peer = &mut self.peers[place];
         if !peer.link.is_up() {
             peer.quality.resume(datagram.sequence);
@@ -243,6 +244,9 @@ impl Detector {
             }
             if peer.announces(datagram.row_digest, now, &self.timing) {
                 self.publication.touch();
+            }
+            if is_across && !peer.link.is_up() {
+                peer.is_heard_across(now, &self.timing);
             }
             peer.roster = datagram.roster_digest;
             if peer.sees_cut != datagram.flags.cut {

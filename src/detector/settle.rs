@@ -103,13 +103,17 @@ impl<T: PartialEq + Clone> Settling<T> {
         }
     }
 
-    /// Publishes the candidate if its time has come, and returns what was published before.
-    pub fn settle(&mut self, now: Now, rule: Rule, quiet: bool) -> Option<T> {
-        let since = self.differs_since?;
+    /// Whether the time of the candidate has come.
+    pub fn is_due(&self, now: Now, rule: Rule, quiet: bool) -> bool {
+        let Some(since) = self.differs_since else { return false };
         let unchanged = now.since(self.changed);
         let settled = unchanged >= rule.hold && (quiet || unchanged >= rule.hold + rule.patience);
-        let due = now.since(since) >= rule.least && (settled || now.since(since) >= rule.limit);
-        due.then(|| {
+        now.since(since) >= rule.least && (settled || now.since(since) >= rule.limit)
+    }
+
+    /// Publishes the candidate if its time has come, and returns what was published before.
+    pub fn settle(&mut self, now: Now, rule: Rule, quiet: bool) -> Option<T> {
+        self.is_due(now, rule, quiet).then(|| {
             self.differs_since = None;
             std::mem::replace(&mut self.published, self.candidate.clone())
         })

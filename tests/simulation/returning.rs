@@ -230,3 +230,29 @@ fn two_nodes_lost_within_one_bound_are_one_cut_and_the_first_is_not_told_of_alon
         }
     });
 }
+
+/// A neighbour that is not resolved yet, as after a cut of an overlay: what one side sends arrives a while before what the
+/// other sends does. While it is so nobody reaches anybody both ways, and the cut is the same cut.
+#[test]
+fn a_cut_that_heals_one_way_before_the_other_is_closed_once() {
+    for late in [200, 500, 800, 1200, 2000, 4000] {
+        for_each_seed(verify::size(20, 200), |seed| {
+            let label = format!("{late} ms, seed {seed}");
+            let mut world = settled(5, default_timing(), lossy(0.0), seed);
+            world.cut(&[vec![0, 1, 2], vec![3, 4]]);
+            world.run_for(Duration::from_secs(8));
+            world.forget_told();
+            let pairs = (0..3).flat_map(|one| (3..5).map(move |other| (one, other)));
+            pairs.clone().for_each(|(one, other)| world.unblock(other, one));
+            world.run_for(Duration::from_millis(late));
+            pairs.for_each(|(one, other)| world.unblock(one, other));
+            world.run_for(Duration::from_secs(8));
+            for host in 0..5 {
+                let said = verdicts_of(&world, host);
+                let closings = said.iter().filter(|event| matches!(event, Event::PartitionClosed { .. })).count();
+                let openings = said.iter().filter(|event| matches!(event, Event::PartitionOpened(_))).count();
+                assert_eq!((closings, openings), (1, 0), "{label}, {host}: {said:?}");
+            }
+        });
+    }
+}
