@@ -92,7 +92,7 @@ impl Detector {
         let partials = self.partial_cuts(&rows, &verdict, now);
         let both_ways = self.hear_each_other_across(&rows);
         let lost = self.publication.lost.update(&verdict.seen, now);
-        let next_doubt = self.note_who_is_seen(&verdict.seen, &lost, now);
+        self.doubt_findings(&lost, now);
         let silent = self.silent_ones(&verdict.outside(), &verdict);
         let (mut unheard, told) = self.tellable(&silent, now);
         let (cut, certain) = self.whole_cut(&silent, &verdict);
@@ -109,7 +109,7 @@ impl Detector {
         }
         let (agents_down, next_down) = self.agents_down_to_tell(&verdict, now);
         unheard.remove(&agents_down);
-        let times = [told, heard, next_down, next_doubt, until, self.next_awake(now)];
+        let times = [told, heard, next_down, until, self.next_awake(now)];
         let next_judgement = times.into_iter().flatten().min();
         (Candidates { cut, certain, unheard, agents_down, next_judgement, side, partials }, verdict)
     }
@@ -123,7 +123,8 @@ impl Detector {
             return (Some(Cut { mine: verdict.judged.without(&outside), others }), true);
         }
         let outside = verdict.not_joined();
-        let others = outside.without(&self.silent_ones(&outside, verdict));
+        let unknown = outside.without(silent);
+        let others = unknown.without(&self.silent_ones(&unknown, verdict));
         let cut = (!others.is_empty()).then(|| Cut { mine: verdict.judged.without(&outside), others });
         (cut, false)
     }
@@ -212,7 +213,7 @@ impl Detector {
 
     /// The bound of the slowest agent on which a judgement of these rests: who tells of them, and they themselves. Agents
     /// have different periods while settings change and rosters grow; what was lost at once is noticed within this.
-    fn slowest_bound(&self, judged: &Bits) -> Duration {
+    pub(super) fn slowest_bound(&self, judged: &Bits) -> Duration {
         let others = self.peers.iter().enumerate().filter(|&(place, _)| place != self.me);
         let count = others.filter(|&(place, peer)| peer.link.is_up() || judged.has(place));
         let pace = count.map(|(_, peer)| peer.link.pace()).max().unwrap_or_default();
@@ -286,8 +287,13 @@ impl Detector {
     fn hear_each_other_across(&self, rows: &[Option<RowBits<'_>>]) -> bool {
         let Some(published) = self.publication.cut.published() else { return false };
         let hears = |node: usize, other: usize| rows[node].is_some_and(|row| row.ok.has(other));
-        let is_heard_back = |node: usize, by: &Bits| by.iter().any(|one| published.mine.has(one) && hears(one, node));
-        published.others.iter().any(|node| rows[node].is_some_and(|row| is_heard_back(node, row.ok)))
+        let mut across = Bits::none(rows.len());
+        published.others.iter().any(|node| {
+            let Some(row) = rows[node].filter(|row| row.ok.meets(&published.mine)) else { return false };
+            across.clone_from(row.ok);
+            across.keep(&published.mine);
+            across.iter().any(|one| hears(one, node))
+        })
     }
 
     /// Across a published cut only what is *seen* joined counts: a node that is merely no longer known to be cut off

@@ -30,9 +30,10 @@ pub(super) struct Inquiry {
     waiting: VecDeque<NodeId>,
     /// Since when each question is out.
     out: BTreeMap<NodeId, Now>,
-    /// When each spoke first in its episode, or was known to run: its link may be coming up, and if not, what was found is
-    /// out of date.
+    /// When each spoke first in its episode: its link may be coming up, and if not, what was found is out of date.
     spoke: BTreeMap<NodeId, Now>,
+    /// Whom everybody lost long after they were asked about, and when.
+    doubted: BTreeMap<NodeId, Now>,
 }
 
 /// One silence of a peer.
@@ -67,6 +68,7 @@ impl Inquiry {
     /// The peer is heard, or gone: what was found says nothing any more. True if there was anything.
     fn end(&mut self, peer: NodeId) -> bool {
         self.spoke.remove(&peer);
+        self.doubted.remove(&peer);
         !self.episodes.is_empty() && self.episodes.remove(&peer).is_some()
     }
 
@@ -122,37 +124,32 @@ impl Inquiry {
         }
     }
 
-    /// Others hear those whom `is_seen` names, and nobody hears those `lost` any more. Of an agent that was found not to run
-    /// a bound ago or before, and that others hear, and of a peer that is lost after all, what was found may be out of
-    /// date: that counts as if they had spoken. Returns when to look again.
-    fn note_who_is_seen(
-        &mut self,
-        is_seen: impl Fn(NodeId) -> bool,
-        lost: &[NodeId],
-        bound: Duration,
-        now: Now,
-    ) -> Option<Now> {
-        let mut next: Option<Now> = None;
-        for (&peer, episode) in &self.episodes {
-            let old = episode.since + bound;
-            let runs_again = episode.was_down() && is_seen(peer);
-            if runs_again && old > now {
-                next = Some(next.map_or(old, |next| next.min(old)));
-            } else if runs_again || episode.is_decided() && old <= now && lost.contains(&peer) {
-                self.spoke.entry(peer).or_insert(now);
-            }
+    /// Nobody hears a peer any more. What was found a bound ago or before was about another silence: it is doubted.
+    fn is_lost(&mut self, peer: NodeId, bound: Duration, now: Now) {
+        if self.episodes.get(&peer).is_some_and(|episode| episode.is_decided() && episode.since + bound <= now) {
+            self.doubted.insert(peer, now);
         }
-        next
+    }
+
+    /// What is doubted is dropped, a moment after whoever said it: rows that say the same are on their way.
+    fn drop_doubted(&mut self, now: Now, timing: &Timing) -> Vec<NodeId> {
+        let due = |doubted: Now| doubted + timing.confirm_period / 8 <= now;
+        let dropped: Vec<NodeId> = self.doubted.iter().filter(|&(_, &at)| due(at)).map(|(&peer, _)| peer).collect();
+        for &peer in &dropped {
+            self.end(peer);
+        }
+        dropped
     }
 
     /// When the next question is given up, or what was found is out of date.
     pub(super) fn next_end(&self, timing: &Timing) -> Option<Now> {
-        if self.out.is_empty() && self.spoke.is_empty() {
+        if self.out.is_empty() && self.spoke.is_empty() && self.doubted.is_empty() {
             return None;
         }
         let given_up = self.out.values().min().map(|&asked| asked + timing.confirm_period * 2);
         let out_of_date = self.spoke.values().min().map(|&spoke| spoke + timing.detection_bound());
-        given_up.into_iter().chain(out_of_date).min()
+        let dropped = self.doubted.values().min().map(|&doubted| doubted + timing.confirm_period / 8);
+        given_up.into_iter().chain(out_of_date).chain(dropped).min()
     }
 
     /// What is known of the life of a silent peer.
@@ -184,11 +181,6 @@ impl Inquiry {
 impl Episode {
     fn is_decided(&self) -> bool {
         matches!(self.stage, Stage::Answered(_) | Stage::GivenUp)
-    }
-
-    /// The agent was found not to run.
-    fn was_down(&self) -> bool {
-        matches!(self.stage, Stage::Answered(Sign::AgentDown(_)))
     }
 }
 
@@ -238,7 +230,9 @@ impl Detector {
             return;
         }
         self.inquiry.give_up(now, &timing);
-        for id in self.inquiry.out_of_date(now, &timing) {
+        let mut old = self.inquiry.out_of_date(now, &timing);
+        old.extend(self.inquiry.drop_doubted(now, &timing));
+        for id in old {
             self.row.touch();
             let silent = self.place_of(id).filter(|&place| self.peers[place].link.state() == LinkState::Down);
             if let Some(place) = silent {
@@ -249,13 +243,12 @@ impl Detector {
         self.ask_in_turn(now);
     }
 
-    /// Who is heard on my side, and who is so no more: what was found of them may be out of date. Returns when to judge anew.
-    pub(super) fn note_who_is_seen(&mut self, seen: &Bits, lost: &Bits, now: Now) -> Option<Now> {
+    /// Nobody of my side hears these any more: what was found of them while others did is asked for anew.
+    pub(super) fn doubt_findings(&mut self, lost: &Bits, now: Now) {
         let bound = self.timing.detection_bound();
-        let lost: Vec<NodeId> = lost.iter().map(|place| self.peers[place].id).collect();
-        let ids = &self.ids;
-        let is_seen = |id: NodeId| ids.binary_search(&id).is_ok_and(|place| seen.has(place));
-        self.inquiry.note_who_is_seen(is_seen, &lost, bound, now)
+        for place in lost.iter().filter(|&place| place < self.peers.len()) {
+            self.inquiry.is_lost(self.peers[place].id, bound, now);
+        }
     }
 
     /// A peer is heard, or said goodbye: its episode is over.
@@ -391,5 +384,20 @@ mod tests {
         inquiry.give_up(at(1_000), &timing);
         assert_eq!(asked(&mut inquiry, at(1_000)), [16]);
         assert!(!inquiry.answer(&silent(0), at(1)), "it may be the answer of another time");
+    }
+
+    #[test]
+    fn what_was_found_of_a_peer_that_is_lost_after_all_is_dropped_if_it_is_old() {
+        let timing = Timing::of_period(Duration::from_secs(1));
+        for (lost, dropped) in [(2_599, false), (2_600, true)] {
+            let mut inquiry = inquiry_about(1);
+            asked(&mut inquiry, at(0));
+            assert!(inquiry.answer(&Evidence { port: PortAnswer::Refused, ..silent(0) }, at(100)));
+            inquiry.is_lost(NodeId(0), timing.detection_bound(), at(lost));
+            assert_eq!(inquiry.drop_doubted(at(lost + 62), &timing), [], "not at once");
+            assert_eq!(!inquiry.drop_doubted(at(lost + 63), &timing).is_empty(), dropped, "lost at {lost} ms");
+            assert_eq!(inquiry.sign(NodeId(0)).is_none(), dropped);
+            assert_eq!(inquiry.next_end(&timing), None, "once");
+        }
     }
 }

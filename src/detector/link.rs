@@ -279,6 +279,12 @@ impl Link {
         }
     }
 
+    /// Nobody knows the peer any more.
+    pub fn forget(&mut self) {
+        self.state = LinkState::Absent;
+        self.known = false;
+    }
+
     /// A peer that said goodbye runs again: it is waited for.
     pub fn expect(&mut self, now: Now, timing: &Timing) {
         self.state = LinkState::Unknown;

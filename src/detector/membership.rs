@@ -154,7 +154,7 @@ impl Detector {
             return;
         }
         let (timing, mut found) = (self.timing, false);
-        let long_ago = now - timing.detection_bound() * 2;
+        let long_ago = now - self.slowest_bound(&Bits::none(self.peers.len())) * 2;
         for (place, peer) in self.peers.iter_mut().enumerate().filter(|(_, peer)| peer.has_left()) {
             let left_long_ago = peer.link.last_heard().is_none_or(|goodbye| goodbye <= long_ago);
             if left_long_ago && self.publication.lost.is_seen_since(place, long_ago) {

@@ -250,6 +250,14 @@ impl Detector {
         (0..self.peers.len()).filter_map(|place| self.wakes_until(place)).filter(|&until| until > now).min()
     }
 
+    /// Whether one of them may settle now.
+    pub(super) fn is_a_partial_due(&self, now: Now) -> bool {
+        let times = self.partial_times();
+        let pending = self.publication.partials.slots.iter().filter(|slot| slot.cut.is_pending());
+        let mut rules = pending.map(|slot| (slot, times.rule(slot, self.reopenings(slot))));
+        rules.any(|(slot, rule)| slot.cut.is_due(now, rule, true))
+    }
+
     pub(super) fn settle_partials(&mut self, now: Now) {
         let times = self.partial_times();
         let owes = self.is_owed_a_row();

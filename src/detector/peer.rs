@@ -139,9 +139,9 @@ impl Peer {
         self.knows_its_run() && self.hearing != Hearing::Unknown
     }
 
-    /// Whether the run that speaks has proved itself.
+    /// Whether the run that speaks has proved itself. One that goes on speaking is not doubted because of a recording.
     fn knows_its_run(&self) -> bool {
-        self.session.verified().is_some() && self.doubted.is_none()
+        self.session.verified().is_some() && (self.doubted.is_none() || self.link.is_up())
     }
 
     /// The pace of a peer that does not hear us: it cannot answer polls, so its own heartbeats must be waited for.
@@ -303,6 +303,7 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::super::row::Cells;
+    use super::super::session::Proof;
     use super::*;
     use crate::identity::RowVersion;
 
@@ -348,5 +349,33 @@ mod tests {
         assert!(peer.announces(HELD, at(10_000), &timing), "and valid again");
         assert!(!peer.announces(NEXT, at(11_000), &timing));
         assert!(peer.valid_row().is_some());
+    }
+
+    #[test]
+    fn a_recording_of_a_later_run_makes_no_stranger_of_one_that_goes_on_speaking() {
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let mut peer = heard(&timing);
+        peer.session.admit(Incarnation(1), Sequence(1), Proof::AtAddress);
+        peer.hearing = Hearing::Heard;
+        assert!(peer.is_acquainted());
+        peer.doubted = Some(Incarnation(2));
+        peer.link.become_unknown(at(100), &timing);
+        assert!(!peer.is_acquainted(), "it may be a new run");
+        let _ = peer.link.heard(at(200), timing.period, true, &timing);
+        assert!(peer.is_acquainted(), "it was not");
+    }
+
+    #[test]
+    fn a_peer_that_never_said_whether_it_hears_is_unknown() {
+        let timing = Timing::of_period(Duration::from_secs(1));
+        let mut peer = heard(&timing);
+        assert_eq!(peer.cell(), Cell::Up, "its row says what it hears");
+        peer.hold(None);
+        for (hearing, expected) in
+            [(Hearing::Unknown, Cell::Unknown), (Hearing::Silent, Cell::Unknown), (Hearing::Heard, Cell::Up)]
+        {
+            peer.hearing = hearing;
+            assert_eq!(peer.cell(), expected, "{hearing:?}");
+        }
     }
 }

@@ -299,7 +299,9 @@ impl Detector {
         let (publication, quiet) = (&self.publication, self.is_quiet());
         let plain = self.plain_rule();
         let sets = [&publication.unheard, &publication.agents_down, &publication.side];
-        publication.cut.is_due(now, self.cut_rule(), quiet) || sets.iter().any(|set| set.is_due(now, plain, quiet))
+        publication.cut.is_due(now, self.cut_rule(), quiet)
+            || sets.iter().any(|set| set.is_due(now, plain, quiet))
+            || self.is_a_partial_due(now)
     }
 
     /// What is partial depends on what was published of whole sides and nodes, be the rows the same.

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::quality::LossChange;
+use super::row::Cell;
 use super::session::{Admission, Proof};
 use super::strangers::reachable;
 use super::time::Now;
@@ -185,8 +186,9 @@ impl Detector {
         if let Some(address) = *found_at {
             self.found_at(place, address);
         }
+        let was = self.peers[place].cell();
         self.learn_numbers(place, datagram, now);
-        self.hear(place, datagram, now);
+        self.hear(place, datagram, was, now);
         self.compare_electorates(place, datagram.electorate_digest, now);
         self.note_row_due(place, now);
         for block in &datagram.blocks {
@@ -208,14 +210,13 @@ impl Detector {
         self.hasten_turn(place);
     }
 
-    /// The link hears it.
-    fn hear(&mut self, place: usize, datagram: &Datagram, now: Now) {
+    /// The link hears it. `was`: what the row said of it before.
+    fn hear(&mut self, place: usize, datagram: &Datagram, was: Cell, now: Now) {
         let counts = !datagram.flags.last;
-        let was = self.peers[place].link.cell();
         let change = self.peers[place].link.heard(now, datagram.pace, counts, &self.timing);
         if let Some(change) = change {
             self.link_changed(place, change, now);
-        } else if self.peers[place].link.cell() != was {
+        } else if self.peers[place].cell() != was {
             self.row.touch();
         }
         if self.peers[place].link.is_up() {
@@ -238,10 +239,7 @@ impl Detector {
         }
         if datagram.sequence >= peer.newest.0 || datagram.sequence == peer.session.newest() {
             peer.newest = (datagram.sequence, now);
-            if peer.hearing != datagram.flags.hearing {
-                peer.hearing = datagram.flags.hearing;
-                self.row.touch();
-            }
+            peer.hearing = datagram.flags.hearing;
             if peer.announces(datagram.row_digest, now, &self.timing) {
                 self.publication.touch();
             }

@@ -28,6 +28,7 @@ impl Detector {
         let peer = &mut self.peers[place];
         let deaf_pace = peer.deaf_pace();
         if let Some(change) = peer.link.judge(now, deaf_pace, &timing) {
+            let change = self.take_the_word_of_others(place, change);
             self.link_changed(place, change, now);
         }
         self.peers[place].update_pace(self.down_pace, now, &timing);
@@ -36,6 +37,32 @@ impl Detector {
         } else if self.peers[place].next_extra_poll().is_some_and(|due| due <= now) {
             self.send_poll(place, now);
         }
+    }
+
+    /// A peer fell silent of which nobody else waits for a word: it said goodbye, and this agent slept, or had not started.
+    fn take_the_word_of_others(&mut self, place: usize, change: Change) -> Change {
+        if !matches!(change, Change::Down { .. }) || !self.is_absent_for_all_others(place) {
+            return change;
+        }
+        self.peers[place].link.forget();
+        self.unmet.set(place);
+        Change::Absent
+    }
+
+    /// Whether some valid rows say so, and none another thing. Who uses another roster, or has not run for long enough, may
+    /// not know yet.
+    fn is_absent_for_all_others(&self, place: usize) -> bool {
+        let last_heard = self.peers[place].link.last_heard();
+        let others = self.peers.iter().enumerate().filter(|&(other, _)| other != self.me && other != place);
+        let mut rows = others.filter_map(|(_, peer)| Some((peer, peer.valid_row()?)));
+        let mut is_absent = false;
+        let is_known = rows.any(|(peer, row)| {
+            let ran_then = last_heard.is_some_and(|heard| peer.up_since.is_some_and(|up| up < heard));
+            let may_know = ran_then || row.incarnation < self.incarnation;
+            is_absent |= may_know && peer.roster == self.roster_digest && row.absent.has(place);
+            row.ok.has(place) || row.broken.has(place)
+        });
+        is_absent && !is_known
     }
 
     /// A turn is over: its entry becomes that of the next, in its place if it is the first still, which is half the work.

@@ -69,11 +69,11 @@ pub fn judge(rows: &[Option<RowBits<'_>>], me: usize, left: &Bits) -> Verdict {
 }
 
 fn component_of(rows: &[Option<RowBits<'_>>], me: usize, judged: &Bits) -> Bits {
-    reach(judged, me, |from, to| !is_surely_broken(rows, from, to) && !is_never_heard(rows, from, to))
+    reach(judged, me, |from, to| !is_surely_broken(rows, from, to) && !is_absent_for_one(rows, from, to))
 }
 
-/// Whether one of the pair, which is heard here, never heard the other, and the other says nothing itself.
-fn is_never_heard(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
+/// Whether for one of the pair, which is heard here, the other is absent, and the other says nothing itself.
+fn is_absent_for_one(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
     match (rows[one], rows[other]) {
         (Some(row), None) => !row.relayed && row.absent.has(other),
         (None, Some(row)) => !row.relayed && row.absent.has(one),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn who_never_heard_a_node_does_not_join_it() {
+    fn for_whom_a_node_is_absent_does_not_join_it() {
         // 3 is down for 0 and 1. 2 started later and never heard it.
         let rows = Rows::of(&["uuud", "uuud", "uuu.", ""]);
         assert_eq!(nodes(&rows.judge(0).outside()), [3]);

@@ -91,6 +91,46 @@ fn a_rolling_update_raises_nothing() {
 }
 
 #[test]
+fn a_rolling_update_beside_a_node_that_was_drained_raises_nothing() {
+    // Who restarts with its state knows a node of which all others say that it left.
+    for hosts in [4, 5, 30] {
+        for_each_seed(seeds(hosts, 10, 100), |seed| {
+            let label = format!("{hosts} hosts, seed {seed}");
+            let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
+            world.forget_told();
+            world.stop(0);
+            for host in 1..hosts {
+                let pauses = [world.chance(), world.chance()].map(|share| Duration::from_secs(4).mul_f64(share));
+                world.run_for(pauses[0]);
+                world.stop(host);
+                world.run_for(pauses[1]);
+                world.start(host, true);
+                world.run_for(Duration::from_secs(2));
+            }
+            world.run_for(Duration::from_secs(10));
+            assert_no_verdict(&world, &label);
+        });
+    }
+}
+
+#[test]
+fn a_goodbye_that_one_of_them_does_not_get_raises_nothing() {
+    for hosts in [4, 5, 30] {
+        for_each_seed(seeds(hosts, 10, 100), |seed| {
+            let label = format!("{hosts} hosts, seed {seed}");
+            let mut world = settled(hosts, default_timing(), lossy(0.0), seed);
+            world.forget_told();
+            world.block(0, 1);
+            world.stop(0);
+            world.run_for(Duration::from_millis(400));
+            world.unblock(0, 1);
+            world.run_for(Duration::from_secs(15));
+            assert_no_verdict(&world, &label);
+        });
+    }
+}
+
+#[test]
 fn quick_crashes_and_restarts_of_all_at_once_are_no_partition() {
     for hosts in [3, 5, 30, 100] {
         for_each_seed(seeds(hosts, 10, 100), |seed| {
