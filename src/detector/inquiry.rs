@@ -32,8 +32,8 @@ pub(super) struct Inquiry {
     out: BTreeMap<NodeId, Now>,
     /// When each spoke first in its episode: its link may be coming up, and if not, what was found is out of date.
     spoke: BTreeMap<NodeId, Now>,
-    /// Whom everybody lost long after they were asked about, and when.
-    doubted: BTreeMap<NodeId, Now>,
+    /// When everybody lost those of whom something had been found long before.
+    stale: BTreeMap<NodeId, Now>,
 }
 
 /// One silence of a peer.
@@ -68,7 +68,7 @@ impl Inquiry {
     /// The peer is heard, or gone: what was found says nothing any more. True if there was anything.
     fn end(&mut self, peer: NodeId) -> bool {
         self.spoke.remove(&peer);
-        self.doubted.remove(&peer);
+        self.stale.remove(&peer);
         !self.episodes.is_empty() && self.episodes.remove(&peer).is_some()
     }
 
@@ -124,17 +124,17 @@ impl Inquiry {
         }
     }
 
-    /// Nobody hears a peer any more. What was found a bound ago or before was about another silence: it is doubted.
+    /// Nobody hears a peer any more. What was found a bound ago or before was about another silence: it is stale.
     fn is_lost(&mut self, peer: NodeId, bound: Duration, now: Now) {
         if self.episodes.get(&peer).is_some_and(|episode| episode.is_decided() && episode.since + bound <= now) {
-            self.doubted.insert(peer, now);
+            self.stale.insert(peer, now);
         }
     }
 
-    /// What is doubted is dropped, a moment after whoever said it: rows that say the same are on their way.
-    fn drop_doubted(&mut self, now: Now, timing: &Timing) -> Vec<NodeId> {
-        let due = |doubted: Now| doubted + timing.confirm_period / 8 <= now;
-        let dropped: Vec<NodeId> = self.doubted.iter().filter(|&(_, &at)| due(at)).map(|(&peer, _)| peer).collect();
+    /// What is stale is dropped, a moment after whoever said it: rows that say the same are on their way.
+    fn drop_stale(&mut self, now: Now, timing: &Timing) -> Vec<NodeId> {
+        let due = |lost: Now| lost + timing.confirm_period / 8 <= now;
+        let dropped: Vec<NodeId> = self.stale.iter().filter(|&(_, &at)| due(at)).map(|(&peer, _)| peer).collect();
         for &peer in &dropped {
             self.end(peer);
         }
@@ -143,12 +143,12 @@ impl Inquiry {
 
     /// When the next question is given up, or what was found is out of date.
     pub(super) fn next_end(&self, timing: &Timing) -> Option<Now> {
-        if self.out.is_empty() && self.spoke.is_empty() && self.doubted.is_empty() {
+        if self.out.is_empty() && self.spoke.is_empty() && self.stale.is_empty() {
             return None;
         }
         let given_up = self.out.values().min().map(|&asked| asked + timing.confirm_period * 2);
         let out_of_date = self.spoke.values().min().map(|&spoke| spoke + timing.detection_bound());
-        let dropped = self.doubted.values().min().map(|&doubted| doubted + timing.confirm_period / 8);
+        let dropped = self.stale.values().min().map(|&lost| lost + timing.confirm_period / 8);
         given_up.into_iter().chain(out_of_date).chain(dropped).min()
     }
 
@@ -231,7 +231,7 @@ impl Detector {
         }
         self.inquiry.give_up(now, &timing);
         let mut old = self.inquiry.out_of_date(now, &timing);
-        old.extend(self.inquiry.drop_doubted(now, &timing));
+        old.extend(self.inquiry.drop_stale(now, &timing));
         for id in old {
             self.row.touch();
             let silent = self.place_of(id).filter(|&place| self.peers[place].link.state() == LinkState::Down);
@@ -394,8 +394,8 @@ mod tests {
             asked(&mut inquiry, at(0));
             assert!(inquiry.answer(&Evidence { port: PortAnswer::Refused, ..silent(0) }, at(100)));
             inquiry.is_lost(NodeId(0), timing.detection_bound(), at(lost));
-            assert_eq!(inquiry.drop_doubted(at(lost + 62), &timing), [], "not at once");
-            assert_eq!(!inquiry.drop_doubted(at(lost + 63), &timing).is_empty(), dropped, "lost at {lost} ms");
+            assert_eq!(inquiry.drop_stale(at(lost + 62), &timing), [], "not at once");
+            assert_eq!(!inquiry.drop_stale(at(lost + 63), &timing).is_empty(), dropped, "lost at {lost} ms");
             assert_eq!(inquiry.sign(NodeId(0)).is_none(), dropped);
             assert_eq!(inquiry.next_end(&timing), None, "once");
         }

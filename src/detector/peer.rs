@@ -257,9 +257,8 @@ impl Peer {
     pub fn announces(&mut self, row: Digest, now: Now, timing: &Timing) -> bool {
         self.announced = row;
         let is_another = self.row.is_some() && row != self.held_digest;
-        let patience = timing.detection_bound() + timing.period;
         self.superseded = is_another.then(|| self.superseded.unwrap_or(now));
-        let is_outdated = self.superseded.is_some_and(|since| now.since(since) > patience);
+        let is_outdated = self.superseded.is_some_and(|since| now.since(since) > timing.life_of_a_row());
         std::mem::replace(&mut self.is_outdated, is_outdated) != is_outdated
     }
 
@@ -267,7 +266,7 @@ impl Peer {
     /// is no word on what is after it.
     pub fn is_heard_across(&mut self, now: Now, timing: &Timing) {
         if self.row.is_some() && self.announced != self.held_digest {
-            self.superseded = Some(now - (timing.detection_bound() + timing.period) * 2);
+            self.superseded = Some(now - timing.life_of_a_row() * 2);
             self.is_outdated = true;
         }
     }

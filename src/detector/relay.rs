@@ -139,7 +139,7 @@ impl Detector {
 
     /// When a relayed row is void whose owner stood by it then.
     fn void_from(&self, stood: Now) -> Now {
-        stood + self.timing.detection_bound() + self.timing.period
+        stood + self.timing.life_of_a_row()
     }
 
     /// Drops what is void, and looks for whom to ask about whom.
@@ -157,7 +157,7 @@ impl Detector {
     }
 
     fn drop_void(&mut self, now: Now) {
-        let life = self.timing.detection_bound() + self.timing.period;
+        let life = self.timing.life_of_a_row();
         for relayed in self.relays.rows.values_mut() {
             if relayed.row.is_some() && relayed.stood + life <= now {
                 relayed.row = None;

@@ -44,6 +44,11 @@ impl Timing {
         self.period + self.timeout + self.confirm_period * u32::from(self.failure_threshold.get() - 1)
     }
 
+    /// How long a row counts that its owner has replaced, or that a relay brought: one bound and a period.
+    pub fn life_of_a_row(&self) -> Duration {
+        self.detection_bound() + self.period
+    }
+
     /// The bound of a link whose peer does not hear us: polls cannot reach it, so a window is as long as three
     /// of the heartbeats that it sends by itself.
     pub fn detection_bound_when_deaf(&self, peer_pace: Duration) -> Duration {

@@ -83,19 +83,24 @@ fn cut_in_many_worlds(name: &str, sizes: &[usize], conditions: &Conditions, timi
     times
 }
 
-/// The budget of a clean cut with the default timing. With a few seeds and loss, the p99 of all agents is the slowest seed.
-fn assert_in_budget(times: &[f64], loss: f64, label: &str) {
+/// The budget of a clean cut with the default timing. Beyond its hundred nodes some row is lost in nearly every run with loss,
+/// and comes d/2 later.
+fn assert_in_budget(times: &[f64], hosts: usize, loss: f64, label: &str) {
     let (p99, max) = (quantile(times, 99), times.last().copied().unwrap_or_default());
-    let most = if loss > 0.0 { verify::either(3.6, 3.5) } else { 3.5 };
+    let most = if hosts > 100 && loss > 0.0 { 3.75 } else { 3.5 };
     assert!(p99 <= most, "{label}: p99 {p99}");
     assert!(max <= 4.7, "{label}: max {max}");
 }
 
 fn cuts_of(shapes: &[(&str, &[usize])], seeds: u64) {
+    cuts_with_loss_of(shapes, seeds, seeds);
+}
+
+fn cuts_with_loss_of(shapes: &[(&str, &[usize])], without_loss: u64, with_loss: u64) {
     for (name, sizes) in shapes {
-        for loss in [0.0, 0.01] {
+        for (loss, seeds) in [(0.0, without_loss), (0.01, with_loss)] {
             let times = cut_in_many_worlds(name, sizes, &lossy(loss), default_timing(), seeds);
-            assert_in_budget(&times, loss, &format!("{name}, loss {loss}"));
+            assert_in_budget(&times, sizes.iter().sum(), loss, &format!("{name}, loss {loss}"));
         }
     }
 }
@@ -120,7 +125,8 @@ fn thirty_nodes_name_their_sides_from_the_first_word_on() {
 #[test]
 fn a_hundred_nodes_name_their_sides_from_the_first_word_on() {
     let shapes: [(&str, &[usize]); 3] = [("half|half", &[50, 50]), ("51|49", &[51, 49]), ("three-way", &[34, 33, 33])];
-    cuts_of(&shapes, verify::size(8, 200));
+    // Agents of one run are late together: the p99 of a few runs is that of the slowest.
+    cuts_with_loss_of(&shapes, verify::size(8, 200), verify::size(50, 200));
 }
 
 /// In `make test` one cut of two hundred and twenty: a thousand agents are a matter of minutes.

@@ -94,13 +94,14 @@ fn where_half_of_all_is_lost_no_cut_is_told_and_where_more_is_only_such_as_were_
 
 /// Five are cut off from three while so much is lost. Later than the bound and settling only the five may write: where four
 /// of five datagrams are lost, a row of before the cut may count until it is void by its age. Within a minute all eight tell
-/// the cut, or nearly all; where four of five are lost, most do: some lose more links than those that are cut.
+/// the cut. Where half is lost, one agent in 700 took for dead a node that another seemed to hear a bound longer than the
+/// others of that side; where four of five are lost, most tell it: some lose more links than those that are cut.
 #[test]
 fn a_cut_is_told_and_stops_the_minority_whatever_else_is_lost() {
     let (timing, sides) = (default_timing(), [vec![0, 1, 2, 3, 4], vec![5, 6, 7]]);
     let told_late = timing.detection_bound() * 2 + timing.confirm_period * 4;
     let told_by_age = told_late + timing.detection_bound() + timing.period;
-    for (loss, least, until) in [(0.3, 8, told_late), (0.5, 7, told_late), (0.8, 5, told_by_age)] {
+    for (loss, least, until) in [(0.3, 8, told_late), (0.5, verify::either(8, 7), told_late), (0.8, 5, told_by_age)] {
         for_each_seed(verify::size(6, 100), |seed| {
             let mut world = settled(8, timing, lossy(0.0), seed);
             world.set_conditions(lossy(loss));

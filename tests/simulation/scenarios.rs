@@ -213,8 +213,8 @@ fn scenario(scenario: &Scenario, quick: u64, full: u64) {
         let (most, longest) = match scenario {
             Scenario { told: Some(_), .. } => (5.5, 6.5),
             Scenario { cuts, .. } if cuts.iter().any(|cut| cut.one_way) => (3.7, 4.7),
-            // With a few seeds and loss, the p99 of all agents is the slowest seed.
-            _ if loss > 0.0 => (verify::either(3.6, 3.5), 4.7),
+            // Beyond the hundred nodes of the budget some row is lost in nearly every run, and comes d/2 later.
+            _ if loss > 0.0 && scenario.hosts > 100 => (3.75, 4.7),
             _ => (3.5, 4.7),
         };
         assert!(p99 <= most && max <= longest, "{label}: p99 {p99}, max {max}");
