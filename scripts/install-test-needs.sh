@@ -1,21 +1,29 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need, and only those that are missing. Rust comes with rustup, which reads
-# rust-toolchain.toml by itself.
+# Installs the Debian packages that the tests need, and only those that are missing, and Kafka, which is none of them. Rust
+# comes with rustup, which reads rust-toolchain.toml by itself.
 set -euo pipefail
 
 # What a package is needed for is told by a file or a program that it brings.
 needs=(
   "ca-certificates         /etc/ssl/certs/ca-certificates.crt"
+  "default-jre-headless    java"
   "dnsmasq-base            dnsmasq"
+  "docker-registry         docker-registry"
+  "etcd-server             etcd"
   "gcc                     cc"
   "git                     git"
   "iproute2                ip"
+  "mariadb-server          mariadbd"
+  "maven                   mvn"
   "mount                   mount"
   "nftables                nft"
+  "postgresql              /usr/bin/pg_ctlcluster"
   "procps                  /bin/kill"
   "prometheus              promtool"
   "prometheus-alertmanager amtool"
   "python3                 python3"
+  "rabbitmq-server         /usr/lib/rabbitmq/bin/rabbitmq-server"
+  "redis-server            redis-server"
 )
 
 # Without root the programs of the administrator are often not on the path.
@@ -31,8 +39,11 @@ for need in "${needs[@]}"; do
   fi
 done
 
+# What Debian does not have.
+kafka="$(dirname "$0")/install-kafka.sh"
+
 if ((${#missing[@]} == 0)); then
-  exit 0
+  exec "$kafka"
 fi
 if ! command -v apt-get >/dev/null; then
   echo "The tests need ${missing[*]} (names of Debian packages): please install them in this system's own way." >&2
@@ -54,8 +65,12 @@ if [[ ! -e $policy ]]; then
   chmod +x "$policy"
 fi
 apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}"
-for package in "${missing[@]}"; do
-  if [[ $package == prometheus* ]] && command -v systemctl >/dev/null; then
-    systemctl disable --quiet "$package.service" || echo "Note: $package.service may start with this machine." >&2
-  fi
-done
+# Nor later, with the machine.
+if command -v systemctl >/dev/null; then
+  for service in docker-registry etcd mariadb postgresql prometheus prometheus-alertmanager rabbitmq-server redis-server; do
+    if [[ " ${missing[*]} " == *" $service"* ]]; then
+      systemctl disable --quiet "$service.service" || echo "Note: $service.service may start with this machine." >&2
+    fi
+  done
+fi
+"$kafka"

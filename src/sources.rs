@@ -3,7 +3,7 @@
 //! Whoever reads here takes no lock that the agent waits for: views, counters and records are handed out.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -16,6 +16,7 @@ use crate::config::Reloads;
 use crate::detector::time::Now;
 use crate::detector::view::View;
 use crate::discovery::Status;
+use crate::probe::prober::Desk;
 use crate::state;
 
 /// Both times of those who read.
@@ -54,6 +55,11 @@ pub struct Sources {
     pub reloads: Option<Arc<Reloads>>,
     /// Whether all of the HTTP API answers everybody, and not this machine alone (`http.expose`); it may change.
     pub expose_all: Arc<AtomicBool>,
+    /// What its probes of endpoints found. None if it makes none.
+    pub probes: Option<Arc<Desk>>,
+    /// From how many messages on a consumer group of Kafka lags (`alerts.kafka_consumer_lag`); it may change. None without a
+    /// configuration.
+    pub kafka_consumer_lag: Option<Arc<AtomicU64>>,
     /// The time.
     pub times: Arc<dyn Times>,
 }
@@ -69,6 +75,8 @@ impl Sources {
             audit: None,
             reloads: None,
             expose_all: Arc::default(),
+            probes: None,
+            kafka_consumer_lag: None,
             times: Arc::new(clock),
         }
     }
@@ -76,8 +84,18 @@ impl Sources {
     /// Those of a view alone: everything else is as at the start.
     pub fn of_view(view: watch::Receiver<Arc<View>>, times: Arc<dyn Times>) -> Self {
         let (_, discovery) = watch::channel(Status::default());
-        let (counters, expose_all) = (Arc::default(), Arc::default());
-        Self { view, counters, discovery, state: None, audit: None, reloads: None, expose_all, times }
+        Self {
+            view,
+            counters: Arc::default(),
+            discovery,
+            state: None,
+            audit: None,
+            reloads: None,
+            expose_all: Arc::default(),
+            probes: None,
+            kafka_consumer_lag: None,
+            times,
+        }
     }
 
     /// What the agent knew last.

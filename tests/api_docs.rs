@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 mod api_samples;
+mod endpoint_samples;
 mod served;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +15,11 @@ use std::time::Duration;
 
 use api_samples::full;
 use netsplit::api::{
-    AuditStatus, ConfigurationStatus, DiscoveryStatus, Events, Link, Matrix, Method, ModeAnswer, Partitions, Peers,
-    Refused, StateStatus, Status,
+    AuditStatus, BreakerState, ConfigurationStatus, DiscoveryStatus, Endpoints, Events, Link, Matrix, Method,
+    ModeAnswer, Partitions, Peers, ProbeOutcome, Refused, State, StateStatus, Status,
 };
 use netsplit::calendar::Calendar;
+use netsplit::detector::endpoints::reach::UnreachedFrom;
 use netsplit::detector::event::{AgentDownCause, CloseCause};
 use netsplit::detector::mode::{Consistency, Mode, ServiceLevel};
 use netsplit::detector::partition::{Direction, PartitionKind, Witness};
@@ -91,6 +93,7 @@ fn instances() -> Instances {
     let unsaid = value(&AuditStatus { failing: false, queued: 0, lost: 0, last_seq: None });
     let unkept = value(&StateStatus { writes: 0, errors: 0, last_success_at: None });
     let partitions = value(&Partitions::of(&full, calendar));
+    let endpoints = value(&Endpoints::of(&full, Some(&endpoint_samples::desk()), calendar));
     let (peers, matrix) = (value(&Peers::of(&full)), value(&Matrix::of(&full)));
     let event = r#"{"seq":1,"event":"link_up","durable":true}"#;
     let events = |inside: &str, oldest: &str| -> Value {
@@ -99,6 +102,12 @@ fn instances() -> Instances {
     };
     let each = |list: &Value| list.as_array().unwrap().clone();
     let cuts = [each(&partitions["open"]), each(&partitions["recent"])].concat();
+    let watched = each(&endpoints["endpoints"]);
+    let probes: Vec<Value> =
+        watched.iter().map(|endpoint| endpoint["probe"].clone()).filter(Value::is_object).collect();
+    // A probe that spoke with nobody has no address.
+    let mut lone = probes[0].clone();
+    lone["address"] = Value::Null;
     let mut event = events(event, "1")["events"][0].clone();
     event.as_object_mut().unwrap().remove("event");
     BTreeMap::from([
@@ -114,6 +123,12 @@ fn instances() -> Instances {
         ("MatrixRow", each(&matrix["rows"])),
         ("Side", each(&cuts[0]["sides"])),
         ("PartitionAnswer", with_null("direction", "witness", &cuts)),
+        ("UnreachedEndpoints", vec![told["endpoints_unreached"].clone()]),
+        ("UnreachedEndpoint", each(&told["endpoints_unreached"]["endpoints"])),
+        ("Endpoints", vec![endpoints]),
+        ("Endpoint", watched),
+        ("PhaseTimes", probes.iter().map(|probe| probe["phases"].clone()).collect()),
+        ("LastProbe", [probes, vec![lone]].concat()),
         ("EventAnswer", vec![event]),
         ("Events", vec![events("", "null"), events("", "1")]),
         ("Status", vec![told, bare_status]),
@@ -184,11 +199,15 @@ fn words() -> BTreeMap<&'static str, Vec<String>> {
     assert_eq!(every!(AgentDownCause: Stopped Stalled HostAnswers), causes.map(AgentDownCause::as_str));
     BTreeMap::from([
         ("mode", every!(Mode: Starting Normal Degraded Majority Minority Isolated)),
-        ("service_level", every!(ServiceLevel: Unknown Full Cached ReadOnly)),
+        ("service_level", every!(ServiceLevel: Unknown Full Cached ReadOnly Emergency)),
         ("consistency", every!(Consistency: Unknown Strong Eventual Stale)),
         ("method", every!(Method: Keys Insecure)),
         ("link", every!(Link: Itself Up Suspect Down Unknown Absent Left)),
         ("agent_down", every!(AgentDownCause: Stopped Stalled HostAnswers)),
+        ("state", every!(State: Unknown Up Down)),
+        ("breaker", every!(BreakerState: Closed Open HalfOpen)),
+        ("outcome", every!(ProbeOutcome: Success Failure Inconclusive)),
+        ("unreached_from", every!(UnreachedFrom: Unknown Nowhere SomeNodes ThisSide Everywhere)),
         ("kind", every!(PartitionKind: Complete Partial Simplex Isolation Overlay Service)),
         ("direction", every!(Direction: FromFirst ToFirst)),
         ("witness", every!(Witness: Http)),
@@ -260,7 +279,8 @@ fn every_example_is_an_answer() {
     is_an_answer::<Peers>(&example("Peers"));
     is_an_answer::<Matrix>(&example("Matrix"));
     is_an_answer::<Partitions>(&example("Partitions"));
+    is_an_answer::<Endpoints>(&example("Endpoints"));
     is_an_answer::<Events>(&example("Events"));
     is_an_answer::<Refused>(&example("Refused"));
-    assert_eq!(marks(&document, "example").len(), 7);
+    assert_eq!(marks(&document, "example").len(), 8);
 }

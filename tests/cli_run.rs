@@ -174,6 +174,36 @@ fn a_running_agent_says_by_http_that_it_is_well() {
 }
 
 #[test]
+fn an_agent_tells_what_it_finds_of_its_endpoints_and_from_which_lag_on_to_alert_as_the_file_says_now() {
+    let directory = tempfile::tempdir().unwrap();
+    let http = format!("127.0.0.1:{}", free_port());
+    let file = configuration_with(directory.path(), &format!("127.0.0.1:{}", free_port()), &http);
+    let served = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = |name: &str, port: u16| {
+        format!(
+            "  - {{name: {name}, type: tcp, address: \"127.0.0.1:{port}\", period: 200ms, timeout: 150ms, confirm_period: 100ms}}\n"
+        )
+    };
+    let [there, gone] = [("there", served.local_addr().unwrap().port()), ("gone", free_port())]
+        .map(|(name, port)| endpoint(name, port));
+    let text = fs::read_to_string(&file).unwrap() + "endpoints:\n" + &there + &gone;
+    fs::write(&file, &text).unwrap();
+    let mut child = run(&file).env("KAFKA_CONSUMER_LAG_ALERT_THRESHOLD", "77").spawn().unwrap();
+    BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let told = |series: &str| get(&http, "/metrics").contains(&format!("\n{series}\n"));
+    assert!(told("netsplit_kafka_consumer_lag_threshold_messages 77"));
+    until(|| told("netsplit_endpoint_up{endpoint=\"there\",type=\"tcp\"} 1"));
+    until(|| told("netsplit_endpoint_up{endpoint=\"gone\",type=\"tcp\"} 0"));
+    assert!(told("netsplit_endpoint_down{endpoint=\"gone\",type=\"tcp\",cause=\"refused\",ailment=\"\"} 1"));
+    let answer = get(&http, "/v1/endpoints");
+    assert!(answer.contains(r#""outcome":"failure","cause":"refused""#), "{answer}");
+    fs::write(&file, text + "alerts: {kafka_consumer_lag: 78}\n").unwrap();
+    until(|| told("netsplit_kafka_consumer_lag_threshold_messages 78"));
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn an_agent_whose_log_has_no_place_goes_on_says_so_and_writes_it_as_soon_as_there_is_one() {
     let directory = tempfile::tempdir().unwrap();
     let http = format!("127.0.0.1:{}", free_port());

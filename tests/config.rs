@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use netsplit::audit;
 use netsplit::config::{
-    self, Authentication, Config, Discovery, Effective, Environment, Expose, KEYS, MAX_FILE_SIZE, load,
+    self, Authentication, Config, Discovery, Effective, Endpoint, Environment, Expose, KEYS, MAX_FILE_SIZE, load,
 };
 use netsplit::detector::settings::{ConfiguredTiming, Member, ModePolicy, Policy, Tie, Timing, WriteQuorum};
 use netsplit::discovery::{Cause, DnsSettings};
@@ -86,6 +86,7 @@ fn the_least_file_has_every_default() {
     assert_eq!(config.settings.node, list(&config)[0]);
     assert_eq!(config.state_directory, PathBuf::from("/var/lib/netsplit"));
     assert_eq!(config.http_expose, Expose::Minimal);
+    assert_eq!((config.endpoints.len(), config.kafka_consumer_lag), (0, 10_000));
     let path = PathBuf::from("/var/log/partition-events.log");
     assert_eq!(config.audit, audit::Settings { path, max_size: 16 * 1024 * 1024, keep: 4, stdout: true });
     assert_eq!(
@@ -176,6 +177,29 @@ fn with_value(key: &str, value: &str) -> String {
     }
 }
 
+/// An endpoint of a type that has `key`, with and, if `value` is empty, without it.
+fn endpoint_with(key: &str, value: &str) -> Endpoint {
+    let least = match key {
+        "record" => "type: dns, query: a.b",
+        "method" | "expected_status" | "http2" => "type: http, url: \"http://a\"",
+        "virtual_host" => "type: amqp, address: a, username: u, password_file: /p",
+        "role" => "type: redis, address: a",
+        _ => "type: tcp, address: \"a:1\"",
+    };
+    let more = match (key.split_once('.'), value) {
+        (_, "") => String::new(),
+        (None, _) => format!(", {key}: \"{value}\""),
+        (Some((above, key)), _) => format!(", {above}: {{{key}: \"{value}\"}}"),
+    };
+    let tls = if key.starts_with("tls.") && value.is_empty() { ", tls: true" } else { "" };
+    endpoints(&format!("{{name: a, {least}{more}{tls}}}")).remove(0)
+}
+
+/// The endpoints of a good file that lists these.
+fn endpoints(list: &str) -> Vec<Endpoint> {
+    config(&format!("{LEAST}endpoints: [{list}]\n")).endpoints
+}
+
 #[test]
 fn the_documentation_has_the_defaults_of_the_code() {
     let mut checked = Vec::new();
@@ -189,13 +213,44 @@ fn the_documentation_has_the_defaults_of_the_code() {
         if key == "peers.discovery.dns.port" {
             let text = LOOKED_UP.replace("{name:", &format!("{{port: {value}, name:"));
             assert_eq!(config(&text), config(LOOKED_UP), "{key}");
+        } else if let Some(key) = key.strip_prefix("endpoints.") {
+            assert_eq!(endpoint_with(key, value), endpoint_with(key, ""), "{key}");
         } else {
             assert_eq!(config(&with_value(&key, value)), config(LEAST), "{key}");
         }
         checked.push(key);
     }
     // Of these the documentation says in words what they are by default.
+    let of_endpoints = [
+        "",
+        ".name",
+        ".type",
+        ".timeout",
+        ".confirm_period",
+        ".url",
+        ".address",
+        ".host",
+        ".query",
+        ".server",
+        ".tls",
+        ".tls.ca_file",
+        ".tls.certificate_file",
+        ".tls.key_file",
+        ".tls.server_name",
+        ".username",
+        ".password_file",
+        ".token_file",
+        ".headers",
+        ".expected_body",
+        ".send",
+        ".expect",
+        ".service",
+        ".database",
+        ".max_lag",
+    ];
+    let of_endpoints = of_endpoints.map(|key| format!("endpoints{key}"));
     let in_words = [
+        "alerts.kafka_consumer_lag",
         "node.name",
         "node.zone",
         "node.pod_address",
@@ -213,7 +268,8 @@ fn the_documentation_has_the_defaults_of_the_code() {
         "authentication.keys",
     ];
     for key in KEYS {
-        assert_eq!(checked.iter().any(|checked| checked == key), !in_words.contains(&key), "{key}");
+        let is_in_words = in_words.contains(&key) || of_endpoints.iter().any(|known| known == key);
+        assert_eq!(checked.iter().any(|checked| checked == key), !is_in_words, "{key}");
     }
 }
 
@@ -282,6 +338,9 @@ fn the_list_of_keys_is_that_of_the_schema() {
         ("peers.discovery.dns.", "peers: {discovery: {dns: {x: 1}}}".into()),
         ("authentication.", "authentication: {x: 1}".into()),
         ("mode.", "mode: {x: 1}".into()),
+        ("endpoints.", "endpoints: [{x: 1}]".into()),
+        ("endpoints.tls.", "endpoints: [{tls: {x: 1}}]".into()),
+        ("alerts.", "alerts: {x: 1}".into()),
         ("audit.", "audit: {x: 1}".into()),
         ("state.", "state: {x: 1}".into()),
     ] {

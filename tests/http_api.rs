@@ -3,18 +3,21 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 mod api_samples;
+mod endpoint_samples;
 mod served;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use api_samples::full;
-use netsplit::api::{Events, Matrix, Method, ModeAnswer, Partitions, Peers, Status};
+use netsplit::api::{Endpoint, Endpoints, Events, Matrix, Method, ModeAnswer, Partitions, Peers, Status};
 use netsplit::audit::{Readers, Tail};
 use netsplit::detector::mode::Mode;
+use netsplit::detector::outcome::Cause;
 use netsplit::detector::settings::{ModePolicy, Policy};
 use netsplit::detector::time::Now;
 use netsplit::detector::view::View;
+use serde_json::json;
 use served::{Following, Running, ask, connect, read, view};
 
 /// A server that shows the full view, at the moment it is of.
@@ -23,7 +26,7 @@ fn start() -> Running {
 }
 
 fn started(view: View) -> Running {
-    let server = Running::of(view);
+    let server = Running::start_with("127.0.0.1:0", view, |sources| sources.probes = Some(endpoint_samples::desk()));
     server.set_time(10_000);
     server
 }
@@ -160,6 +163,7 @@ fn a_parameter_that_cannot_be_is_told_with_what_can() {
         ("/v1/mode?wait=2m", "`wait=2m` is too long: 1m at most"),
         ("/v1/mode?wait=5", "`wait=5` has no unit: write `5s` for seconds or `5ms` for milliseconds"),
         ("/v1/status?all", "/v1/status has no parameter `all`: it has none"),
+        ("/v1/endpoints?name=cache", "/v1/endpoints has no parameter `name`: it has none"),
         ("/v1/events?limit=0", "`limit=0` is no whole number from 1 to 1000"),
         ("/v1/events?since=yesterday", "`since=yesterday` is no whole number from 0 or more"),
     ] {
@@ -242,6 +246,77 @@ fn partitions_are_told_with_their_times_and_a_tag() {
     assert_eq!(server.get_with("/v1/partitions", &had).status, "200 OK");
 }
 
+/// The endpoints that are told, by name.
+fn told_of(server: &Running) -> std::collections::BTreeMap<String, Endpoint> {
+    let Endpoints { endpoints } = server.get("/v1/endpoints").json();
+    endpoints.into_iter().map(|endpoint| (endpoint.name.clone(), endpoint)).collect()
+}
+
+#[test]
+fn endpoints_are_told_with_what_is_judged_and_what_the_last_probe_found() {
+    let told = told_of(&start());
+    let json = |name: &str| serde_json::to_value(&told[name]).unwrap();
+    assert_eq!(
+        json("orders-database"),
+        json!({
+            "name": "orders-database", "type": "postgres", "partition": false, "probed": true,
+            "state": "down", "since": "1970-01-01T00:00:06.000Z", "cause": "unhealthy", "ailment": "replication_down",
+            "failures": 7, "breaker": "open",
+            "probe": {
+                "at": "1970-01-01T00:00:08.000Z", "outcome": "failure", "cause": "unhealthy",
+                "ailment": "replication_down", "detail": "the link to its primary is down", "address": "10.0.0.7",
+                "took_seconds": 0.01,
+                "phases": {"dns_seconds": null, "connect_seconds": null, "tls_seconds": null, "exchange_seconds": null},
+                "facts": {},
+            },
+            "unreached_from": "some_nodes", "unreached": 2, "nodes": ["node-1", "node-2"], "zones": ["west"],
+            "reached": 1, "undecided": 1,
+        })
+    );
+    let probe = &json("cache")["probe"];
+    assert_eq!((&probe["address"], &probe["phases"]["tls_seconds"]), (&json!("10.0.0.7:6379"), &json!(0.003)));
+    let facts =
+        json!({"certificate_expires": endpoint_samples::EXPIRES, "in_recovery": false, "lag": 1.5, "replicas": 2});
+    assert_eq!(probe["facts"], facts);
+}
+
+#[test]
+fn what_is_not_known_of_an_endpoint_is_null_and_no_judgement() {
+    let told = told_of(&start());
+    let (unknown, others) = (&told["central-prometheus"], &told["registry"]);
+    assert_eq!((unknown.partition, unknown.probed, unknown.probe.is_none()), (true, true, true));
+    assert!(!unknown.is_in_trouble() && unknown.cause.is_none());
+    assert_eq!((others.probed, others.since.as_ref(), others.breaker), (false, None, None));
+}
+
+#[test]
+fn the_tag_of_endpoints_changes_with_what_is_judged_and_not_with_the_time() {
+    let server = start();
+    let had = tag(&server, "/v1/endpoints");
+    let had = [("if-none-match", had.as_str())];
+    assert_eq!(server.get_with("/v1/endpoints", &had).said(), ("304 Not Modified", ""));
+    server.set_time(11_000);
+    assert_eq!(server.get_with("/v1/endpoints", &had).status, "304 Not Modified", "only the time is another");
+    let mut view = full(&view());
+    view.endpoints[0] = endpoint_samples::down("cache", "redis", Cause::Timeout);
+    server.show(view);
+    assert_eq!(server.get_with("/v1/endpoints", &had).status, "200 OK");
+}
+
+#[test]
+fn a_thousand_endpoints_are_told_in_parts() {
+    let endpoints = (0..1000).map(|number| endpoint_samples::up(&format!("endpoint-{number:03}"), "tcp"));
+    let server = started(View { endpoints: endpoints.collect(), ..full(&view()) });
+    let names: Vec<String> = told_of(&server).into_keys().collect();
+    assert_eq!((names.len(), names[999].as_str()), (1000, "endpoint-999"));
+}
+
+#[test]
+fn without_endpoints_none_are_told() {
+    let server = started(View { endpoints: Vec::new(), ..full(&view()) });
+    assert_eq!(server.get("/v1/endpoints").body, "{\"endpoints\":[]}\n");
+}
+
 #[test]
 fn the_status_tells_what_matters_at_once() {
     let status: Status = start().get("/v1/status").json();
@@ -251,6 +326,8 @@ fn the_status_tells_what_matters_at_once() {
     let names = [&status.unheard, &status.agents_down, &status.links_down, &status.links_degraded];
     let names = names.map(|names| names.nodes.join(" "));
     assert_eq!(names, ["node-3", "node-4", "node-3 node-4", "node-2"]);
+    let unreached = &status.endpoints_unreached;
+    assert_eq!((unreached.count, unreached.endpoints[0].name.as_str()), (1, "orders-database"));
     assert_eq!((status.awaited, status.roster_size), (vec!["node-9".to_owned()], 4));
     assert!((status.coverage_ratio - 1.0 / 3.0).abs() < 1e-9);
     assert_eq!((status.period_seconds, status.detection_bound_seconds), (1.0, 2.5));
@@ -357,7 +434,7 @@ fn a_stream_has_no_limit() {
 #[test]
 fn the_head_of_an_answer_can_be_had_alone() {
     let server = start();
-    for path in ["/v1/mode", "/v1/status", "/v1/peers", "/v1/matrix", "/v1/partitions", "/v1/events"] {
+    for path in ["/v1/mode", "/v1/status", "/v1/peers", "/v1/matrix", "/v1/partitions", "/v1/endpoints", "/v1/events"] {
         let request = format!("HEAD {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         let told = served::said(server.address, &request);
         assert!(told.starts_with("HTTP/1.1 200 OK\r\n") && told.ends_with("\r\n\r\n"), "{told}");

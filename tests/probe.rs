@@ -4,11 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 mod needs;
+mod own_network;
 
-use std::env;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use netsplit::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 use netsplit::identity::NodeId;
 use netsplit::network::{Cut, FaultyNetwork, Network, SourcePorts, UdpNetwork};
 use netsplit::probe;
+use own_network::{ALLOW_PING, in_a_network_of_its_own};
 
 /// Longer than any answer takes.
 const LONG: Duration = Duration::from_mins(1);
@@ -132,31 +132,6 @@ fn across_a_cut_host_and_port_are_silent_for_the_whole_time() {
 }
 
 // --------------------------------------------------------------------------- in a network of its own
-
-const INSIDE: &str = "NETSPLIT_TEST_INSIDE";
-
-/// Lets every group ping: in a fresh namespace none may.
-const ALLOW_PING: &str = "echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range; ";
-
-/// Runs the test `name`, which calls this, in a fresh network namespace that has `lo` up and was made ready by the shell
-/// commands `prepare`.
-fn in_a_network_of_its_own(name: &str, prepare: &str, test: impl FnOnce()) {
-    if env::var_os(INSIDE).is_some() {
-        return test();
-    }
-    if !Command::new("unshare").args(["--net", "true"]).output().is_ok_and(|output| output.status.success()) {
-        return skip("a network namespace cannot be made: this needs root and util-linux");
-    }
-    let script = format!("ip link set lo up; {prepare} exec \"$0\" --exact {name} --nocapture");
-    let output = Command::new("unshare")
-        .args(["--net", "sh", "-ec", &script])
-        .arg(env::current_exe().unwrap())
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-}
 
 #[test]
 fn a_host_that_is_there_replies() {

@@ -11,13 +11,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use netsplit::detector::electorate::{Elector, Floor};
+use netsplit::detector::endpoint_states::{SharedState, States};
 use netsplit::detector::row::{Cell, Cells};
 use netsplit::hlc::Stamp;
 use netsplit::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 use netsplit::wire::{
-    Block, Datagram, Echo, ElectoratePart, Flags, GoodbyeReason, Hearing, Hello, Introduction, Key, KeyId, Keys, Kind,
-    Newer, Nonce, Opened, PartWanted, Refusal, RelayBlock, RosterPart, RowBlock, RowPart, RowUnchanged, RowWanted,
-    Slept, open, seal, sealed_size,
+    Block, Datagram, Echo, ElectoratePart, EndpointStates, Flags, GoodbyeReason, Hearing, Hello, Introduction, Key,
+    KeyId, Keys, Kind, Newer, Nonce, Opened, PartWanted, Refusal, RelayBlock, RosterPart, RowBlock, RowPart,
+    RowUnchanged, RowWanted, Slept, open, seal, sealed_size,
 };
 use serde_json::Value;
 
@@ -120,6 +121,22 @@ fn row_unchanged(value: &Value) -> RowUnchanged {
     RowUnchanged { owner, incarnation, version, heard, age, impaired: flag(&value["impaired"]) }
 }
 
+fn endpoint_states(value: &Value) -> EndpointStates {
+    let state = |letter: char| match letter {
+        '.' => SharedState::NotProbed,
+        '?' => SharedState::Undecided,
+        'u' => SharedState::Up,
+        'd' => SharedState::Down,
+        _ => panic!("no state is called {letter}"),
+    };
+    let states: Vec<SharedState> = text(&value["states"]).chars().map(state).collect();
+    EndpointStates {
+        version: RowVersion(number(&value["version"])),
+        list: Digest(number(&value["list"])),
+        states: States::of(states.into_iter()),
+    }
+}
+
 fn hello(value: &Value) -> Hello {
     let field = |name: &str| text(&value[name]).to_owned();
     let address = field("address").parse().unwrap();
@@ -167,6 +184,7 @@ fn block(entry: &Value) -> Block {
         "row" => Block::Row(row(value).into()),
         "rows_wanted" => Block::RowsWanted(value.as_array().unwrap().iter().map(row_wanted).collect()),
         "rows_unchanged" => Block::RowsUnchanged(value.as_array().unwrap().iter().map(row_unchanged).collect()),
+        "endpoint_states" => Block::EndpointStates(endpoint_states(value).into()),
         "row_part" => Block::RowPart(row_part(value).into()),
         "relay" => Block::Relay(relay(value).into()),
         "challenge" => Block::Challenge(nonce(value)),

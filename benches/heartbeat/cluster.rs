@@ -81,5 +81,11 @@ pub fn roster_digest(members: &[Member]) -> Digest {
 }
 
 pub fn settings(node: Member, cap: Cap) -> Settings {
-    Settings { cluster: NAME.to_owned(), node, timing: cap.configured(), mode: ModePolicy::default() }
+    Settings {
+        cluster: NAME.to_owned(),
+        node,
+        timing: cap.configured(),
+        mode: ModePolicy::default(),
+        endpoints: Vec::new(),
+    }
 }

@@ -62,8 +62,13 @@ fn member(index: usize) -> Member {
 
 fn detector(index: usize, now: Now) -> Detector {
     let timing = Timing::of_period(Duration::from_secs(1));
-    let settings =
-        Settings { cluster: CLUSTER.into(), node: member(index), timing: timing.into(), mode: ModePolicy::default() };
+    let settings = Settings {
+        cluster: CLUSTER.into(),
+        node: member(index),
+        timing: timing.into(),
+        mode: ModePolicy::default(),
+        endpoints: Vec::new(),
+    };
     let run = Incarnation(INCARNATION + u64::try_from(index).unwrap());
     Detector::new(settings, Saved::default(), run, [u8::try_from(index).unwrap(); 32], now)
 }

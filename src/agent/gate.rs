@@ -141,8 +141,13 @@ mod tests {
     fn whoever_joins_the_roster_is_no_stranger_any_more() {
         let member = |number: u8| Member::new(format!("n{number}"), "", SocketAddr::from(([10, 0, 0, number], 7475)));
         let timing = Timing::of_period(Duration::from_secs(1));
-        let settings =
-            Settings { cluster: "c".into(), node: member(1), timing: timing.into(), mode: ModePolicy::default() };
+        let settings = Settings {
+            cluster: "c".into(),
+            node: member(1),
+            timing: timing.into(),
+            mode: ModePolicy::default(),
+            endpoints: Vec::new(),
+        };
         let mut detector = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], at(0));
         let mut gate = Gate::new(detector.id(), Keys::insecure(), &detector.view(at(0)), at(0));
         assert!(!gate.learn_addresses(&detector.view(at(0))), "it is as before");

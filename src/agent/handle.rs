@@ -20,9 +20,6 @@ const COMMANDS: usize = 4;
 #[derive(Clone, Debug)]
 pub(super) enum Command {
     Stop(GoodbyeReason),
-    /// Other settings, and the keys that changed.
-    #[expect(dead_code, reason = "the loop takes no other settings yet")]
-    Change(Box<Settings>, Vec<String>),
 }
 
 /// The agent's ends of what its handles hold.

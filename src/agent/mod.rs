@@ -29,7 +29,9 @@ pub use record::{EventSink, Happening, PartitionTimes, Record, ShellEvent};
 pub use setup::{NoRandomness, Setup};
 
 use crate::clock::Clock;
+use crate::detector::endpoints::{ProbeOrder, Probed};
 use crate::detector::evidence::Question;
+use crate::detector::outcome::Outcome;
 use crate::detector::saved::Serial;
 use crate::detector::time::Now;
 use crate::detector::view::View;
@@ -38,6 +40,7 @@ use crate::discovery::Discovery;
 use crate::hlc::HybridClock;
 use crate::identity::{Incarnation, NodeId};
 use crate::network::{Batch, Left, Network};
+use crate::probe::prober::Prober;
 use crate::state;
 use crate::wire::{Newer, Opened, Refusal};
 use alarms::Alarms;
@@ -71,6 +74,7 @@ pub struct Agent<N> {
     gate: Gate,
     outbox: Outbox,
     inquiries: Inquiries,
+    prober: Option<Prober>,
     key_troubles: KeyTroubles,
     hybrid: HybridClock,
     events: Box<dyn EventSink>,
@@ -111,7 +115,7 @@ impl<N: Network> Agent<N> {
         clock: Clock,
         events: impl EventSink + 'static,
     ) -> Result<(Self, AgentHandle), NoRandomness> {
-        let Setup { settings, mut discovery, keys, memory } = setup;
+        let Setup { settings, mut discovery, keys, memory, prober } = setup;
         let identity = record::Identity::of(&settings);
         let (now, keeper) = (clock.now(), memory.keeper);
         let incarnation = memory.incarnation.unwrap_or_else(|| of_time(clock.wall()));
@@ -131,6 +135,7 @@ impl<N: Network> Agent<N> {
             gate,
             outbox: Outbox::new(keys),
             inquiries: Inquiries::default(),
+            prober,
             key_troubles: KeyTroubles::default(),
             hybrid: HybridClock::default(),
             events: Box::new(events),
@@ -269,6 +274,7 @@ impl<N: Network> Agent<N> {
                     None => self.detector.handle(Input::Saved(serial), moment.now),
                 },
                 Output::Ask(question) => self.ask(question, moment),
+                Output::Probe(order) => self.probe(order, moment),
                 Output::View => view_is_new = true,
                 Output::Stopped => self.state = State::Stopped,
             }
@@ -312,6 +318,21 @@ impl<N: Network> Agent<N> {
         }
     }
 
+    fn probe(&mut self, order: ProbeOrder, moment: Moment) {
+        let answer = match &self.prober {
+            Some(prober) => prober.order(order),
+            // Nobody probes for this agent: nothing can be said of any endpoint.
+            None => Some(Probed {
+                number: order.number,
+                endpoint: order.endpoint.name.clone(),
+                outcome: Outcome::Inconclusive,
+            }),
+        };
+        if let Some(answer) = answer {
+            self.detector.handle(Input::Probed(answer), moment.now);
+        }
+    }
+
     /// Waits for whatever comes first. The time is read anew after each wait: tokio's timer does not count suspended
     /// time, the detector's does.
     async fn wait(&mut self) {
@@ -338,6 +359,9 @@ impl<N: Network> Agent<N> {
             }
             Some(evidence) = self.inquiries.next() => {
                 self.detector.handle(Input::Evidence(evidence), self.clock.now());
+            }
+            probed = next_probed(self.prober.as_mut()) => {
+                self.detector.handle(Input::Probed(probed), self.clock.now());
             }
             listing = self.discovery.next() => {
                 self.gate.learn_listing(&listing);
@@ -378,6 +402,14 @@ fn of_time(wall: Duration) -> Incarnation {
 async fn next_durable(keeper: Option<&mut state::Keeper>) -> Serial {
     match keeper {
         Some(keeper) => keeper.next_durable().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What came of the next probe that ended. Never, without a prober.
+async fn next_probed(prober: Option<&mut Prober>) -> Probed {
+    match prober {
+        Some(prober) => prober.next().await,
         None => std::future::pending().await,
     }
 }

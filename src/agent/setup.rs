@@ -2,6 +2,7 @@
 
 use crate::detector::settings::Settings;
 use crate::discovery::Discovery;
+use crate::probe::prober::Prober;
 use crate::state::Memory;
 use crate::wire::Keys;
 
@@ -16,12 +17,14 @@ pub struct Setup {
     pub keys: Keys,
     /// What earlier runs learnt, and where this one keeps it.
     pub memory: Memory,
+    /// Who probes endpoints; nobody where there are none.
+    pub prober: Option<Prober>,
 }
 
 impl Setup {
     /// An agent that keeps nothing beyond its run.
     pub fn without_state(settings: Settings, discovery: Discovery, keys: Keys) -> Self {
-        Self { settings, discovery, keys, memory: Memory::default() }
+        Self { settings, discovery, keys, memory: Memory::default(), prober: None }
     }
 }
 

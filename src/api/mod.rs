@@ -3,6 +3,7 @@
 //!
 //! Durations are seconds, times of day RFC 3339. What is not known is null, never left out.
 
+mod endpoints;
 mod events;
 mod matrix;
 mod mode;
@@ -10,6 +11,7 @@ mod partitions;
 mod peers;
 mod status;
 
+pub use endpoints::{BreakerState, Endpoint, Endpoints, LastProbe, PhaseTimes, ProbeOutcome, State};
 pub use events::{EventAnswer, Events};
 pub use matrix::{Matrix, MatrixRow, Turned};
 pub use mode::{ModeAnswer, SideAnswer};
@@ -17,7 +19,7 @@ pub use partitions::{PartitionAnswer, Partitions};
 pub use peers::{Link, Peer, Peers};
 pub use status::{
     AuditStatus, AuthenticationStatus, ConfigurationStatus, DiscoveryStatus, MOST_NAMES, Method, Names, StateStatus,
-    Status,
+    Status, UnreachedEndpoint, UnreachedEndpoints,
 };
 
 use std::time::Duration;

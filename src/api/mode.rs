@@ -51,7 +51,7 @@ impl ModeAnswer {
         let mode = if is_fresh { before.unwrap_or(view.mode) } else { Mode::Starting };
         Self {
             mode,
-            service_level: mode.service_level(),
+            service_level: mode.service_level(view.reaches_nothing),
             reads: mode.may_read(),
             writes: mode.may_write(view.policy.policy),
             consistency: mode.consistency(),

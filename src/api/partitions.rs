@@ -24,6 +24,9 @@ pub struct PartitionAnswer {
     pub id: String,
     /// What kind of cut it is, or was at last.
     pub kind: PartitionKind,
+    /// The endpoint that is lost, where it is one: its first side does not reach it, the second does. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// Whether no unknown link could join the sides.
     pub certain: bool,
     /// The sides: this agent's own first, if it is on one.
@@ -67,6 +70,7 @@ impl PartitionAnswer {
         Self {
             id: partition.id.to_string(),
             kind: partition.kind,
+            endpoint: partition.endpoint.clone(),
             certain: partition.certain,
             sides: partition.sides.clone(),
             own_side: partition.own_side,

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModeAnswer, PartitionAnswer, Partitions, of_day, seconds};
+use super::{Endpoint, ModeAnswer, PartitionAnswer, Partitions, of_day, seconds};
+use crate::calendar::Calendar;
+use crate::detector::endpoints::reach::UnreachedFrom;
 use crate::detector::link::LinkState;
 use crate::detector::time::Now;
 use crate::detector::view::{NodeView, View};
@@ -46,6 +48,8 @@ pub struct Status {
     pub links_down: Names,
     /// Nodes of whose datagrams too many are lost.
     pub links_degraded: Names,
+    /// Endpoints that somebody does not reach, this node or another.
+    pub endpoints_unreached: UnreachedEndpoints,
     /// Whom the cluster waits for before anybody may write, at most ten names.
     pub awaited: Vec<String>,
     /// The share of the other nodes that this one hears, 0 to 1.
@@ -81,6 +85,24 @@ pub struct Names {
     pub count: usize,
     /// Their names, sorted; at most 50.
     pub nodes: Vec<String>,
+}
+
+/// Some endpoints, of which the first are named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreachedEndpoints {
+    /// How many there are.
+    pub count: usize,
+    /// Those that are named, by name; at most 50.
+    pub endpoints: Vec<UnreachedEndpoint>,
+}
+
+/// One endpoint that somebody does not reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreachedEndpoint {
+    /// Its name.
+    pub name: String,
+    /// From where it is not reached; unknown, if only this node is known not to reach it.
+    pub unreached_from: UnreachedFrom,
 }
 
 /// What vouches for heartbeats.
@@ -168,6 +190,7 @@ impl Status {
             agents_down: Names::of(&view, |node| node.agent_down.is_some()),
             links_down: Names::of(&view, |node| node.link == Some(LinkState::Down)),
             links_degraded: Names::of(&view, |node| node.is_degraded),
+            endpoints_unreached: UnreachedEndpoints::of(&view, calendar),
             awaited: view.awaited.clone(),
             coverage_ratio: view.coverage(),
             blind: view.blind,
@@ -191,6 +214,18 @@ impl Names {
             view.nodes.iter().filter(|node| is_one(node)).map(|node| node.member.name.as_str()).collect();
         nodes.sort_unstable();
         Self { count: nodes.len(), nodes: nodes.into_iter().take(MOST_NAMES).map(str::to_owned).collect() }
+    }
+}
+
+impl UnreachedEndpoints {
+    fn of(view: &View, calendar: Calendar) -> Self {
+        let all = view.endpoints.iter().map(|endpoint| Endpoint::of(endpoint, view, None, calendar));
+        let mut all = all.filter(Endpoint::is_in_trouble);
+        let named = all.by_ref().take(MOST_NAMES);
+        let endpoints: Vec<UnreachedEndpoint> = named
+            .map(|endpoint| UnreachedEndpoint { name: endpoint.name, unreached_from: endpoint.unreached_from })
+            .collect();
+        Self { count: endpoints.len() + all.count(), endpoints }
     }
 }
 

@@ -12,6 +12,7 @@ use netsplit::config::{
 use netsplit::keys::{oddities, read_directory};
 use serde_json::json;
 
+use super::probing::{Probing, rate};
 use super::traffic::Cluster;
 use super::{Exit, print};
 
@@ -22,7 +23,7 @@ Examples:
 
 Prints the configuration with its defaults filled in, then the timing that it comes to at N nodes, and what
 it costs with them spread evenly over the zones of the list: one heartbeat per peer each 7/8 of the period, 96 bytes and 28 (IPv4) or 48 (IPv6)
-of headers each, 30 days a month. Nodes that are looked up are not known here: that is 100 nodes in one
+of headers each, 30 days a month; and the probes of each endpoint while all is well. Nodes that are looked up are not known here: that is 100 nodes in one
 zone then, or as many as --nodes says. Exit code 2 if the file or the keys are wrong.";
 
 /// With how many nodes it is reckoned where they are looked up.
@@ -114,11 +115,41 @@ fn as_text(config: &Config, cluster: Cluster) -> anyhow::Result<String> {
     writeln!(out, "  bandwidth per agent   {}bit/s sent, as much received", scaled(cluster.bits_per_second()))?;
     let between = scaled(cluster.bytes_between_zones_per_month());
     writeln!(out, "  between zones         {between}B a month, all agents together")?;
+    push_probes(&mut out, &probing(config, cluster))?;
     Ok(out)
+}
+
+fn probing(config: &Config, cluster: Cluster) -> Vec<Probing> {
+    let of = |endpoint| Probing::of(endpoint, cluster.nodes, cluster.zones);
+    config.endpoints.iter().map(of).collect()
+}
+
+/// What endpoints cost, where there are any.
+fn push_probes(out: &mut String, probing: &[Probing]) -> anyhow::Result<()> {
+    if probing.is_empty() {
+        return Ok(());
+    }
+    let each: f64 = probing.iter().map(|endpoint| endpoint.by_agent).sum();
+    writeln!(out, "  probes per agent      {} while all is well; each endpoint gets", rate(each))?;
+    let widest = probing.iter().map(|endpoint| endpoint.endpoint.len()).max().unwrap_or_default().max(18);
+    for Probing { endpoint, agents, at_endpoint, .. } in probing {
+        let agents = if *agents == 1 { "1 agent".to_owned() } else { format!("{agents} agents") };
+        writeln!(out, "    {endpoint:widest$}  {} from {agents}", rate(*at_endpoint))?;
+    }
+    Ok(())
 }
 
 fn as_json(loaded: &Loaded, cluster: Cluster) -> serde_json::Value {
     let timing = &cluster.timing;
+    let probing = probing(&loaded.config, cluster);
+    let endpoints = probing.iter().map(|one| {
+        json!({
+            "name": one.endpoint,
+            "agents": one.agents,
+            "probes_per_second": one.at_endpoint,
+            "probes_per_second_per_agent": one.by_agent,
+        })
+    });
     json!({
         "configuration": Effective::of(&loaded.config),
         "warnings": loaded.warnings,
@@ -132,6 +163,8 @@ fn as_json(loaded: &Loaded, cluster: Cluster) -> serde_json::Value {
         "heartbeats_per_second": cluster.heartbeats_per_second(),
         "bits_per_second": cluster.bits_per_second(),
         "bytes_between_zones_per_month": cluster.bytes_between_zones_per_month(),
+        "probes_per_second": probing.iter().map(|endpoint| endpoint.by_agent).sum::<f64>(),
+        "endpoints": endpoints.collect::<Vec<_>>(),
     })
 }
 

@@ -7,6 +7,7 @@ mod ask;
 mod budget;
 mod check;
 mod diagnostics;
+mod endpoints;
 mod events;
 mod keygen;
 mod lab;
@@ -15,6 +16,8 @@ mod mode;
 mod page;
 mod partitions;
 mod peers;
+mod probe;
+mod probing;
 mod reload;
 mod run;
 mod simulate;
@@ -61,6 +64,7 @@ Examples:
   netsplit simulate --cut '3|2' --loss 5%    what would agents say of such a cut, and how fast?
   netsplit check /etc/netsplit/netsplit.yaml what this configuration means and costs
   netsplit run --config /etc/netsplit/netsplit.yaml
+  netsplit probe redis://10.0.0.7            does it answer, from here and now?
   netsplit status                            is there a partition, and on which side is this node?
 
 Exit codes: 0 fine, 1 a negative answer, 2 wrong arguments, configuration or keys,
@@ -86,7 +90,9 @@ enum Command {
     Matrix(matrix::Arguments),
     Peers(peers::Arguments),
     Partitions(partitions::Arguments),
+    Endpoints(endpoints::Arguments),
     Events(events::Arguments),
+    Probe(Box<probe::Arguments>),
 }
 
 /// Does what the command line says.
@@ -102,7 +108,9 @@ pub(crate) fn run_from_arguments() -> Exit {
         Command::Matrix(arguments) => matrix::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Partitions(arguments) => partitions::run(&arguments),
+        Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         page::note(&format!("{error:#}"));

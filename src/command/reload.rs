@@ -2,14 +2,15 @@
 //! so that no change is put into force by half.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use netsplit::agent::AgentHandle;
 use netsplit::audit;
 use netsplit::clock::Clock;
-use netsplit::config::{self, Authentication, Change, Expose};
+use netsplit::config::{self, Authentication, Change, Config, Expose};
 use netsplit::discovery::{self, DnsList, Families, Pace, StaticList, Switch};
 use netsplit::key_watch::KeyWatch;
+use netsplit::probe::prober::{Desk, Targets};
 
 /// Everything that a change may reach.
 pub(super) struct Parts {
@@ -19,6 +20,8 @@ pub(super) struct Parts {
     pub(super) keys: Option<KeyWatch>,
     pub(super) expose_all: Arc<AtomicBool>,
     pub(super) audit: audit::Readers,
+    pub(super) probes: Arc<Desk>,
+    pub(super) kafka_consumer_lag: Arc<AtomicU64>,
 }
 
 impl Parts {
@@ -29,6 +32,7 @@ impl Parts {
         if let (Some(watch), Some(keys), Authentication::Keys(directory)) = (&self.keys, keys, &config.authentication) {
             watch.move_to(directory.clone(), keys);
         }
+        self.probes.change_targets(targets_of(&config));
         if has_changed("peers.discovery.") {
             self.discovery.switch_to(config.discovery);
         }
@@ -36,10 +40,16 @@ impl Parts {
             let audit::Settings { max_size, keep, stdout, .. } = config.audit;
             self.audit.change(max_size, keep, stdout);
         }
+        self.kafka_consumer_lag.store(config.kafka_consumer_lag, Ordering::Relaxed);
         self.expose_all.store(config.http_expose == Expose::All, Ordering::Relaxed);
         self.agent.change_source_ports(config.source_ports);
         self.agent.change_settings(config.settings, changed);
     }
+}
+
+/// What is probed, for the thread that does.
+pub(super) fn targets_of(config: &Config) -> Targets {
+    config.endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.target.clone())).collect()
 }
 
 /// A way to another discovery of the same kind; the kind is for the whole run.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -19,12 +19,13 @@ use netsplit::http::{Server, Serving};
 use netsplit::key_watch::{self, KeyWatch};
 use netsplit::keys::{KeysError, oddities, read_directory};
 use netsplit::network::UdpNetwork;
+use netsplit::probe::prober::Prober;
 use netsplit::sources::Sources;
 use netsplit::state::{self, Directory, Memory, Opened, Whose};
 use netsplit::wire::{GoodbyeReason, Keys};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::reload::{Parts, start_discovery};
+use super::reload::{Parts, start_discovery, targets_of};
 use super::{Exit, diagnostics};
 
 const EXAMPLES: &str = "\
@@ -97,17 +98,30 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let memory = Memory { saved, incarnation: Some(incarnation), keeper: Some(keeper) };
     let families = Families::reached_from(network.local_address());
     let (discovery, switch) = start_discovery(config.discovery.clone(), families, clock);
-    let setup = Setup { settings: config.settings.clone(), discovery, keys: keys.clone(), memory };
+    let prober = Prober::start(targets_of(&config), clock)?;
+    let probes = prober.desk();
+    let setup =
+        Setup { settings: config.settings.clone(), discovery, keys: keys.clone(), memory, prober: Some(prober) };
     let (agent, handle) = Agent::new(setup, network, clock, log)?;
     let mut sources = Sources::of(&handle, clock);
     sources.audit = Some(log_readers.clone());
+    sources.probes = Some(Arc::clone(&probes));
+    let kafka_consumer_lag = Arc::new(AtomicU64::new(config.kafka_consumer_lag));
+    sources.kafka_consumer_lag = Some(Arc::clone(&kafka_consumer_lag));
     let watches = {
         let keys = watch_keys(&config.authentication, keys, handle.clone())?;
         let expose_all = Arc::clone(&sources.expose_all);
         expose_all.store(config.http_expose == Expose::All, Ordering::Relaxed);
         let reloads = Arc::new(Reloads::since(clock.wall()));
-        let parts =
-            Parts { agent: handle.clone(), discovery: switch, keys: keys.clone(), expose_all, audit: log_readers };
+        let parts = Parts {
+            agent: handle.clone(),
+            discovery: switch,
+            keys: keys.clone(),
+            expose_all,
+            audit: log_readers,
+            probes,
+            kafka_consumer_lag,
+        };
         let config = watch_file(file, config, &reloads, clock, parts)?;
         sources.reloads = config.is_some().then_some(reloads);
         Watches { config, keys }

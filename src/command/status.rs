@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use netsplit::api::{Method, Names, PartitionAnswer, Peers, Status};
+use netsplit::api::{Method, Names, PartitionAnswer, Peers, Status, UnreachedEndpoint};
+use netsplit::detector::endpoints::reach::UnreachedFrom;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::partition::Side;
 
@@ -60,8 +61,10 @@ struct Telling<'a> {
 impl Telling<'_> {
     fn text(&self) -> String {
         let mut text = self.headline();
-        if let Some(partition) = self.status.partitions.first() {
-            text += &self.cut(partition);
+        match self.status.partitions.first() {
+            Some(partition) if partition.endpoint.is_some() => text += &self.lost_endpoint(partition),
+            Some(partition) => text += &self.cut(partition),
+            None => {}
         }
         text += &self.own_side();
         text += &self.unseen();
@@ -133,14 +136,33 @@ impl Telling<'_> {
         if let Some(direction) = partitions::direction(partition) {
             text += &self.line("Direction", direction);
         }
-        let more = self.status.partitions.len().saturating_sub(1);
-        if more > 0 {
-            text += &self.line("", &format!("and {more} more: netsplit partitions{}", self.option));
-        }
+        text += &self.more();
         if !partition.certain {
             text += &self.line("Certain", "no: an unknown link may join the sides");
         }
         text
+    }
+
+    /// Who lost an endpoint that the cluster must not lose. No network between nodes is cut.
+    fn lost_endpoint(&self, partition: &PartitionAnswer) -> String {
+        let mut text = self.line("Endpoint", partition.endpoint.as_deref().unwrap_or_default());
+        for (place, (title, side)) in ["Lost by", "Reached by"].into_iter().zip(&partition.sides).enumerate() {
+            let mine = if place == 0 && partition.own_side { " ← and this node" } else { "" };
+            let names = words::names(&side.nodes, side.count, ", ");
+            let said = match side.count {
+                0 => "nobody who is heard here".to_owned(),
+                count => format!("{}: {names}{}{mine}", words::nodes(count), self.zones_of(side)),
+            };
+            text += &self.line(title, &said);
+        }
+        text + &self.more()
+    }
+
+    fn more(&self) -> String {
+        match self.status.partitions.len().saturating_sub(1) {
+            0 => String::new(),
+            more => self.line("", &format!("and {more} more: netsplit partitions{}", self.option)),
+        }
     }
 
     /// In which zones those are that are named.
@@ -182,13 +204,34 @@ impl Telling<'_> {
         text += &self.named("Not heard", &self.unexplained(), "and nothing else is known of why");
         text += &self.named("Unheard", &status.unheard, "heard by nobody on this side, and no other sign of life");
         text += &self.named("Agent down", &status.agents_down, "the machine lives, its agent does not run");
-        text + &self.named("Losing", &status.links_degraded, "at least 10 % of what they send is lost")
+        text += &self.named("Losing", &status.links_degraded, "at least 10 % of what they send is lost");
+        text + &self.endpoints()
+    }
+
+    /// What the cluster leans on and somebody does not reach.
+    fn endpoints(&self) -> String {
+        let unreached = &self.status.endpoints_unreached;
+        if unreached.count == 0 {
+            return String::new();
+        }
+        let told = |endpoint: &UnreachedEndpoint| {
+            let from = match endpoint.unreached_from {
+                UnreachedFrom::Everywhere => "from anywhere",
+                UnreachedFrom::ThisSide => "from this side",
+                UnreachedFrom::SomeNodes => "from some nodes",
+                UnreachedFrom::Nowhere | UnreachedFrom::Unknown => "from this node",
+            };
+            format!("{} ({from})", endpoint.name)
+        };
+        let told: Vec<String> = unreached.endpoints.iter().map(told).collect();
+        self.line("Not reached", &words::names(&told, unreached.count, ", "))
     }
 
     /// Whom this node does not hear, but for those of whom the other lines say why.
     fn unexplained(&self) -> Names {
         let Status { links_down, unheard, agents_down, partitions, .. } = self.status;
-        let beyond = partitions.iter().flat_map(|partition| partition.sides.iter().skip(1));
+        let cuts = partitions.iter().filter(|partition| partition.endpoint.is_none());
+        let beyond = cuts.flat_map(|partition| partition.sides.iter().skip(1));
         let explained: BTreeSet<&String> =
             beyond.clone().flat_map(|side| &side.nodes).chain(&unheard.nodes).chain(&agents_down.nodes).collect();
         let nodes: Vec<String> = links_down.nodes.iter().filter(|name| !explained.contains(name)).cloned().collect();
@@ -250,10 +293,16 @@ impl Telling<'_> {
         let is_quiet =
             status.links_down.count + status.unheard.count + status.agents_down.count + status.links_degraded.count
                 == 0;
+        // The first partition is told, and nobody finds in the matrix what an endpoint is about.
+        let lost = status.partitions.first().and_then(|partition| partition.endpoint.as_ref());
         let command = match () {
             () if status.age_seconds > OLD => "kubectl logs POD: why does the agent not run?".to_owned(),
-            () if !status.partitions.is_empty() => format!("netsplit matrix{}", self.option),
+            () if !status.partitions.is_empty() => match lost {
+                Some(endpoint) => format!("netsplit endpoints {endpoint}{}", self.option),
+                None => format!("netsplit matrix{}", self.option),
+            },
             () if status.blind || !status.awaited.is_empty() || !is_quiet => format!("netsplit peers{}", self.option),
+            () if status.endpoints_unreached.count > 0 => format!("netsplit endpoints{}", self.option),
             () => format!("netsplit events --since 1h{}", self.option),
         };
         self.line("Next", &command)

@@ -34,7 +34,8 @@ fn known(event: &Map<String, Value>) -> Option<String> {
         "agent_down" => format!("{} {}", text(event, "peer")?, text(event, "cause")?),
         "link_down" | "link_up" => format!("from {}", links(event)?),
         "partition_opened" | "partition_changed" => {
-            format!("{}, {} after the last datagram", partition(event)?, seconds(event, "detection_seconds")?)
+            let last = if event.contains_key("endpoint") { "the first probe that failed" } else { "the last datagram" };
+            format!("{}, {} after {last}", partition(event)?, seconds(event, "detection_seconds")?)
         }
         "partition_closed" => {
             format!("{} {}, after {}", text(event, "id")?, ending(event)?, seconds(event, "duration_seconds")?)
@@ -46,6 +47,8 @@ fn known(event: &Map<String, Value>) -> Option<String> {
             number(event, "members")?,
             number(event, "electorate")?
         ),
+        "endpoint_down" => format!("{} {}", text(event, "endpoint")?, failure(event)?),
+        "endpoint_up" => format!("{} after {}", text(event, "endpoint")?, seconds(event, "down_seconds")?),
         "stalled" => format!("for {}", seconds(event, "seconds")?),
         "blind" => text(event, "cause")?.to_owned(),
         "incarnation_adopted" => format!("{} from now on", number(event, "adopted")?),
@@ -55,10 +58,17 @@ fn known(event: &Map<String, Value>) -> Option<String> {
     })
 }
 
+/// Why an endpoint is down: the cause, and what it says of itself.
+fn failure(event: &Map<String, Value>) -> Option<String> {
+    let cause = text(event, "cause")?;
+    Some(text(event, "ailment").map_or_else(|| cause.to_owned(), |ailment| format!("{cause}: {ailment}")))
+}
+
 /// What a partition says: its id, its kind, its sides.
 pub(super) fn partition(partition: &Map<String, Value>) -> Option<String> {
     let sides = partition.get("sides")?.as_array()?.iter().map(side).collect::<Option<Vec<String>>>()?;
-    Some(format!("{} {}: {}", text(partition, "id")?, text(partition, "kind")?, sides.join(" | ")))
+    let endpoint = text(partition, "endpoint").map(|endpoint| format!(" {endpoint}")).unwrap_or_default();
+    Some(format!("{} {}{endpoint}: {}", text(partition, "id")?, text(partition, "kind")?, sides.join(" | ")))
 }
 
 fn side(side: &Value) -> Option<String> {
@@ -202,6 +212,18 @@ mod tests {
         let closed = json!({"event": "partition_closed", "id": "c796305927519af9", "cause": "agent_down",
             "confirmed": null, "duration_seconds": 4000.5});
         assert_eq!(said(&closed), "partition_closed c796305927519af9 agents down, after 66 min");
+    }
+
+    #[test]
+    fn an_endpoint_that_is_lost_is_told_by_its_name() {
+        let sides =
+            json!([{"count": 2, "nodes": ["a", "b"], "seen": true}, {"count": 1, "nodes": ["c"], "seen": true}]);
+        let opened = json!({"event": "partition_opened", "id": "c796305927519af9", "kind": "service",
+            "endpoint": "central-prometheus", "sides": sides, "detection_seconds": 12.5});
+        assert_eq!(
+            said(&opened),
+            "partition_opened c796305927519af9 service central-prometheus: a b | c, 12.50 s after the first probe that failed"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use netsplit::clock::Clock;
 
 /// How many names a list has; the rest is counted.
-const MOST_NAMES: usize = 10;
+pub(super) const MOST_NAMES: usize = 10;
 
 /// A duration as people say it, in the unit that matters: `0.4 s`, `12 s`, `5 min`, `3 h 20 min`, `2 d 7 h`.
 pub(super) fn span(duration: Duration) -> String {

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_yaml::FlowMap;
 
 use super::duration::Human;
+use super::endpoints::Shown;
 use super::{Authentication, Config, Expose, Size};
 use crate::detector::settings::{Member, Policy, Tie, WriteQuorum};
 use crate::discovery::DnsSettings;
@@ -21,6 +22,8 @@ pub struct Effective {
     peers: Peers,
     authentication: Keys,
     mode: Mode,
+    endpoints: Vec<FlowMap<Shown>>,
+    alerts: Alerts,
     audit: Audit,
     state: State,
 }
@@ -94,6 +97,11 @@ struct Mode {
 }
 
 #[derive(Clone, Debug, Serialize)]
+struct Alerts {
+    kafka_consumer_lag: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
 struct Audit {
     path: String,
     max_size: String,
@@ -131,6 +139,8 @@ impl Effective {
                 },
                 write_quorum: settings.mode.write_quorum,
             },
+            endpoints: config.endpoints.iter().map(|endpoint| FlowMap(Shown::of(endpoint))).collect(),
+            alerts: Alerts { kafka_consumer_lag: config.kafka_consumer_lag },
             audit: Audit {
                 path: plain(&config.audit.path.display().to_string()),
                 max_size: Size(config.audit.max_size).to_string(),
@@ -195,7 +205,7 @@ fn discovery(discovery: &super::Discovery) -> Discovery {
 }
 
 /// A value as the file would have it: a dollar is two there.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.replace('$', "$$")
 }
 

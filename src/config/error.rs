@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_yaml::Location;
 
+use super::secret::without_secrets;
+
 /// How much of a long line is shown to the left and to the right of the caret.
 const SHOWN_AROUND: usize = 60;
 
@@ -74,7 +76,7 @@ pub struct Place {
     /// How many characters are meant.
     #[serde(skip)]
     pub width: usize,
-    /// The whole line.
+    /// The whole line, or what of it comes before a secret.
     #[serde(rename = "source")]
     pub text: String,
 }
@@ -83,7 +85,7 @@ impl Place {
     fn new(text: &str, location: Location) -> Self {
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).max(1);
         let (line, column) = (number(location.line()), number(location.column()));
-        let text: String = text.lines().nth(line - 1).unwrap_or_default().trim_start_matches('\u{feff}').to_owned();
+        let text = without_secrets(text.lines().nth(line - 1).unwrap_or_default().trim_start_matches('\u{feff}'));
         let rest = text.trim_end().chars().count().saturating_sub(column - 1);
         let width = number(location.span().len()).min(rest).max(1);
         Self { line, column, width, text }

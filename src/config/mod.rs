@@ -3,17 +3,19 @@
 //!
 //! Loading is a pure function of (file name, text, [`Environment`]), so that `check`, the agent's start and a reload
 //! judge alike; [`Reloader`] compares with what is in force. The way of a file: [`load`] reads it, `parse` makes it a [`schema`] (the first error ends it),
-//! `validate` and its helpers (`timing`, `discovery`, `roster`, `own_node`, `name`) replace `${NAME}` and judge every value
+//! `validate` and its helpers (`timing`, `discovery`, `roster`, `own_node`, `name`, `endpoints`) replace `${NAME}` and judge every value
 //! (all errors are told).
 //! `docs/configuration.md` describes every key.
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod alerts;
 mod audit;
 mod change;
 mod discovery;
 mod duration;
 mod effective;
+pub mod endpoints;
 mod environment;
 mod error;
 mod expand;
@@ -27,6 +29,7 @@ mod reload;
 mod reloads;
 mod roster;
 pub mod schema;
+mod secret;
 mod size;
 mod timing;
 mod unknown;
@@ -42,6 +45,7 @@ use crate::network::SourcePorts;
 pub use change::needs_restart;
 pub use duration::{Human, parse as parse_duration};
 pub use effective::Effective;
+pub use endpoints::{Endpoint, Schedule};
 pub use environment::Environment;
 pub use error::{Errors, Place, Problem, Refusal};
 pub use expand::expand;
@@ -72,6 +76,10 @@ pub struct Config {
     pub discovery: Discovery,
     /// How heartbeats are vouched for.
     pub authentication: Authentication,
+    /// What is probed beside the nodes, in order of name.
+    pub endpoints: Vec<Endpoint>,
+    /// From how many messages on a consumer group of Kafka lags: the alert compares with it.
+    pub kafka_consumer_lag: u64,
     /// The log of what happened.
     pub audit: crate::audit::Settings,
     /// Where the agent keeps what outlives its run. It need not exist.

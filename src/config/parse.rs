@@ -41,9 +41,7 @@ fn explain(error: &Error, path: &str, text: &str) -> Refusal {
         Error::Unexpected { expected: "sequence start", .. } => shape(path, "a list"),
         Error::Unexpected { .. } if path.is_empty() => Refusal::new("a key is not a single word", example(path)),
         Error::Unexpected { .. } => not_one_value(path),
-        Error::SerdeInvalidType { .. } => {
-            Refusal::new(format!("{path} is neither `keys: DIRECTORY` nor the word `insecure`"), example(path))
-        }
+        Error::SerdeInvalidType { .. } => Refusal::new(format!("{path} is neither {}", either(path)), example(path)),
         Error::MultipleDocuments { .. } => Refusal::new(
             "a second YAML document begins",
             "keep one document a file: take out the `---` and what follows",
@@ -66,6 +64,15 @@ fn unknown(path: &str, field: &str, expected: &[&str]) -> Refusal {
     Refusal::new(format!("unknown key `{}`", join(above, field)), hint(above, field, expected))
 }
 
+/// What a key may be that takes more than one shape.
+fn either(path: &str) -> &'static str {
+    match path {
+        "endpoints.tls" => "true or false nor a mapping",
+        "endpoints.expected_status" => "a status nor a list of them",
+        _ => "`keys: DIRECTORY` nor the word `insecure`",
+    }
+}
+
 fn duplicate(path: &str, key: Option<&str>) -> Refusal {
     let key = key.map_or_else(|| path.to_owned(), |key| join(path, key));
     Refusal::new(format!("the key `{key}` is there a second time"), "keep one of the two")
@@ -75,6 +82,7 @@ fn shape(path: &str, wanted: &str) -> Refusal {
     let what = match path {
         "" => "the file",
         "peers.discovery.static" if wanted != "a list" => "an entry of peers.discovery.static",
+        "endpoints" if wanted != "a list" => "an entry of endpoints",
         path => path,
     };
     Refusal::new(format!("{what} is not {wanted}"), example(path))
@@ -96,6 +104,13 @@ fn example(path: &str) -> &'static str {
             "write one line `- {name: node-1, address: \"10.0.0.1:7475\", zone: east}` for each node"
         }
         "authentication" => "write it as `authentication: {keys: /etc/netsplit/keys}` or `authentication: insecure`",
+        "endpoints" => {
+            "write one line `- {name: orders-database, type: postgres, address: db.example.internal}` for each"
+        }
+        "endpoints.tls" => "write it as `tls: true` or `tls: {ca_file: /etc/netsplit/ca.pem}`",
+        "endpoints.expected_status" => "write it as `expected_status: 200` or `expected_status: [200-299, 401]`",
+        "endpoints.headers" => "write it as `headers: {Accept: text/plain}`",
+        "alerts" => "write it as `alerts: {kafka_consumer_lag: 10000}`",
         "mode" => "write it as `mode: {policy: cp}`",
         "audit" => "write it as `audit: {path: /var/log/partition-events.log}`",
         "state" => "write it as `state: {directory: /var/lib/netsplit}`",

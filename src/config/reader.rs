@@ -7,6 +7,7 @@ use super::Environment;
 use super::error::{Problem, Refusal};
 use super::expand::expand;
 use super::schema::Text;
+use super::secret::without_secrets;
 use super::unknown::closest;
 
 /// How much of a value an error repeats.
@@ -131,7 +132,7 @@ fn name_value(what: &str, value: &str, refusal: Refusal) -> Refusal {
     if value.is_empty() {
         return Refusal { message: format!("{what} is empty"), ..refusal };
     }
-    let value: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let value: String = without_secrets(value).chars().take(SHOWN).flat_map(char::escape_debug).collect();
     Refusal { message: format!("{what} `{value}` {}", refusal.message), ..refusal }
 }
 

@@ -12,6 +12,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_yaml::Spanned;
 
+pub use super::endpoints::schema::Endpoint;
+
 /// One value with its place. Null (`zone:` with nothing behind it) counts as not given.
 pub type Text = Spanned<String>;
 
@@ -34,6 +36,10 @@ pub struct File {
     pub authentication: Option<Spanned<Authentication>>,
     /// What this agent's side may do when the cluster is cut.
     pub mode: Option<Mode>,
+    /// What the cluster leans on, and is probed: databases, brokers, URLs.
+    pub endpoints: Option<Spanned<Vec<Spanned<Endpoint>>>>,
+    /// Thresholds that the shipped alerts compare with.
+    pub alerts: Option<Alerts>,
     /// The audit log: what happened, one line each, durably.
     pub audit: Option<Audit>,
     /// What outlives a run of the agent.
@@ -159,6 +165,14 @@ pub struct Mode {
     pub tie: Option<Text>,
     /// How many nodes a writing side needs: `majority`, or a larger number.
     pub write_quorum: Option<Text>,
+}
+
+/// `alerts`: thresholds that the shipped alerts compare with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// How many messages a consumer group of Kafka may be behind before that counts as a lag.
+    pub kafka_consumer_lag: Option<Text>,
 }
 
 /// `audit`: the audit log.

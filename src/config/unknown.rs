@@ -1,7 +1,9 @@
 //! Keys that do not exist: what was most likely meant instead.
 
+use super::secret::is_secret;
+
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 33] = [
+pub const KEYS: [&str; 71] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -30,6 +32,44 @@ pub const KEYS: [&str; 33] = [
     "mode.policy",
     "mode.tie",
     "mode.write_quorum",
+    "endpoints",
+    "endpoints.name",
+    "endpoints.type",
+    "endpoints.period",
+    "endpoints.timeout",
+    "endpoints.failure_threshold",
+    "endpoints.success_threshold",
+    "endpoints.confirm_period",
+    "endpoints.from",
+    "endpoints.partition",
+    "endpoints.url",
+    "endpoints.address",
+    "endpoints.host",
+    "endpoints.query",
+    "endpoints.record",
+    "endpoints.server",
+    "endpoints.tls",
+    "endpoints.tls.ca_file",
+    "endpoints.tls.certificate_file",
+    "endpoints.tls.key_file",
+    "endpoints.tls.server_name",
+    "endpoints.tls.insecure_skip_verify",
+    "endpoints.username",
+    "endpoints.password_file",
+    "endpoints.token_file",
+    "endpoints.method",
+    "endpoints.headers",
+    "endpoints.expected_status",
+    "endpoints.expected_body",
+    "endpoints.http2",
+    "endpoints.send",
+    "endpoints.expect",
+    "endpoints.service",
+    "endpoints.virtual_host",
+    "endpoints.database",
+    "endpoints.role",
+    "endpoints.max_lag",
+    "alerts.kafka_consumer_lag",
     "audit.path",
     "audit.max_size",
     "audit.keep",
@@ -38,10 +78,14 @@ pub const KEYS: [&str; 33] = [
 ];
 
 /// Keys that the design knows and this version does not.
-const LATER: [&str; 2] = ["endpoints", "peers.discovery.kubernetes"];
+const LATER: [&str; 1] = ["peers.discovery.kubernetes"];
 
 /// What to do about the key `key` below `above`, where only `expected` are known.
 pub(super) fn hint(above: &str, key: &str, expected: &[&str]) -> String {
+    if is_secret(key) {
+        let file = if key.eq_ignore_ascii_case("token") { "token_file" } else { "password_file" };
+        return format!("secrets come from files only: write it into a file, and name that by `endpoints.{file}`");
+    }
     let path = join(above, key);
     let later = LATER.iter().find(|later| **later == path).copied();
     if let Some(later) = later.or_else(|| elsewhere(&LATER, key)) {
@@ -106,8 +150,13 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_says_so() {
-        assert!(hint("", "endpoints", &[]).contains("not in this version"));
         assert!(hint("peers.discovery", "kubernetes", &["static"]).contains("not in this version"));
+    }
+
+    #[test]
+    fn a_secret_is_sent_into_a_file() {
+        assert!(hint("endpoints", "password", &[]).contains("`endpoints.password_file`"));
+        assert!(hint("endpoints", "Token", &[]).contains("`endpoints.token_file`"));
     }
 
     #[test]

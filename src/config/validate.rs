@@ -13,7 +13,8 @@ use super::own_node::{self, OwnNode};
 use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
 use super::schema::{self, File, Keys, Text};
-use super::{Authentication, Config, Discovery, Environment, Expose, audit, expand, name, path, timing};
+use super::{Authentication, Config, Discovery, Environment, Expose};
+use super::{alerts, audit, endpoints, expand, name, path, timing};
 use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy, Policy, Settings, Tie, WriteQuorum};
 use crate::keys::KEY_DIGITS;
 use crate::network::SourcePorts;
@@ -35,6 +36,8 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let source_ports = source_ports(file, reader);
     let authentication = authentication(file, place, reader);
     let mode = mode(file, chosen.and_then(Chosen::listed), reader);
+    let endpoints = endpoints::read(file.endpoints.as_ref(), reader);
+    let kafka_consumer_lag = alerts::kafka_consumer_lag(file.alerts.as_ref(), reader);
     let audit = audit::read(file.audit.as_ref(), reader);
     let state_directory = state_directory(file, reader);
     let (timing, chosen) = peers?;
@@ -44,7 +47,9 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     }
     let pod_address = own.pod_address();
     let node = own.into_member(listen, http_listen);
-    let settings = Settings { cluster: cluster?, node: node.clone(), timing, mode: mode? };
+    let endpoints = endpoints?;
+    let probed = endpoints.iter().map(endpoints::Endpoint::settings).collect();
+    let settings = Settings { cluster: cluster?, node: node.clone(), timing, mode: mode?, endpoints: probed };
     let discovery = match chosen {
         Chosen::Listed(listed) => Discovery::Static(in_order(listed, &node)),
         Chosen::Dns(dns) => Discovery::Dns(dns),
@@ -58,6 +63,8 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
         source_ports: source_ports?,
         discovery,
         authentication: authentication?,
+        endpoints,
+        kafka_consumer_lag: kafka_consumer_lag?,
         audit: audit?,
         state_directory: state_directory?,
     })

@@ -67,6 +67,7 @@ impl Detector {
         let partition = Partition {
             id: PartitionId::complete(&self.settings.cluster, epoch),
             kind: self.kind_of(cut, None, None),
+            endpoint: None,
             certain: self.publication.certain,
             sides: self.sides_of(cut),
             own_side: true,

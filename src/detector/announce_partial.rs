@@ -27,6 +27,7 @@ impl Detector {
         let partition = Partition {
             id: PartitionId::partial(&self.settings.cluster, epoch, names),
             kind: PartitionKind::Partial,
+            endpoint: None,
             certain: self.is_certain(cut, now),
             sides: self.partial_sides(cut),
             own_side: cut.nodes().has(self.me),

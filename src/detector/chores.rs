@@ -22,6 +22,7 @@ impl Detector {
             // Before the row: it is about the roster as it is now.
             self.look_after_members(now);
             self.tend_questions(now);
+            self.tend_endpoints(now);
             self.tend_relays(now);
             self.check_the_noted(now);
             self.update_row(now);
@@ -44,6 +45,7 @@ impl Detector {
             self.relays.next(),
             self.relaying.next(),
             self.checking.next(&self.timing),
+            self.endpoints.next(),
         ];
         soonest(always, sometimes)
     }

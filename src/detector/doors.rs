@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::endpoints::{ProbeOrder, Probed};
 use super::event::Event;
 use super::evidence::{Evidence, Question};
 use super::saved::{Saved, Serial};
@@ -34,9 +35,11 @@ pub enum Input {
     Listing(Listing),
     /// What was found about a silent peer.
     Evidence(Evidence),
+    /// What came of the probe of an endpoint.
+    Probed(Probed),
     /// The state of this number is durable, and with it all that were handed out before.
     Saved(Serial),
-    /// Other settings hold from now on: timing and mode. Cluster and node are those of the start, whatever this says.
+    /// Other settings hold from now on: timing, mode and endpoints. Cluster and node are those of the start, whatever this says.
     Settings(Box<Settings>),
     /// This node will not return, an operator says: it no longer counts.
     Forget(String),
@@ -72,6 +75,8 @@ pub enum Output {
     Event(Box<Event>),
     /// Look for other signs of life of a silent peer.
     Ask(Question),
+    /// Probe an endpoint.
+    Probe(ProbeOrder),
     /// Keep this durably, and say so with [`Input::Saved`].
     Save(Serial, Box<Saved>),
     /// The view changed: take it with [`super::Detector::view`].

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
+use super::outcome::Cause;
 use super::partition::Partition;
 use super::seconds::{maybe_seconds, seconds};
 use crate::identity::{Digest, Incarnation};
@@ -97,6 +98,31 @@ pub enum Event {
     LinkRecovered {
         /// The peer.
         peer: String,
+    },
+    /// An endpoint is not reached from here, N times in a row.
+    EndpointDown {
+        /// Its name.
+        endpoint: String,
+        /// Its type.
+        #[serde(rename = "type")]
+        kind: String,
+        /// Why the last probe failed.
+        #[serde(flatten)]
+        cause: Cause,
+        /// For how long, from the beginning of the first of these probes.
+        #[serde(rename = "failing_seconds", serialize_with = "seconds")]
+        failing_for: Duration,
+    },
+    /// It is reached again.
+    EndpointUp {
+        /// Its name.
+        endpoint: String,
+        /// Its type.
+        #[serde(rename = "type")]
+        kind: String,
+        /// For how long it was not.
+        #[serde(rename = "down_seconds", serialize_with = "seconds")]
+        down_for: Duration,
     },
     /// A verdict with a cut held through the settle time.
     PartitionOpened(Partition),

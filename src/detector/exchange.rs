@@ -13,33 +13,33 @@ use crate::wire::{
 };
 
 impl Detector {
-    /// Puts our row on a datagram if it is due to that peer, or the first part of it. True if it did.
+    /// Puts our row on a datagram if it is due to that peer, or as much of it as goes in the first. True if it did.
     pub(super) fn attach_row(&mut self, place: usize, flags: Flags, blocks: &mut Vec<Block>, now: Now) -> bool {
-        let (digest, changed) = (self.row.held.digest, self.row.changed);
+        let (digest, changed) = (self.row.digest, self.row.changed);
         let peer = &mut self.peers[place];
         let due = peer.row_due(digest, changed, now, &self.timing);
-        let Some(row) = self.row.blocks.first().filter(|_| due.is_some_and(|due| due <= now)) else { return false };
-        let size = MIN_DATAGRAM + blocks.iter().chain([row]).map(block_size).sum::<usize>();
+        let Some(row) = self.row.datagrams.first().filter(|_| due.is_some_and(|due| due <= now)) else { return false };
+        let size = MIN_DATAGRAM + blocks.iter().chain(row).map(block_size).sum::<usize>();
         if flags.goodbye.is_some() || size > MAX_DATAGRAM {
             return false;
         }
         peer.row_sent = Some(now);
-        blocks.push(row.clone());
+        blocks.extend_from_slice(row);
         true
     }
 
-    /// Whether the datagram with part `index` of our row asks for an answer, which acknowledges it: the last one does.
+    /// Whether datagram `index` of our row asks for an answer, which acknowledges it: the last one does.
     pub(super) fn row_is_poll(&self, index: usize) -> bool {
-        self.timing.polls_per_window > 0 && index + 1 == self.row.blocks.len()
+        self.timing.polls_per_window > 0 && index + 1 == self.row.datagrams.len()
     }
 
-    /// The parts of our row that did not fit the datagram that left just now.
+    /// What of our row did not fit the datagram that left just now.
     pub(super) fn send_other_parts(&mut self, place: usize, now: Now) {
-        for index in 1..self.row.blocks.len() {
-            let Some(part) = self.row.blocks.get(index).cloned() else { return };
+        for index in 1..self.row.datagrams.len() {
+            let Some(blocks) = self.row.datagrams.get(index).cloned() else { return };
             let flags = Flags { poll: self.row_is_poll(index), ..Flags::default() };
             let pace = self.peers[place].schedule.until_next_at_the_latest(now);
-            self.send_no_more_than(place, Kind::Heartbeat, flags, pace, vec![part], now);
+            self.send_no_more_than(place, Kind::Heartbeat, flags, pace, blocks, now);
         }
     }
 
@@ -164,4 +164,20 @@ impl Detector {
         self.rosters
             .retain(|digest, _| peers.iter().any(|peer| peer.roster == *digest || peer.roster_wanted == Some(*digest)));
     }
+}
+
+/// Blocks in as few datagrams as they fit in this order, with so many bytes left in each.
+pub(super) fn packed(blocks: Vec<Block>, left: usize) -> Vec<Vec<Block>> {
+    let (mut datagrams, mut room): (Vec<Vec<Block>>, usize) = (Vec::new(), 0);
+    for block in blocks {
+        let size = block_size(&block);
+        if let Some(datagram) = datagrams.last_mut().filter(|_| size <= room) {
+            datagram.push(block);
+        } else {
+            datagrams.push(vec![block]);
+            room = MAX_DATAGRAM - MIN_DATAGRAM - left;
+        }
+        room = room.saturating_sub(size);
+    }
+    datagrams
 }

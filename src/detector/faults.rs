@@ -21,6 +21,7 @@ impl Detector {
             peer.quality.forgive();
         }
         self.void_inquiries();
+        self.endpoints.slept();
         self.row.touch();
         self.publication.touch();
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::bits::Bits;
 use super::row::{Cell, Cells};
 use crate::identity::{Digest, Incarnation, RowVersion};
+use crate::wire::EndpointStates;
 
 /// A row of a peer, in the order of our own roster.
 #[derive(Clone, Debug)]
@@ -51,6 +52,22 @@ impl HeldRow {
             cells.set(place, before.map_or(Cell::Absent, |before| self.cells.get(before)));
         }
         Self::new(self.incarnation, self.version, self.digest, cells)
+    }
+}
+
+/// What the probes of a peer come to, as it is held here.
+#[derive(Clone, Debug)]
+pub struct HeldStates {
+    /// The run of its owner.
+    pub incarnation: Incarnation,
+    /// As it came.
+    pub block: Arc<EndpointStates>,
+}
+
+impl HeldStates {
+    /// The version of the row with which it came.
+    pub fn version(&self) -> RowVersion {
+        self.block.version
     }
 }
 

@@ -22,6 +22,8 @@ mod direction;
 mod doors;
 pub mod electorate;
 mod electorate_fetch;
+pub mod endpoint_states;
+pub mod endpoints;
 pub mod event;
 pub mod evidence;
 mod exchange;
@@ -36,6 +38,7 @@ pub mod link;
 mod link_records;
 mod membership;
 pub mod mode;
+pub mod outcome;
 mod own_row;
 pub mod partial;
 mod partials;
@@ -58,6 +61,7 @@ mod row_turns;
 pub mod saved;
 pub mod schedule;
 mod seconds;
+mod services;
 pub mod session;
 pub mod settings;
 pub mod settle;
@@ -87,6 +91,7 @@ use checking::Checking;
 use contacts::Contacts;
 pub use doors::{Input, Listing, LocalFault, Output};
 use electorate_fetch::ElectorateFetch;
+use endpoints::Endpoints;
 use event::Event;
 use goodbye::Leaving;
 use health::Health;
@@ -153,6 +158,7 @@ pub struct Detector {
     row_turns: RowTurns,
     health: Health,
     inquiry: Inquiry,
+    endpoints: Endpoints,
     publication: Publication,
     mode: Mode,
     mode_since: Now,
@@ -212,6 +218,7 @@ impl Detector {
             row_turns: RowTurns::default(),
             health: Health::default(),
             inquiry: Inquiry::default(),
+            endpoints: Endpoints::default(),
             publication: Publication::new(now),
             mode: Mode::Starting,
             mode_since: now,
@@ -230,6 +237,9 @@ impl Detector {
             timing,
         };
         detector.restore(saved, now);
+        let endpoints = std::mem::take(&mut detector.settings.endpoints);
+        detector.set_endpoints(&endpoints, now);
+        detector.settings.endpoints = endpoints;
         detector.keep(now);
         detector
     }
@@ -253,6 +263,7 @@ impl Detector {
             Input::Settings(settings) => self.change_settings(&settings, now),
             Input::Forget(name) => self.forget(&name, now),
             Input::Evidence(evidence) => self.learn_evidence(&evidence, now),
+            Input::Probed(probed) => self.learn_probed(&probed, now),
             Input::LocalFault(fault) => self.local_fault(fault, now),
             Input::Stop(reason) => self.stop(reason, now),
         }

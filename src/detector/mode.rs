@@ -37,6 +37,8 @@ pub enum ServiceLevel {
     Cached,
     /// Reads.
     ReadOnly,
+    /// Nothing but what the application holds itself: this node is alone, and reaches no endpoint either.
+    Emergency,
 }
 
 /// How much of what was written elsewhere a reader of this side may miss.
@@ -82,9 +84,10 @@ impl Mode {
         }
     }
 
-    /// What an application may expect.
-    pub fn service_level(self) -> ServiceLevel {
+    /// What an application may expect. `reaches_nothing`: this agent probes endpoints, and none of them answers.
+    pub fn service_level(self, reaches_nothing: bool) -> ServiceLevel {
         match self {
+            Self::Isolated if reaches_nothing => ServiceLevel::Emergency,
             Self::Starting => ServiceLevel::Unknown,
             Self::Normal | Self::Degraded | Self::Majority => ServiceLevel::Full,
             Self::Minority => ServiceLevel::ReadOnly,
@@ -213,6 +216,18 @@ mod tests {
             Standing { counts: Vec::new(), ..standing(0, 0, false) }.mode(&ModePolicy::default()),
             Mode::Starting
         );
+    }
+
+    #[test]
+    fn who_is_alone_and_reaches_no_endpoint_is_in_an_emergency() {
+        for (mode, reaches_nothing, expected) in [
+            (Mode::Isolated, true, ServiceLevel::Emergency),
+            (Mode::Isolated, false, ServiceLevel::Cached),
+            (Mode::Minority, true, ServiceLevel::ReadOnly),
+            (Mode::Normal, true, ServiceLevel::Full),
+        ] {
+            assert_eq!(mode.service_level(reaches_nothing), expected, "{mode:?}, {reaches_nothing}");
+        }
     }
 
     #[test]

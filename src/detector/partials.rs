@@ -345,7 +345,7 @@ impl Detector {
 
     fn partial_times(&self) -> Times {
         let (confirm_period, bound) = (self.timing.confirm_period, self.timing.detection_bound());
-        let row_takes = self.bucket.takes(self.peers.len() * self.row.blocks.len());
+        let row_takes = self.bucket.takes(self.peers.len() * self.row.datagrams.len());
         Times { confirm_period, bound, row_takes }
     }
 

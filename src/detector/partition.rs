@@ -24,6 +24,12 @@ impl PartitionId {
         Self(u64::from_be_bytes(hash.first()))
     }
 
+    /// The id of a partition from an endpoint that opened in `epoch`: the same for everybody who lost it.
+    pub fn service(cluster: &str, epoch: Epoch, endpoint: &str) -> Self {
+        let hash = Hash::new().field(cluster.as_bytes()).field(&epoch.0.to_be_bytes()).field(b"service");
+        Self(u64::from_be_bytes(hash.field(endpoint.as_bytes()).first()))
+    }
+
     /// The id of a partial cut with these sides, which opened in `epoch`: the same for everybody who sees it so.
     pub fn partial(cluster: &str, epoch: Epoch, mut sides: [Vec<String>; 2]) -> Self {
         for side in &mut sides {
@@ -144,6 +150,9 @@ pub struct Partition {
     pub id: PartitionId,
     /// What kind of cut it is now.
     pub kind: PartitionKind,
+    /// The endpoint that is lost, where it is one: kind `service`. Then the first side does not reach it, and the second does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// Whether no unknown link could join the sides.
     pub certain: bool,
     /// The sides: this agent's own first, if it is on one.

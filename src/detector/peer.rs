@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::held_row::HeldRow;
+use super::held_row::{HeldRow, HeldStates};
 use super::link::{Link, LinkState};
 use super::quality::Quality;
 use super::row::Cell;
@@ -14,7 +14,7 @@ use super::session::Session;
 use super::settings::{Member, Timing};
 use super::time::Now;
 use crate::identity::{Digest, Incarnation, NodeId, Sequence};
-use crate::wire::{Echo, Hearing};
+use crate::wire::{Echo, EndpointStates, Hearing};
 
 /// After this time of silence, or of hearing a peer that does not hear us, polls become rare.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,7 +44,9 @@ pub struct Peer {
     pub newest: (Sequence, Now),
     /// Its row, while it can be read: see [`Self::hold`].
     row: Option<Arc<HeldRow>>,
-    /// The digest of `row`, for the same reason as the address.
+    /// What its probes of endpoints come to, as far as it came; that of its newest row, or one before.
+    endpoints: Option<Arc<HeldStates>>,
+    /// The digest of `row` and what belongs to it, for the same reason as the address.
     held_digest: Digest,
     /// A newer row of it, of which some parts are there.
     pub(super) row_under_way: Option<Box<Assembly>>,
@@ -103,6 +105,7 @@ impl Peer {
             sequence: Sequence::default(),
             newest: (Sequence::default(), now),
             row: None,
+            endpoints: None,
             held_digest: Digest::NONE,
             row_under_way: None,
             polled: now,
@@ -232,12 +235,43 @@ impl Peer {
 
     /// From now on this is its row. Returns what was before.
     pub fn hold(&mut self, row: Option<Arc<HeldRow>>) -> Option<Arc<HeldRow>> {
-        self.held_digest = row.as_ref().map_or(Digest::NONE, |row| row.digest);
         (self.superseded, self.is_outdated) = (None, false);
         if row.is_none() {
-            self.row_under_way = None;
+            (self.row_under_way, self.endpoints) = (None, None);
         }
-        std::mem::replace(&mut self.row, row)
+        let before = std::mem::replace(&mut self.row, row);
+        self.update_held_digest();
+        before
+    }
+
+    /// From now on this is what its probes come to, unless it is older than what is known. True if it is another.
+    pub fn hold_endpoints(&mut self, states: HeldStates) -> bool {
+        if self
+            .endpoints
+            .as_ref()
+            .is_some_and(|held| (held.incarnation, held.version()) >= (states.incarnation, states.version()))
+        {
+            return false;
+        }
+        self.endpoints = Some(Arc::new(states));
+        self.update_held_digest();
+        true
+    }
+
+    fn update_held_digest(&mut self) {
+        let Some(row) = &self.row else {
+            self.held_digest = Digest::NONE;
+            return;
+        };
+        let is_of_row =
+            |states: &&Arc<HeldStates>| (states.incarnation, states.version()) == (row.incarnation, row.version);
+        let states = self.endpoints.as_ref().filter(is_of_row);
+        self.held_digest = states.map_or(row.digest, |held| held.block.states.digest_with(row.digest, held.block.list));
+    }
+
+    /// What its probes of endpoints come to, if that may be relied on, and of which endpoints.
+    pub fn valid_endpoints(&self) -> Option<&EndpointStates> {
+        self.endpoints.as_ref().filter(|_| self.link.is_up()).map(|held| &*held.block)
     }
 
     /// The same row over a roster of another shape.

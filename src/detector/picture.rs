@@ -30,6 +30,8 @@ impl Detector {
             mode_before: self.mode_before(now),
             partitions: self.publication.partitions().cloned().collect(),
             recent: self.publication.recent.iter().cloned().collect(),
+            endpoints: self.endpoint_views(now),
+            reaches_nothing: self.endpoints.are_all_down(),
             epoch: self.epoch,
             impaired: self.health.is_impaired(now),
             blind: self.is_blind(now),

@@ -14,6 +14,7 @@ use super::event::BlindCause;
 use super::link_records::LinkRecords;
 use super::partials::{Partials, hold_after};
 use super::partition::{Closed, Partition};
+use super::services::Services;
 use super::settle::{Rule, Settling};
 use super::time::Now;
 use super::{Detector, Output};
@@ -57,6 +58,8 @@ pub(super) struct Publication {
     pub(super) silences: Vec<Option<Memory>>,
     /// What is told of each agent that is down.
     pub(super) outages: BTreeMap<NodeId, Outage>,
+    /// Endpoints that the cluster must not lose.
+    pub(super) services: Services,
     pub(super) links: LinkRecords,
     pub(super) said_blind: bool,
 }
@@ -85,6 +88,7 @@ impl Publication {
             openings: VecDeque::new(),
             silences: Vec::new(),
             outages: BTreeMap::new(),
+            services: Services::default(),
             links: LinkRecords::default(),
             said_blind: false,
         }
@@ -112,17 +116,21 @@ impl Publication {
         self.silences = places.iter().map(|&before| remembered(before)).collect();
         self.open.iter_mut().for_each(|open| open.reshape(places));
         self.partials.reshape(places);
+        self.services.reshape(places);
         self.touch();
     }
 
     fn is_pending(&self) -> bool {
         let sets = [&self.unheard, &self.agents_down, &self.side];
-        self.cut.is_pending() || self.partials.is_pending() || sets.into_iter().any(Settling::is_pending)
+        self.cut.is_pending()
+            || self.partials.is_pending()
+            || self.services.is_pending()
+            || sets.into_iter().any(Settling::is_pending)
     }
 
-    /// Everything that is open: the complete cut first.
+    /// Everything that is open: the complete cut first, lost endpoints last.
     pub(super) fn partitions(&self) -> impl Iterator<Item = &Partition> {
-        self.partition().into_iter().chain(self.partials.partitions())
+        self.partition().into_iter().chain(self.partials.partitions()).chain(self.services.partitions())
     }
 
     /// The open complete cut or isolation, if there is one.
@@ -154,6 +162,7 @@ impl Detector {
         } else {
             self.publication.cut.wait(now);
             self.publication.partials.wait(now);
+            self.publication.services.wait(now);
             self.publication.unheard.wait(now);
             self.publication.agents_down.wait(now);
             // A look that was due while it slept would be due for as long as nothing may be told.
@@ -193,6 +202,9 @@ impl Detector {
 
     fn observe(&mut self, now: Now) {
         let (candidates, verdict) = self.candidates(now);
+        if let Some(votes) = self.judge_endpoints(&verdict) {
+            self.observe_services(votes, now);
+        }
         let Candidates { cut, certain, unheard, agents_down, next_judgement, side, partials } = candidates;
         let publication = &mut self.publication;
         publication.dirty = false;
@@ -223,7 +235,8 @@ impl Detector {
         let plain = self.plain_rule();
         let sets = [&publication.unheard, &publication.agents_down, &publication.side];
         let sets = sets.map(|set| set.next_time(now, plain));
-        [again, cut, self.next_partial(now)].into_iter().chain(sets).flatten().min()
+        let services = publication.services.next_time(now, plain);
+        [again, cut, self.next_partial(now), services].into_iter().chain(sets).flatten().min()
     }
 
     /// Whether this agent may say anything of others: not within a bound of its start or of a stall, and not blind.
@@ -285,6 +298,7 @@ impl Detector {
             self.publication.side.settle(now, plain, quiet);
         }
         self.settle_partials(now);
+        self.settle_services(plain, quiet, now);
         if let Some(before) = self.publication.unheard.settle(now, plain, quiet) {
             self.unheard_published(&before, now);
             self.judge_soon(now);
@@ -302,6 +316,7 @@ impl Detector {
         publication.cut.is_due(now, self.cut_rule(), quiet)
             || sets.iter().any(|set| set.is_due(now, plain, quiet))
             || self.is_a_partial_due(now)
+            || publication.services.is_due(now, plain, quiet)
     }
 
     /// What is partial depends on what was published of whole sides and nodes, be the rows the same.

@@ -275,6 +275,7 @@ impl Detector {
         match block {
             Block::Row(row) => self.receive_row(place, datagram, row, now),
             Block::RowPart(part) => self.receive_row_part(place, datagram, part, now),
+            Block::EndpointStates(states) => self.receive_endpoints(place, datagram, states, now),
             Block::RosterWanted(wanted) => self.send_roster(place, *wanted, now),
             Block::Roster(part) => self.receive_roster(place, part, now),
             Block::Slept(slept) => self.learn_slept(place, *slept, now),

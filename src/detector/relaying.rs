@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use super::Detector;
 use super::bucket::Extra;
+use super::exchange::packed;
 use super::relay::MOST_ASKED;
 use super::row_parts::parts_of;
 use super::time::Now;
 use crate::identity::NodeId;
-use crate::wire::{Block, Flags, Kind, MAX_DATAGRAM, MIN_DATAGRAM, RelayBlock, RowUnchanged, RowWanted, block_size};
+use crate::wire::{Block, Flags, Kind, RelayBlock, RowUnchanged, RowWanted};
 
 /// How many rows answer one question. The others are asked for again a period later.
 const ROWS_AT_ONCE: usize = 4;
@@ -96,7 +97,7 @@ impl Detector {
     /// Sends blocks to a peer, if that many datagrams may go now. To one that is not heard any more nothing goes.
     fn answer(&mut self, asker: NodeId, blocks: Vec<Block>, what: Extra, now: Now) -> bool {
         let Some(place) = self.place_of(asker).filter(|&place| self.peers[place].link.is_up()) else { return true };
-        let datagrams = packed(blocks);
+        let datagrams = packed(blocks, 0);
         if datagrams.is_empty() {
             return true;
         }
@@ -144,22 +145,6 @@ impl Detector {
         };
         parts.map(|part| Block::Relay(Arc::new(relay(part)))).collect()
     }
-}
-
-/// Blocks in as few datagrams as they fit in this order.
-fn packed(blocks: Vec<Block>) -> Vec<Vec<Block>> {
-    let (mut datagrams, mut room): (Vec<Vec<Block>>, usize) = (Vec::new(), 0);
-    for block in blocks {
-        let size = block_size(&block);
-        if let Some(datagram) = datagrams.last_mut().filter(|_| size <= room) {
-            datagram.push(block);
-        } else {
-            datagrams.push(vec![block]);
-            room = MAX_DATAGRAM - MIN_DATAGRAM;
-        }
-        room = room.saturating_sub(size);
-    }
-    datagrams
 }
 
 /// What is known of a row that was asked for.

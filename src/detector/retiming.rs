@@ -22,6 +22,10 @@ impl Detector {
     /// An operator chose other settings.
     pub(super) fn change_settings(&mut self, settings: &Settings, now: Now) {
         let &Settings { timing, mode, .. } = settings;
+        if settings.endpoints != self.settings.endpoints {
+            self.settings.endpoints.clone_from(&settings.endpoints);
+            self.set_endpoints(&settings.endpoints, now);
+        }
         (self.settings.timing, self.settings.mode) = (timing, mode);
         self.bucket.change(timing.max_heartbeats_per_second);
         self.update_down_pace();
@@ -101,7 +105,13 @@ mod tests {
 
     fn detector() -> Detector {
         let timing = ConfiguredTiming::of_period(SECOND);
-        let settings = Settings { cluster: "c".into(), node: member(0), timing, mode: ModePolicy::default() };
+        let settings = Settings {
+            cluster: "c".into(),
+            node: member(0),
+            timing,
+            mode: ModePolicy::default(),
+            endpoints: Vec::new(),
+        };
         Detector::new(settings, Saved::default(), Incarnation(9), [7; 32], Now::START)
     }
 

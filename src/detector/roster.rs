@@ -182,6 +182,7 @@ impl Detector {
         }
         self.relays.reshape(&places);
         self.publication.reshape(&places);
+        self.endpoints.touch();
         self.close_emptied_partials(now);
         self.ballot.reshape(&self.ids);
         // Our row is about another roster now, and is due to everybody as soon as it is written.
@@ -194,6 +195,7 @@ impl Detector {
             self.turns.push(Reverse((peer.wake, place)));
         }
         self.note_the_unmet();
+        self.who_probes_may_change(now);
         self.checking.reshape();
         self.row.touch();
     }

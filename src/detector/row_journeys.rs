@@ -30,7 +30,13 @@ fn member(number: u16) -> Member {
 fn agent(number: u16, nodes: u16) -> Detector {
     let timing =
         ConfiguredTiming { max_heartbeats_per_second: None, ..ConfiguredTiming::of_period(Duration::from_secs(1)) };
-    let settings = Settings { cluster: "c".into(), node: member(number), timing, mode: ModePolicy::default() };
+    let settings = Settings {
+        cluster: "c".into(),
+        node: member(number),
+        timing,
+        mode: ModePolicy::default(),
+        endpoints: Vec::new(),
+    };
     let mut agent = Detector::new(settings, Saved::default(), Incarnation(9), [7; 32], Now::START);
     agent.handle(Input::Listing(Listing::of((0..nodes).map(member).collect())), Now::START);
     agent

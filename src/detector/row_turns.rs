@@ -52,7 +52,7 @@ impl Detector {
                 break;
             }
             let goes = is_current && self.row_due_to(place, now).is_some_and(|due| due <= now);
-            let drawn = if goes { self.bucket.draw(Extra::Row, self.row.blocks.len(), now) } else { Ok(()) };
+            let drawn = if goes { self.bucket.draw(Extra::Row, self.row.datagrams.len(), now) } else { Ok(()) };
             if let Err(later) = drawn {
                 self.row_turns.rests_until = later;
                 break;
@@ -102,7 +102,7 @@ impl Detector {
     fn row_due_to(&self, place: usize, now: Now) -> Option<Now> {
         // Without polls rows go with the heartbeats in turn.
         let timing = Some(&self.timing).filter(|timing| timing.polls_per_window > 0)?;
-        self.peers[place].row_due(self.row.held.digest, self.row.changed, now, timing)
+        self.peers[place].row_due(self.row.digest, self.row.changed, now, timing)
     }
 
     fn wake_for_row(&mut self, place: usize, at: Now) {

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use super::endpoints::settings::{EndpointSettings, From, ProbeSchedule};
 pub use super::timing::{ConfiguredTiming, Timing};
 
-/// All that the detector is told before it starts. Timing and mode may change while it runs.
+/// All that the detector is told before it starts. Timing, mode and endpoints may change while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The name of the cluster; part of every id.
@@ -15,6 +16,8 @@ pub struct Settings {
     pub timing: ConfiguredTiming,
     /// What a side without a majority may do.
     pub mode: ModePolicy,
+    /// What is probed beside the peers, in any order; the names differ.
+    pub endpoints: Vec<EndpointSettings>,
 }
 
 /// A node as a discovery or a hello tells of it.

@@ -191,8 +191,13 @@ mod tests {
     /// An agent among this many, itself included.
     fn agent_among(nodes: usize) -> Detector {
         let timing = Timing::of_period(Duration::from_secs(1));
-        let settings =
-            Settings { cluster: "c".into(), node: member(0), timing: timing.into(), mode: ModePolicy::default() };
+        let settings = Settings {
+            cluster: "c".into(),
+            node: member(0),
+            timing: timing.into(),
+            mode: ModePolicy::default(),
+            endpoints: Vec::new(),
+        };
         let mut detector = Detector::new(settings, Saved::default(), Incarnation(9), [7; 32], Now::START);
         detector.handle(Input::Listing(Listing::of((0..nodes).map(member).collect())), Now::START);
         while detector.poll_output().is_some() {}

@@ -157,7 +157,7 @@ impl Detector {
             pace: self.timing.period,
             echo: crate::wire::Echo::default(),
             row_version: self.row.held.version,
-            row_digest: self.row.held.digest,
+            row_digest: self.row.digest,
             held_digest: Digest::NONE,
             roster_digest: self.roster_digest,
             electorate_digest: self.electorate_digest(),

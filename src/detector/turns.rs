@@ -122,6 +122,7 @@ impl Detector {
     pub(super) fn link_changed(&mut self, place: usize, change: Change, now: Now) {
         self.row.touch();
         self.publication.touch();
+        self.who_probes_may_change(now);
         let peer = self.name_of(place);
         match change {
             Change::Heard | Change::Recovered => {

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::endpoints::reach::Reach;
+use super::endpoints::settings::EndpointSettings;
+use super::endpoints::watch::{Breaker, EndpointState};
 use super::event::{AgentDownCause, BlindCause};
 use super::histogram::{Bounds, Histogram};
 use super::link::LinkState;
@@ -18,6 +21,7 @@ use crate::identity::{Digest, Epoch, Incarnation, NodeId};
 
 /// What the agent knew at one instant.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct View {
     /// When.
     pub at: Now,
@@ -54,6 +58,10 @@ pub struct View {
     pub partitions: Vec<Partition>,
     /// Partitions that are over, the newest first; the last 32 of this run.
     pub recent: Vec<Arc<Closed>>,
+    /// The endpoints, in order of name.
+    pub endpoints: Vec<EndpointView>,
+    /// This agent probes endpoints, and none of them answers.
+    pub reaches_nothing: bool,
     /// The highest epoch known.
     pub epoch: Epoch,
     /// This agent distrusts its own row.
@@ -115,6 +123,27 @@ pub struct NodeView {
     pub agent_down: Option<AgentDownCause>,
     /// Its row, if it is valid now.
     pub row: Option<RowView>,
+}
+
+/// One endpoint, as seen from here.
+#[derive(Clone, Debug)]
+pub struct EndpointView {
+    /// What an operator chose for it.
+    pub settings: Arc<EndpointSettings>,
+    /// Whether this agent probes it: of some only a sample does.
+    pub is_probed: bool,
+    /// What this agent's probes come to.
+    pub state: EndpointState,
+    /// For how long; none if it does not probe it.
+    pub state_for: Option<Duration>,
+    /// Failures in a row.
+    pub failures: u8,
+    /// Where its circuit breaker stands; none if it does not probe it.
+    pub breaker: Option<Breaker>,
+    /// How long ago a probe ended that says something.
+    pub judged_before: Option<Duration>,
+    /// Who reaches it and who does not, as far as this agent hears.
+    pub reach: Arc<Reach>,
 }
 
 /// One row, as held here.

@@ -84,8 +84,11 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
 
 /// A small value with its tag, or that it is as it was.
 pub(super) fn tagged(status: StatusCode, value: &impl Serialize, tag: &Tag) -> Answer {
-    let mut answer = json(status, value);
-    // Kept, but never used without asking whether it still holds.
+    with_tag(json(status, value), tag)
+}
+
+/// An answer that may be kept, but is never used without asking whether it still holds.
+pub(super) fn with_tag(mut answer: Answer, tag: &Tag) -> Answer {
     with(&mut answer, CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     with(&mut answer, ETAG, tag.header());
     answer
@@ -95,9 +98,7 @@ pub(super) fn tagged(status: StatusCode, value: &impl Serialize, tag: &Tag) -> A
 pub(super) fn unchanged(tag: &Tag) -> Answer {
     let mut answer = Answer::new(Body::whole(""));
     *answer.status_mut() = StatusCode::NOT_MODIFIED;
-    with(&mut answer, CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    with(&mut answer, ETAG, tag.header());
-    answer
+    with_tag(answer, tag)
 }
 
 /// Something larger, made while it is read.

@@ -15,7 +15,7 @@ use super::answer::{self, Answer, JSON, Refusal, TEXT};
 use super::body::{Body, Out};
 use super::limits::{Limits, MANY_BYTES, MANY_NODES};
 use super::tag::{Had, Tag};
-use crate::api::{PartitionAnswer, Partitions, Peers, Status, Turned};
+use crate::api::{Endpoint, Endpoints, PartitionAnswer, Partitions, Peers, Status, Turned};
 use crate::detector::view::View;
 use crate::sources::Sources;
 use crate::table;
@@ -25,6 +25,9 @@ pub(super) const MOST_DRAWN: usize = 250;
 
 /// How many peers are one part of an answer: 16 KiB.
 const PEERS_A_PART: usize = 64;
+
+/// How many endpoints are one part of an answer: 32 KiB, and more only where each names a hundred nodes.
+const ENDPOINTS_A_PART: usize = 32;
 
 /// What matters at 3 AM.
 pub(super) fn status(sources: &Sources) -> Answer {
@@ -68,6 +71,27 @@ pub(super) async fn peers(sources: &Sources, limits: &Limits) -> Result<Answer, 
         }
         out.put("]}\n").await;
     }))
+}
+
+/// What the cluster leans on. The tag is that of what is judged.
+pub(super) async fn endpoints(sources: &Sources, limits: &Limits, headers: &HeaderMap) -> Result<Answer, Refusal> {
+    let is_large = sources.view().endpoints.len() > ENDPOINTS_A_PART;
+    let place = if is_large { Some(limits.large().await?) } else { None };
+    let (view, desk, calendar) = (sources.view(), sources.probes.clone(), sources.calendar());
+    let judged = Endpoints::of(&view, None, calendar).endpoints.into_iter().map(Endpoint::judgement);
+    let tag = Tag::of(&Endpoints { endpoints: judged.collect() });
+    if Had::of(headers).has(&tag) {
+        return Ok(answer::unchanged(&tag));
+    }
+    let answer = answer::made(JSON, place, |out| async move {
+        out.put("{\"endpoints\":[").await;
+        for (place, part) in view.endpoints.chunks(ENDPOINTS_A_PART).enumerate() {
+            let told = part.iter().map(|endpoint| Endpoint::of(endpoint, &view, desk.as_deref(), calendar));
+            put_items(&out, place == 0, &told.collect::<Vec<_>>()).await;
+        }
+        out.put("]}\n").await;
+    });
+    Ok(answer::with_tag(answer, &tag))
 }
 
 /// Who hears whom: as a table for whoever wants text, else direction by direction.

@@ -50,11 +50,12 @@ enum What {
     Peers,
     Matrix,
     Partitions,
+    Endpoints,
     Events,
 }
 
 /// All there is to ask for.
-pub const ROUTES: [Route; 9] = [
+pub const ROUTES: [Route; 10] = [
     open("/metrics", None, What::Metrics),
     open("/healthz", None, What::Health),
     open("/readyz", None, What::Ready),
@@ -63,6 +64,7 @@ pub const ROUTES: [Route; 9] = [
     local("/v1/peers", &[], What::Peers),
     local("/v1/matrix", &[], What::Matrix),
     local("/v1/partitions", &[], What::Partitions),
+    local("/v1/endpoints", &[], What::Endpoints),
     local("/v1/events", &events::PARAMETERS, What::Events),
 ];
 
@@ -120,6 +122,7 @@ impl Router {
             What::Peers => knowledge::peers(sources, limits).await,
             What::Matrix => knowledge::matrix(sources, limits, headers).await,
             What::Partitions => knowledge::partitions(sources, limits, headers).await,
+            What::Endpoints => knowledge::endpoints(sources, limits, headers).await,
             What::Events if knowledge::accepts(headers, EVENT_STREAM) => {
                 let (everybody, address) = (Arc::clone(&sources.expose_all), client);
                 let is_let_in = move || is_let_in(address, &everybody);
@@ -180,7 +183,13 @@ mod tests {
     fn sources() -> Sources {
         let node = Member::new("node-1", "", (Ipv4Addr::LOCALHOST, 7475).into());
         let timing = Timing::of_period(std::time::Duration::from_secs(1));
-        let settings = Settings { cluster: "test".into(), node, timing: timing.into(), mode: ModePolicy::default() };
+        let settings = Settings {
+            cluster: "test".into(),
+            node,
+            timing: timing.into(),
+            mode: ModePolicy::default(),
+            endpoints: Vec::new(),
+        };
         let view = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], Now::START).view(Now::START);
         let (_, views) = tokio::sync::watch::channel(view);
         Sources::of_view(views, Arc::new(Clock::start()))

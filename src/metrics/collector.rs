@@ -8,12 +8,12 @@ use prometheus::proto::MetricFamily;
 
 use super::family::Family;
 use super::sheet::Sheet;
-use super::{cluster, health, heartbeats, partitions, peers, process, storage, surroundings};
+use super::{cluster, endpoints, health, heartbeats, partitions, peers, process, storage, surroundings};
 use crate::calendar::Calendar;
 use crate::detector::view::View;
 use crate::sources::Sources;
 
-/// How many series there are at most, whatever the size of the cluster and whatever happens to it.
+/// How many series there are at most, whatever the size of the cluster and whatever happens to it, but for endpoints.
 pub const LIMIT: usize = 200;
 
 /// Every family that there can be.
@@ -23,7 +23,8 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
 }
 
 fn ours() -> impl Iterator<Item = &'static Family> {
-    let of_the_cluster = [cluster::FAMILIES, peers::FAMILIES, heartbeats::FAMILIES, partitions::FAMILIES];
+    let of_the_cluster =
+        [cluster::FAMILIES, peers::FAMILIES, heartbeats::FAMILIES, partitions::FAMILIES, endpoints::FAMILIES];
     let of_the_agent = [health::FAMILIES, storage::FAMILIES, surroundings::FAMILIES];
     of_the_cluster.into_iter().chain(of_the_agent).flatten()
 }
@@ -69,8 +70,9 @@ impl Collector for Everything {
         health::fill(&mut sheet, &scrape);
         storage::fill(&mut sheet, &scrape);
         surroundings::fill(&mut sheet, &scrape);
-        // Last: it names as many nodes as there is room for.
+        // Last of what the limit is for: it names as many nodes as there is room for.
         peers::fill(&mut sheet, &scrape, LIMIT - process::SERIES);
+        endpoints::fill(&mut sheet, &scrape);
         sheet.into_families()
     }
 }

@@ -1,4 +1,7 @@
-//! What the agent is told from outside: who belongs, by its discovery, and how to behave, by its configuration.
+//! What the agent is told from outside: who belongs, by its discovery, and how to behave, by its configuration; and what of
+//! that the alerts compare with.
+
+use std::sync::atomic::Ordering;
 
 use super::collector::Scrape;
 use super::family::Family;
@@ -31,6 +34,11 @@ const RELOAD_LAST_SUCCESS: Family = Family::gauge(
 );
 const RELOAD_FAILURES: Family =
     Family::counter("netsplit_config_reload_failures_total", &[], "Configuration files that were refused");
+const KAFKA_CONSUMER_LAG: Family = Family::gauge(
+    "netsplit_kafka_consumer_lag_threshold_messages",
+    &[],
+    "From how many messages on a consumer group of Kafka lags, as the configuration says; for alerts to compare with",
+);
 
 pub(super) const FAMILIES: &[Family] = &[
     DISCOVERY_UP,
@@ -39,6 +47,7 @@ pub(super) const FAMILIES: &[Family] = &[
     RELOAD_SUCCESSFUL,
     RELOAD_LAST_SUCCESS,
     RELOAD_FAILURES,
+    KAFKA_CONSUMER_LAG,
 ];
 
 pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>) {
@@ -51,4 +60,6 @@ pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>) {
         sheet.put(&RELOAD_LAST_SUCCESS, reloads.last_success());
         sheet.put(&RELOAD_FAILURES, reloads.failures());
     }
+    let threshold = scrape.sources.kafka_consumer_lag.as_ref();
+    sheet.put_if_known(&KAFKA_CONSUMER_LAG, threshold.map(|messages| messages.load(Ordering::Relaxed)));
 }

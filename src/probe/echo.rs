@@ -16,33 +16,59 @@ use crate::detector::evidence::HostAnswer;
 /// What a request carries; the kernel's ping sends as much.
 const PAYLOAD: [u8; 56] = [0; 56];
 
+/// What allows such sockets, to be typed.
+pub(super) const ALLOW: &str = "sysctl net.ipv4.ping_group_range=\"0 2147483647\"";
+
 /// ICMP's number of an echo reply (RFC 792).
 const REPLY: u8 = 0;
 
 /// The same for IPv6 (RFC 4443).
 const REPLY_V6: u8 = 129;
 
-/// Asks `host`. What goes wrong while sending is a fact of this machine: no route, no address, a filter of its own.
+/// What comes of one request.
+#[derive(Debug)]
+pub(super) enum Echo {
+    /// The reply, after so long.
+    Reply(Duration),
+    /// Nothing in time, or nothing that counts.
+    Silent,
+    /// The kernel allows no such socket.
+    NotAllowed(io::Error),
+    /// It did not leave this machine: no route, no address, a filter of its own.
+    NotSent(SurgeError),
+}
+
+/// Asks `host` for a second opinion. What goes wrong while sending is a fact of this machine.
 pub(super) async fn ask(host: IpAddr, timeout: Duration) -> HostAnswer {
+    match round_trip(host, timeout).await {
+        Echo::Reply(_) => HostAnswer::Replied,
+        Echo::Silent => HostAnswer::Silent,
+        Echo::NotAllowed(error) => {
+            say_once(&error);
+            HostAnswer::NotAsked
+        }
+        Echo::NotSent(error) => {
+            tracing::debug!(%host, %error, "could not send an echo request");
+            HostAnswer::NotAsked
+        }
+    }
+}
+
+/// One request to `host`.
+pub(super) async fn round_trip(host: IpAddr, timeout: Duration) -> Echo {
     let host = host.to_canonical();
     let client = match client(host) {
         Ok(client) => client,
-        Err(error) => {
-            say_once(&error);
-            return HostAnswer::NotAsked;
-        }
+        Err(error) => return Echo::NotAllowed(error),
     };
     // The kernel chooses the identifier.
     let mut pinger = client.pinger(host, PingIdentifier(0)).await;
     pinger.timeout(timeout);
     // The pinger's own timeout begins when the request has left.
     match tokio::time::timeout(timeout, pinger.ping(PingSequence(0), &PAYLOAD)).await {
-        Ok(Ok((packet, _))) if is_reply(&packet) => HostAnswer::Replied,
-        Ok(Ok(_) | Err(SurgeError::Timeout { .. })) | Err(_) => HostAnswer::Silent,
-        Ok(Err(error)) => {
-            tracing::debug!(%host, %error, "could not send an echo request");
-            HostAnswer::NotAsked
-        }
+        Ok(Ok((packet, took))) if is_reply(&packet) => Echo::Reply(took),
+        Ok(Ok(_) | Err(SurgeError::Timeout { .. })) | Err(_) => Echo::Silent,
+        Ok(Err(error)) => Echo::NotSent(error),
     }
 }
 
@@ -73,7 +99,7 @@ fn say_once(error: &io::Error) {
         tracing::info!(
             error = %kind,
             "cannot ping the hosts of silent peers; it is a second opinion only, and the agent goes on without. To allow \
-             it: sysctl net.ipv4.ping_group_range=\"0 2147483647\" (it holds for IPv6 too)"
+             it: {ALLOW} (it holds for IPv6 too)"
         );
     });
 }

@@ -7,7 +7,7 @@ use super::host::Running;
 use super::network::Conditions;
 use super::world::{Next, World, moved_address};
 use crate::detector::bits::Bits;
-use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy, Settings};
+use crate::detector::settings::{ConfiguredTiming, EndpointSettings, Member, ModePolicy, Settings};
 use crate::detector::{Input, Listing, LocalFault};
 use crate::identity::Sequence;
 use crate::wire::{Datagram, GoodbyeReason, sealed_size};
@@ -94,11 +94,27 @@ impl World {
     /// As [`Self::start`], but its discovery tells it nothing yet.
     pub fn start_unlisted(&mut self, host: usize, state: bool) {
         let node = self.hosts[host].member.clone();
-        let settings = Settings { cluster: "test".to_owned(), node, timing: self.timing, mode: self.policy };
+        let settings = Settings {
+            cluster: "test".to_owned(),
+            node,
+            timing: self.timing,
+            mode: self.policy,
+            endpoints: self.services.settings(),
+        };
         let mut seed = [0; 32];
         self.random.fill_bytes(&mut seed);
         let now = self.now;
         self.hosts[host].start(settings, state, seed, now);
+        self.take_outputs(host);
+    }
+
+    /// From now on an agent probes these endpoints.
+    pub fn change_endpoints(&mut self, host: usize, endpoints: &[EndpointSettings]) {
+        let now = self.now;
+        if let Some(detector) = &mut self.hosts[host].detector {
+            let settings = Settings { endpoints: endpoints.to_vec(), ..detector.settings().clone() };
+            detector.handle(Input::Settings(Box::new(settings)), now);
+        }
         self.take_outputs(host);
     }
 

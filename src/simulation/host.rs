@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::detector::evidence::Evidence;
 use crate::detector::saved::{Saved, Serial};
 use crate::detector::settings::{Member, Settings};
 use crate::detector::time::Now;
@@ -73,7 +72,8 @@ pub(super) struct Host {
     /// Whether its agent can ask beside the heartbeat.
     pub(super) can_ask: bool,
     inbox: VecDeque<(Datagram, usize)>,
-    answers: VecDeque<Evidence>,
+    /// What it asked beside the heartbeat is answered.
+    answers: VecDeque<Input>,
     dropped: u64,
 }
 
@@ -141,10 +141,10 @@ impl Host {
         self.answers.clear();
     }
 
-    /// What it asked about a peer is answered.
-    pub(super) fn learn(&mut self, evidence: Evidence) {
+    /// What it asked is answered.
+    pub(super) fn learn(&mut self, answer: Input) {
         if self.detector.is_some() {
-            self.answers.push_back(evidence);
+            self.answers.push_back(answer);
         }
     }
 
@@ -176,8 +176,8 @@ impl Host {
         while let Some((datagram, size)) = self.inbox.pop_front() {
             detector.handle(Input::Datagram { datagram, from: NOWHERE, size }, now);
         }
-        while let Some(evidence) = self.answers.pop_front() {
-            detector.handle(Input::Evidence(evidence), now);
+        while let Some(answer) = self.answers.pop_front() {
+            detector.handle(answer, now);
         }
         if self.dropped > 0 {
             let datagrams = std::mem::take(&mut self.dropped);

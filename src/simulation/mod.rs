@@ -8,10 +8,12 @@ mod evidence;
 mod happenings;
 mod host;
 mod network;
+mod services;
 mod wakes;
 mod world;
 
 pub use discovery::Discovery;
 pub use host::Running;
 pub use network::{Bursts, Conditions};
+pub use services::Health;
 pub use world::{Machine, Sent, Told, World};

@@ -12,12 +12,13 @@ use super::discovery::Lists;
 use super::evidence::find_out;
 use super::host::{Host, Running};
 use super::network::{Conditions, Network, chance};
+use super::services::Services;
 use super::wakes::Wakes;
 use crate::detector::event::Event;
-use crate::detector::evidence::{Evidence, Question};
+use crate::detector::evidence::Question;
 use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy};
 use crate::detector::time::Now;
-use crate::detector::{Detector, Output};
+use crate::detector::{Detector, Input, Output};
 use crate::wire::{Datagram, sealed_size};
 
 /// The first address of the virtual network: host 0.
@@ -88,11 +89,12 @@ pub struct World {
     arrived: Vec<Now>,
     free: Vec<usize>,
     /// Answers on their way, and to whom.
-    answers: BTreeMap<usize, (usize, Evidence)>,
+    answers: BTreeMap<usize, (usize, Input)>,
     told: Vec<Told>,
     pub(super) timing: ConfiguredTiming,
     pub(super) policy: ModePolicy,
     pub(super) lists: Option<Lists>,
+    pub(super) services: Services,
     sent: Vec<Sent>,
     questions: u64,
     pub(super) recorded: Option<Vec<(usize, usize, Datagram)>>,
@@ -128,6 +130,7 @@ impl World {
             timing: timing.into(),
             policy: ModePolicy::default(),
             lists: None,
+            services: Services::default(),
             sent: vec![Sent::default(); hosts],
             questions: 0,
             recorded: None,
@@ -277,8 +280,8 @@ impl World {
     }
 
     fn answered(&mut self, slot: usize) {
-        let Some((host, evidence)) = self.answers.remove(&slot) else { return };
-        self.hosts[host].learn(evidence);
+        let Some((host, answer)) = self.answers.remove(&slot) else { return };
+        self.hosts[host].learn(answer);
         self.run_or_wait(host);
     }
 
@@ -289,8 +292,13 @@ impl World {
         let reached = self.network.reach(host, to);
         let Some(timeout) = self.detector(host).map(|asker| asker.timing().confirm_period) else { return };
         let (evidence, at) = find_out(question, &self.hosts[host], &self.hosts[to], reached, timeout, self.now);
+        self.answer(host, Input::Evidence(evidence), at);
+    }
+
+    /// An answer is on its way to a host.
+    pub(super) fn answer(&mut self, host: usize, answer: Input, at: Now) {
         let slot = self.answers.last_key_value().map_or(0, |(last, _)| last + 1);
-        self.answers.insert(slot, (host, evidence));
+        self.answers.insert(slot, (host, answer));
         self.push(at, Next::Answer(slot));
     }
 
@@ -324,6 +332,7 @@ impl World {
                 Output::Event(event) => self.told.push(Told { at: self.now, host, event: *event }),
                 Output::Stopped => self.kill(host),
                 Output::Ask(question) => self.ask(host, question),
+                Output::Probe(order) => self.probe(host, &order),
                 Output::Save(..) | Output::View => {}
             }
         }

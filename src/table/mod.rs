@@ -250,6 +250,8 @@ mod tests {
             electorate_digest: Digest::NONE,
             partitions: Vec::new(),
             recent: Vec::new(),
+            endpoints: Vec::new(),
+            reaches_nothing: false,
             epoch: Epoch(0),
             impaired: false,
             blind: false,
@@ -269,6 +271,7 @@ mod tests {
         Partition {
             id,
             kind,
+            endpoint: None,
             certain: true,
             sides,
             bridges,

@@ -63,7 +63,8 @@ impl<'a> Answers<'a> {
     fn is_beyond_a_cut(self, peer: &Peer, link: Link) -> bool {
         let me = self.peers.peers.iter().find(|peer| peer.link == Link::Itself);
         let me = me.map(|me| me.name.as_str()).unwrap_or_default();
-        let sides = self.partitions.open.iter().map(|partition| partition.sides.as_slice());
+        let cuts = self.partitions.open.iter().filter(|partition| partition.endpoint.is_none());
+        let sides = cuts.map(|partition| partition.sides.as_slice());
         super::is_beyond(sides, me, &peer.name, matches!(link, Link::Up | Link::Suspect))
     }
 }

@@ -42,6 +42,7 @@ fn status(view: &View, node: &NodeView) -> String {
 
 fn is_beyond_a_cut(view: &View, node: &NodeView, link: LinkState) -> bool {
     let me = view.nodes.get(view.me).map(|me| me.member.name.as_str()).unwrap_or_default();
-    let sides = view.partitions.iter().map(|partition| partition.sides.as_slice());
+    let cuts = view.partitions.iter().filter(|partition| partition.endpoint.is_none());
+    let sides = cuts.map(|partition| partition.sides.as_slice());
     super::is_beyond(sides, me, &node.member.name, link == LinkState::Up)
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use super::codec::TooLarge;
 use super::reader::{Malformed, Reader, long_micros, short_micros};
-use super::{Block, Hello, Nonce, PartWanted, RelayBlock, RosterPart, RowBlock, RowPart, Slept, membership, relays};
+use super::{
+    Block, Hello, Nonce, PartWanted, RelayBlock, RosterPart, RowBlock, RowPart, Slept, endpoints, membership, relays,
+};
 use crate::detector::row::Cells;
 use crate::identity::{Digest, Incarnation, NodeId, RowVersion, Sequence};
 
@@ -44,6 +46,7 @@ const INTRODUCTION: u8 = 13;
 const ALSO_COUNTED: u8 = 14;
 const ROWS_WANTED: u8 = 15;
 const ROWS_UNCHANGED: u8 = 16;
+const ENDPOINT_STATES: u8 = 17;
 
 /// No address.
 const NOWHERE: u8 = 0;
@@ -56,6 +59,7 @@ fn code(block: &Block) -> u8 {
         Block::Relay(_) => RELAY,
         Block::RowsWanted(_) => ROWS_WANTED,
         Block::RowsUnchanged(_) => ROWS_UNCHANGED,
+        Block::EndpointStates(_) => ENDPOINT_STATES,
         Block::Challenge(_) => CHALLENGE,
         Block::Answer(_) => ANSWER,
         Block::NewestIncarnation(_) => NEWEST_INCARNATION,
@@ -83,6 +87,7 @@ fn body_size(block: &Block) -> usize {
         Block::Relay(relay) => 25 + row_size(&relay.row.cells),
         Block::RowsWanted(rows) => relays::WANTED * rows.len(),
         Block::RowsUnchanged(rows) => relays::UNCHANGED * rows.len(),
+        Block::EndpointStates(states) => endpoints::size(states),
         Block::Challenge(_) | Block::Answer(_) | Block::Slept(_) => 16,
         Block::NewestIncarnation(_) => 8,
         Block::Hello(hello) => {
@@ -121,6 +126,7 @@ pub(super) fn write(block: &Block, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         Block::Relay(relay) => write_relay(relay, out),
         Block::RowsWanted(rows) => relays::write_wanted(rows, out),
         Block::RowsUnchanged(rows) => relays::write_unchanged(rows, out),
+        Block::EndpointStates(states) => endpoints::write(states, out)?,
         Block::Challenge(nonce) | Block::Answer(nonce) => out.extend_from_slice(&nonce.0),
         Block::NewestIncarnation(incarnation) => out.extend_from_slice(&incarnation.0.to_be_bytes()),
         Block::Slept(slept) => {
@@ -251,6 +257,7 @@ fn read(code: u8, body: &[u8]) -> Result<Option<Block>, Malformed> {
         RELAY => Some(Block::Relay(read_relay(&mut body)?.into())),
         ROWS_WANTED => Some(Block::RowsWanted(relays::read_wanted(&mut body)?)),
         ROWS_UNCHANGED => Some(Block::RowsUnchanged(relays::read_unchanged(&mut body)?)),
+        ENDPOINT_STATES => Some(Block::EndpointStates(endpoints::read(&mut body)?.into())),
         CHALLENGE => Some(Block::Challenge(Nonce(body.array()?))),
         ANSWER => Some(Block::Answer(Nonce(body.array()?))),
         NEWEST_INCARNATION => Some(Block::NewestIncarnation(Incarnation(body.u64()?))),

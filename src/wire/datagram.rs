@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::membership::{ElectoratePart, Introduction};
+use crate::detector::endpoint_states::States;
 use crate::detector::row::Cells;
 use crate::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
 
@@ -123,6 +124,8 @@ pub enum Block {
     Row(Arc<RowBlock>),
     /// A part of the sender's row, which does not fit one datagram.
     RowPart(Arc<RowPart>),
+    /// What the sender's probes come to, as it goes with a row.
+    EndpointStates(Arc<EndpointStates>),
     /// Another's row, passed on.
     Relay(Arc<RelayBlock>),
     /// Pass these rows on to me, or say that they are still these.
@@ -179,6 +182,17 @@ pub struct RowPart {
     pub from: u16,
     /// The cells: a multiple of 64, too, or up to the end of the row.
     pub cells: Cells,
+}
+
+/// What the sender's probes of all endpoints come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointStates {
+    /// The version of the row with which they go.
+    pub version: RowVersion,
+    /// The digest of the names of the endpoints.
+    pub list: Digest,
+    /// The states, in order of name.
+    pub states: States,
 }
 
 /// A row passed on by somebody who hears its owner.

@@ -6,6 +6,7 @@
 mod blocks;
 mod codec;
 mod datagram;
+mod endpoints;
 mod header;
 mod keyring;
 mod membership;

@@ -10,6 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::detector::endpoint_states::{SharedState, States};
 use crate::detector::row::Cells;
 use crate::hlc::Stamp;
 use crate::identity::{Digest, Epoch, Incarnation, NodeId, RowVersion, Sequence};
@@ -262,6 +263,24 @@ fn a_known_block_of_a_wrong_size_is_malformed() {
 }
 
 #[test]
+fn the_states_of_a_thousand_endpoints_fit_beside_a_row_of_2000_nodes() {
+    let states = States::of(std::iter::repeat_n(SharedState::Up, 1000));
+    let states = EndpointStates { version: RowVersion(1), list: Digest(2), states };
+    assert_eq!(size(&with(vec![Block::EndpointStates(states.clone().into())])), Some(96 + 3 + 260));
+    let both = vec![Block::Row(row_of(2000).into()), Block::EndpointStates(states.into())];
+    assert_eq!(size(&with(both)), Some(96 + 3 + 762 + 3 + 260));
+}
+
+#[test]
+fn states_of_endpoints_with_bits_behind_the_last_are_malformed() {
+    let states = |count: u8, planes: &[u8]| open_block(17, &[&[0, 0, 0, 1, 0, 0, 0, 2, 0, count], planes].concat());
+    assert!(states(3, &[7, 5]).is_ok());
+    for (count, planes) in [(3, &[8, 0][..]), (3, &[0, 0x80]), (9, &[0, 0]), (3, &[7]), (3, &[7, 5, 0])] {
+        assert_eq!(states(count, planes), Err(Refusal::Malformed), "{count} {planes:?}");
+    }
+}
+
+#[test]
 fn a_part_of_a_row_has_whole_words_and_stays_within_its_row() {
     let row = |offset: u8, total: u8, planes: usize| {
         let mut body = vec![0, 0, 0, 1, 0, 0, 0, 2, 0, offset, 0, total];
@@ -423,6 +442,15 @@ fn rows_unchanged() -> impl Strategy<Value = Vec<RowUnchanged>> {
     vec(row, 0..20)
 }
 
+fn endpoint_states() -> impl Strategy<Value = EndpointStates> {
+    const ALL: [SharedState; 4] = [SharedState::NotProbed, SharedState::Undecided, SharedState::Up, SharedState::Down];
+    (any::<(u32, u32)>(), vec(0..4_usize, 0..50)).prop_map(|((version, list), picks)| EndpointStates {
+        version: RowVersion(version),
+        list: Digest(list),
+        states: States::of(picks.into_iter().map(|pick| ALL[pick])),
+    })
+}
+
 fn hello() -> impl Strategy<Value = Hello> {
     let texts = ("[a-z0-9.-]{0,253}", "\\PC{0,15}", "\\PC{0,16}");
     (texts, any::<(IpAddr, u16)>(), any::<(Option<IpAddr>, u16)>()).prop_map(
@@ -447,6 +475,7 @@ fn block() -> impl Strategy<Value = Block> {
         relay().prop_map(|relay| Block::Relay(Arc::new(relay))),
         rows_wanted().prop_map(Block::RowsWanted),
         rows_unchanged().prop_map(Block::RowsUnchanged),
+        endpoint_states().prop_map(|states| Block::EndpointStates(states.into())),
         any::<[u8; 16]>().prop_map(|nonce| Block::Challenge(Nonce(nonce))),
         any::<[u8; 16]>().prop_map(|nonce| Block::Answer(Nonce(nonce))),
         any::<u64>().prop_map(|incarnation| Block::NewestIncarnation(Incarnation(incarnation))),

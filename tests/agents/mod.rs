@@ -56,7 +56,7 @@ impl Running {
         let settings = settings(node);
         let records = Rc::new(RefCell::new(Vec::new()));
         let written = Rc::clone(&records);
-        let setup = Setup { settings, discovery, keys: keys.clone(), memory };
+        let setup = Setup { settings, discovery, keys: keys.clone(), memory, prober: None };
         let (agent, handle) =
             Agent::new(setup, network, clock, move |record| written.borrow_mut().push(record)).unwrap();
         Self { member: node.clone(), handle, task: tokio::task::spawn_local(agent.run()), records }
@@ -82,7 +82,13 @@ impl Running {
 /// What its detector is told.
 pub(crate) fn settings(node: &Member) -> Settings {
     let timing = Timing::of_period(Duration::from_secs(1));
-    Settings { cluster: CLUSTER.to_owned(), node: node.clone(), timing: timing.into(), mode: ModePolicy::default() }
+    Settings {
+        cluster: CLUSTER.to_owned(),
+        node: node.clone(),
+        timing: timing.into(),
+        mode: ModePolicy::default(),
+        endpoints: Vec::new(),
+    }
 }
 
 /// A socket on loopback; port 0 is any.

@@ -71,6 +71,7 @@ pub(crate) fn partition() -> Partition {
     Partition {
         id: PartitionId(0xc796_3059_2751_9af9),
         kind: PartitionKind::Complete,
+        endpoint: None,
         certain: true,
         sides: vec![side(&["node-1", "node-2"], true), side(&["node-3"], false)],
         bridges: vec!["node-5".to_owned()],
@@ -91,7 +92,12 @@ pub(crate) fn partition() -> Partition {
 /// The view, of second 10.
 pub(crate) fn full(of_one: &View) -> View {
     let closed = Closed {
-        partition: Partition { id: PartitionId(1), opened: at(1), ..partition() },
+        partition: Partition {
+            id: PartitionId(1),
+            endpoint: Some("central-prometheus".to_owned()),
+            opened: at(1),
+            ..partition()
+        },
         at: at(4),
         cause: CloseCause::Healed,
         confirmed: Some(true),
@@ -109,6 +115,7 @@ pub(crate) fn full(of_one: &View) -> View {
         awaited: vec!["node-9".to_owned()],
         partitions: vec![partition()],
         recent: vec![Arc::new(closed)],
+        endpoints: crate::endpoint_samples::endpoints(),
         ..of_one.clone()
     }
 }

@@ -11,6 +11,7 @@ use netsplit::agent::{EventSink, Happening, PartitionTimes, Record, ShellEvent};
 use netsplit::audit::read::lines;
 use netsplit::detector::event::{AgentDownCause, BlindCause, CloseCause, Event, LeaveReason, LinkRecord};
 use netsplit::detector::mode::Mode;
+use netsplit::detector::outcome::{Ailment, Cause};
 use netsplit::detector::partition::{Direction, Partition, PartitionId, PartitionKind, Side, Witness};
 use netsplit::detector::time::Now;
 use netsplit::identity::{Digest, Epoch, Incarnation};
@@ -43,6 +44,8 @@ fn kind(happening: &Happening) -> &'static str {
             Event::LinkUp { .. } => "link_up",
             Event::LinkDegraded { .. } => "link_degraded",
             Event::LinkRecovered { .. } => "link_recovered",
+            Event::EndpointDown { .. } => "endpoint_down",
+            Event::EndpointUp { .. } => "endpoint_up",
             Event::PartitionOpened(_) => "partition_opened",
             Event::PartitionChanged(_) => "partition_changed",
             Event::PartitionClosed { .. } => "partition_closed",
@@ -109,6 +112,12 @@ fn samples() -> Vec<Happening> {
         let (cause, duration, confirmed) = (CloseCause::Healed, Duration::ZERO, None);
         events.push(Event::PartitionClosed { partition: partition(kind), cause, duration, confirmed });
     }
+    let (endpoint, kind, failing_for) = ("database".to_owned(), "postgres".to_owned(), Duration::from_secs(11));
+    for cause in Cause::ALL.into_iter().chain(Ailment::ALL.map(Cause::Unhealthy)) {
+        let (endpoint, kind) = (endpoint.clone(), kind.clone());
+        events.push(Event::EndpointDown { endpoint, kind, cause, failing_for });
+    }
+    events.push(Event::EndpointUp { endpoint, kind, down_for: Duration::from_secs(61) });
     for (from, to) in Mode::ALL.into_iter().zip(Mode::ALL.into_iter().rev()) {
         events.push(Event::ModeChanged { from, to, members: 3, electorate: 5, electorate_digest: Digest(7) });
     }
@@ -131,6 +140,7 @@ fn partition(kind: PartitionKind) -> Partition {
     Partition {
         id: PartitionId(0x1234),
         kind,
+        endpoint: (kind == PartitionKind::Service).then(|| "central-prometheus".to_owned()),
         certain: true,
         sides: vec![Side::new(large, true), Side::new(vec!["other".to_owned()], false)],
         bridges: vec!["node-1".to_owned()],

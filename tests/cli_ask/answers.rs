@@ -1,9 +1,11 @@
 //! What agents answer, by hand: the design says what each situation looks like from inside.
 
 use netsplit::api::{
-    AuditStatus, AuthenticationStatus, DiscoveryStatus, Link, Matrix, MatrixRow, Method, ModeAnswer, Names,
-    PartitionAnswer, Partitions, Peer, Peers, SideAnswer, StateStatus, Status,
+    AuditStatus, AuthenticationStatus, BreakerState, DiscoveryStatus, Endpoint, Endpoints, LastProbe, Link, Matrix,
+    MatrixRow, Method, ModeAnswer, Names, PartitionAnswer, Partitions, Peer, Peers, PhaseTimes, ProbeOutcome,
+    SideAnswer, State, StateStatus, Status, UnreachedEndpoints,
 };
+use netsplit::detector::endpoints::reach::UnreachedFrom;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::partition::{PartitionKind, Side, Witness};
 use netsplit::detector::settings::Policy;
@@ -21,6 +23,7 @@ pub(crate) struct Situation {
     pub(crate) peers: Peers,
     pub(crate) matrix: Matrix,
     pub(crate) partitions: Partitions,
+    pub(crate) endpoints: Endpoints,
 }
 
 pub(crate) fn names(range: std::ops::RangeInclusive<usize>) -> Vec<String> {
@@ -30,7 +33,7 @@ pub(crate) fn names(range: std::ops::RangeInclusive<usize>) -> Vec<String> {
 pub(crate) fn mode(mode: Mode, nodes: usize, of: usize) -> ModeAnswer {
     ModeAnswer {
         mode,
-        service_level: mode.service_level(),
+        service_level: mode.service_level(false),
         reads: mode.may_read(),
         writes: mode.may_write(Policy::Cp),
         consistency: mode.consistency(),
@@ -66,6 +69,7 @@ pub(crate) fn partition(kind: PartitionKind, sides: Vec<Side>) -> PartitionAnswe
     PartitionAnswer {
         id: "c796305927519af9".to_owned(),
         kind,
+        endpoint: None,
         certain: true,
         sides,
         bridges: Vec::new(),
@@ -134,6 +138,7 @@ pub(crate) fn cut(count: usize, near: std::ops::RangeInclusive<usize>, own_mode:
         matrix: Matrix { rows: rows.collect(), nodes: order.clone() },
         peers: Peers { peers },
         partitions: Partitions { open, recent: Vec::new() },
+        endpoints: Endpoints::default(),
     }
 }
 
@@ -165,6 +170,7 @@ fn status(me: &Peer, mode: &ModeAnswer, open: &[PartitionAnswer]) -> Status {
         agents_down: Names::default(),
         links_down: Names::default(),
         links_degraded: Names::default(),
+        endpoints_unreached: UnreachedEndpoints::default(),
         awaited: Vec::new(),
         coverage_ratio: 1.0,
         blind: false,
@@ -179,6 +185,96 @@ fn status(me: &Peer, mode: &ModeAnswer, open: &[PartitionAnswer]) -> Status {
         state: Some(StateStatus { writes: 3, errors: 0, last_success_at: Some(BEFORE.to_owned()) }),
         configuration: None,
     }
+}
+
+/// An endpoint that all five nodes reach.
+pub(crate) fn endpoint(name: &str, kind: &str) -> Endpoint {
+    let phases = PhaseTimes { connect_seconds: Some(0.00042), exchange_seconds: Some(0.0011), ..PhaseTimes::default() };
+    let probe = LastProbe {
+        at: "2026-11-21T11:59:48.000Z".to_owned(),
+        outcome: ProbeOutcome::Success,
+        cause: None,
+        ailment: None,
+        detail: String::new(),
+        address: Some("10.0.0.7:6379".to_owned()),
+        took_seconds: 0.0016,
+        phases,
+        facts: serde_json::Map::new(),
+    };
+    Endpoint {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        partition: false,
+        probed: true,
+        state: State::Up,
+        since: Some("2026-11-21T08:40:00.000Z".to_owned()),
+        cause: None,
+        ailment: None,
+        failures: 0,
+        breaker: Some(BreakerState::Closed),
+        probe: Some(probe),
+        unreached_from: UnreachedFrom::Nowhere,
+        unreached: 0,
+        nodes: Vec::new(),
+        zones: Vec::new(),
+        reached: 5,
+        undecided: 0,
+    }
+}
+
+/// The same, down on this node for this cause, and on these nodes in all.
+pub(crate) fn endpoint_down(name: &str, kind: &str, cause: &str, from: UnreachedFrom, nodes: Vec<String>) -> Endpoint {
+    let sound = endpoint(name, kind);
+    let probe = LastProbe {
+        outcome: ProbeOutcome::Failure,
+        cause: Some(cause.to_owned()),
+        detail: "it took longer than the timeout".to_owned(),
+        ..sound.probe.clone().unwrap()
+    };
+    Endpoint {
+        state: State::Down,
+        since: Some(BEFORE.to_owned()),
+        cause: Some(cause.to_owned()),
+        failures: 31,
+        breaker: Some(BreakerState::Open),
+        probe: Some(probe),
+        unreached_from: from,
+        unreached: nodes.len(),
+        reached: 5 - nodes.len(),
+        nodes,
+        ..sound
+    }
+}
+
+/// A cluster that leans on six endpoints, of which three are not reached from everywhere.
+pub(crate) fn leaning() -> Situation {
+    let mut situation = healthy(5);
+    let mut unwell = endpoint_down("stock", "redis", "unhealthy", UnreachedFrom::Everywhere, names(1..=5));
+    unwell.ailment = Some("replication_down".to_owned());
+    let mut database = endpoint_down(
+        "orders-database",
+        "postgres",
+        "timeout",
+        UnreachedFrom::SomeNodes,
+        vec!["node-1".to_owned(), "node-5".to_owned()],
+    );
+    (database.zones, database.partition) = (vec!["west".to_owned()], true);
+    let mut elsewhere = endpoint("cache", "redis");
+    (elsewhere.unreached_from, elsewhere.unreached, elsewhere.reached) = (UnreachedFrom::SomeNodes, 1, 4);
+    elsewhere.nodes = names(2..=2);
+    let mut new = endpoint("queue", "amqp");
+    (new.state, new.probe, new.unreached_from, new.reached) = (State::Unknown, None, UnreachedFrom::Unknown, 0);
+    let mut others = endpoint("registry", "registry");
+    (others.probed, others.state, others.since, others.probe, others.breaker) =
+        (false, State::Unknown, None, None, None);
+    others.reached = 3;
+    let mut sound = endpoint("central-prometheus", "http");
+    if let Some(probe) = &mut sound.probe {
+        probe.facts.insert("status".to_owned(), 200.into());
+        probe.facts.insert("certificate_expires".to_owned(), "2027-01-15T08:00:00Z".into());
+    }
+    situation.endpoints.endpoints = vec![elsewhere, sound, database, new, others, unwell];
+    situation
 }
 
 /// Node-1 hears nobody: the others do not know it yet, or UDP is blocked.

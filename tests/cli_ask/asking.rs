@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use netsplit::api::{AuthenticationStatus, ConfigurationStatus, DiscoveryStatus, Link, Method, Names};
+use netsplit::api::{
+    AuthenticationStatus, ConfigurationStatus, DiscoveryStatus, Link, Method, Names, PartitionAnswer,
+    UnreachedEndpoint, UnreachedEndpoints,
+};
 use netsplit::clock::Clock;
+use netsplit::detector::endpoints::reach::UnreachedFrom;
 use netsplit::detector::event::CloseCause;
 use netsplit::detector::mode::Mode;
+use netsplit::detector::partition::{PartitionKind, Side};
 use serde_json::{Value, json};
 
 use super::answers::{self, cut, healthy, names, one_way};
@@ -84,6 +89,10 @@ fn status_of_a_cluster_that_limps() {
     status.state.as_mut().unwrap().errors = 2;
     status.configuration =
         Some(ConfigurationStatus { last_reload_successful: false, last_success_at: answers::BEFORE.to_owned() });
+    let unreached =
+        |(name, unreached_from): (&str, UnreachedFrom)| UnreachedEndpoint { name: name.to_owned(), unreached_from };
+    let endpoints = [("orders-database", UnreachedFrom::SomeNodes), ("stock", UnreachedFrom::Everywhere)];
+    status.endpoints_unreached = UnreachedEndpoints { count: 2, endpoints: endpoints.map(unreached).to_vec() };
     shown!(asked(&limping, &["status"]).shown());
 }
 
@@ -183,6 +192,79 @@ fn peers_are_listed_with_trouble_first() {
     shown!(asked(&situation, &["peers"]).shown());
 }
 
+#[test]
+fn status_says_what_to_type_where_only_an_endpoint_is_not_reached() {
+    let mut situation = healthy(3);
+    let cache = UnreachedEndpoint { name: "cache".to_owned(), unreached_from: UnreachedFrom::ThisSide };
+    situation.status.endpoints_unreached = UnreachedEndpoints { count: 1, endpoints: vec![cache] };
+    let said = asked(&situation, &["status"]);
+    assert!(said.out.contains("  Not reached   cache (from this side)\n"), "{}", said.out);
+    assert!(said.out.contains("netsplit endpoints --address 127.0.0.1:7000"), "{}", said.out);
+    assert_eq!(said.code, Some(0), "no partition is open");
+}
+
+#[test]
+fn status_of_an_endpoint_that_must_not_be_lost() {
+    let mut situation = healthy(5);
+    let sides = [names(4..=5), names(1..=3)].map(|nodes| Side::new(nodes, true));
+    let partition = PartitionAnswer {
+        endpoint: Some("central-prometheus".to_owned()),
+        own_side: false,
+        ..answers::partition(PartitionKind::Service, sides.to_vec())
+    };
+    situation.status.partitions = vec![partition];
+    let from = UnreachedFrom::SomeNodes;
+    let unreached = UnreachedEndpoint { name: "central-prometheus".to_owned(), unreached_from: from };
+    situation.status.endpoints_unreached = UnreachedEndpoints { count: 1, endpoints: vec![unreached] };
+    shown!(asked(&situation, &["status"]).shown());
+}
+
+#[test]
+fn endpoints_are_listed_with_trouble_first() {
+    shown!(asked(&answers::leaning(), &["endpoints"]).shown());
+}
+
+#[test]
+fn an_endpoint_that_is_named_is_shown_with_its_last_probe() {
+    shown!(asked(&answers::leaning(), &["endpoints", "orders-database"]).shown());
+}
+
+#[test]
+fn endpoints_in_every_state_are_shown_by_name() {
+    let said = asked(&answers::leaning(), &["endpoints", "central-prometheus", "queue", "registry", "cache", "stock"]);
+    shown!(said.shown());
+}
+
+#[test]
+fn endpoints_that_are_all_reached_are_fine_and_so_are_none() {
+    let mut sound = healthy(5);
+    let none = asked(&sound, &["endpoints"]);
+    assert_eq!((none.out.as_str(), none.code), ("No endpoints are configured.\n", Some(0)));
+    sound.endpoints.endpoints = vec![answers::endpoint("cache", "redis")];
+    let all = asked(&sound, &["endpoints"]);
+    assert!(all.out.starts_with("✓ All endpoints are reached: 1\n"), "{}", all.out);
+    assert_eq!(all.code, Some(0));
+    let leaning = answers::leaning();
+    assert_eq!(asked(&leaning, &["endpoints", "central-prometheus"]).code, Some(0), "of those shown none is lost");
+    assert_eq!(asked(&leaning, &["endpoints", "queue"]).code, Some(0), "unknown is no bad news");
+}
+
+#[test]
+fn an_endpoint_that_nobody_knows_is_told_with_those_there_are() {
+    let said = asked(&answers::leaning(), &["endpoints", "orders"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
+    let there = "cache, central-prometheus, orders-database, queue, registry, stock";
+    assert_eq!(said.error, format!("error: the agent knows no endpoint `orders`; there are: {there}\n"));
+}
+
+#[test]
+fn endpoints_as_json_are_those_that_are_named() {
+    let leaning = answers::leaning();
+    let said = asked(&leaning, &["endpoints", "stock", "--json"]);
+    let expected = json!({"endpoints": [leaning.endpoints.endpoints[5]]});
+    assert_eq!((serde_json::from_str::<Value>(&said.out).unwrap(), said.code), (expected, Some(1)));
+}
+
 /// A situation whose times are so long before the real now, which commands without a time in their answer go by.
 fn recent(mut situation: answers::Situation) -> (answers::Situation, String) {
     let wall = Clock::start().wall().saturating_sub(Duration::from_secs(750));
@@ -262,9 +344,10 @@ fn json_is_what_the_agent_said() {
     assert_eq!(said("peers"), (json!(situation.peers), Some(0)));
     assert_eq!(said("matrix"), (json!(situation.matrix), Some(0)));
     assert_eq!(said("partitions"), (json!(situation.partitions), Some(1)));
+    assert_eq!(said("endpoints"), (json!(situation.endpoints), Some(0)));
 }
 
-const COMMANDS: [&str; 6] = ["status", "mode", "matrix", "peers", "partitions", "events"];
+const COMMANDS: [&str; 7] = ["status", "mode", "matrix", "peers", "partitions", "endpoints", "events"];
 
 /// Each command's complaint about a server that says this, with code 3. All of them say the same.
 fn complaint(reply: &Reply) -> String {

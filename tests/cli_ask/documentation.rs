@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Said;
 
-const COMMANDS: [&str; 6] = ["status", "mode", "matrix", "peers", "partitions", "events"];
+const COMMANDS: [&str; 7] = ["status", "mode", "matrix", "peers", "partitions", "endpoints", "events"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

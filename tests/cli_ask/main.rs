@@ -58,6 +58,7 @@ fn serving(situation: &Situation) -> Server {
     server.answers("/v1/peers", &situation.peers);
     server.answers("/v1/matrix", &situation.matrix);
     server.answers("/v1/partitions", &situation.partitions);
+    server.answers("/v1/endpoints", &situation.endpoints);
     server
 }
 

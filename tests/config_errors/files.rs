@@ -30,6 +30,8 @@ pub(super) fn all() -> Cases {
         out_of_range(),
         bad_lists(),
         bad_lookups(),
+        bad_endpoints(),
+        misfit_endpoints(),
         missing(),
         misfits(),
         bad_variables(),
@@ -129,9 +131,9 @@ fn unknown_keys() -> Cases {
         ("a slip in authentication", "authentication: {key: /keys}\n".into()),
         ("a key in the wrong place", with_rest("period: 1s\n")),
         ("nothing like it", with_rest("colour: blue\n")),
-        ("a key of a later version", with_rest("endpoints: []\n")),
         ("a discovery of a later version", "peers:\n  discovery: {kubernetes: {service: s}}\n".into()),
-        ("a later key in the wrong place", with_rest("mode: {endpoints: []}\n")),
+        ("endpoints in the wrong place", with_rest("mode: {endpoints: []}\n")),
+        ("a later key in the wrong place", with_rest("mode: {kubernetes: {}}\n")),
         ("a slip in audit", with_rest("audit: {max_sise: 1MiB}\n")),
         ("a slip in http", with_rest("http: {exposes: all}\n")),
         ("a key twice", with_rest("cluster: a\ncluster: b\n")),
@@ -275,6 +277,101 @@ fn a_name_to_look_up_that_cannot_be_is_told_why() {
     shown!(told(&bad_lookups()));
 }
 
+/// A good file with one endpoint of these keys.
+fn endpoint(keys: &str) -> String {
+    format!("{REST}endpoints:\n  - {{name: a, {keys}}}\n")
+}
+
+fn bad_endpoints() -> Cases {
+    let listed = |entries: &str| format!("{REST}endpoints: {entries}\n");
+    let tcp = |more: &str| endpoint(&format!("type: tcp, address: \"b:1\", {more}"));
+    let http = |more: &str| endpoint(&format!("type: http, url: \"http://b\", {more}"));
+    vec![
+        ("a mapping for endpoints", listed("{a: b}")),
+        ("a word for an endpoint", listed("[a]")),
+        ("an endpoint without anything", listed("[{}]")),
+        ("a slip in an endpoint", tcp("preiod: 1s")),
+        ("a password itself", tcp("password: hunter2")),
+        ("a token itself", http("token: hunter2")),
+        ("a type that is none", endpoint("type: postgress, address: b")),
+        ("a name with a space", listed("[{name: a b, type: icmp, host: b}]")),
+        ("a name with capitals", listed("[{name: Db, type: icmp, host: b}]")),
+        ("a period too short", tcp("period: 1ms")),
+        ("a timeout too short", tcp("timeout: 1ms")),
+        ("a confirm period too short", tcp("confirm_period: 0s")),
+        ("a threshold of nothing", tcp("failure_threshold: 0")),
+        ("a sample of nobody", tcp("from: sample(0)")),
+        ("a sample that is none", tcp("from: three")),
+        ("a truth that is none", tcp("partition: yes")),
+        ("a URL without a scheme", endpoint("type: http, url: \"b:80\"")),
+        ("a URL of another scheme", endpoint("type: http, url: \"ftp://b\"")),
+        ("a URL with a password", endpoint("type: http, url: \"http://me:hunter2@b/\"")),
+        ("a URL with a path that the type knows", endpoint("type: kubernetes, url: \"https://b/readyz\"")),
+        ("a URL with a query", endpoint("type: etcd, url: \"https://b/?x\"")),
+        ("an address without a port", endpoint("type: tcp, address: b")),
+        ("an address on port 0", endpoint("type: redis, address: \"b:0\"")),
+        ("a URL for an address", endpoint("type: redis, address: \"redis://b:6379\"")),
+        ("an address with a password", endpoint("type: redis, address: \"me:hunter2@b:6379\"")),
+        ("an IPv6 address without brackets", endpoint("type: redis, address: \"fd00::1\"")),
+        ("a number too large in an address", endpoint("type: icmp, host: 10.0.0.256")),
+        ("nobody's address for an endpoint", endpoint("type: icmp, host: 0.0.0.0")),
+        ("an address to look up", endpoint("type: dns, query: 10.0.0.1")),
+        ("a record that is none", endpoint("type: dns, query: b.c, record: ANYTHING")),
+        ("a list for tls", tcp("tls: [a]")),
+        ("a word for tls", tcp("tls: maybe")),
+        ("a slip in tls", tcp("tls: {ca_flie: /ca}")),
+        ("a method that changes something", http("method: DELETE")),
+        ("a header with a secret", http("headers: {Authorization: Bearer hunter2}")),
+        ("a header of the request itself", http("headers: {Host: c}")),
+        ("a header that cannot be sent", http("headers: {X-A: \"a\\nb\"}")),
+        ("a list for headers", http("headers: [a]")),
+        ("a status that is none", http("expected_status: [200, 99]")),
+        ("a range of statuses the wrong way round", http("expected_status: 299-200")),
+        ("no status", http("expected_status: []")),
+        ("a mapping for a status", http("expected_status: {a: b}")),
+        ("nothing to wait for", tcp("expect: \"\"")),
+        ("a role that is none", endpoint("type: redis, address: b, role: master")),
+        ("a lag of nothing", endpoint("type: mysql, address: b, username: a, password_file: /p, max_lag: 0s")),
+        ("a lag of consumers that is none", with_rest("alerts: {kafka_consumer_lag: 0}\n")),
+        ("a number for alerts", with_rest("alerts: 10000\n")),
+    ]
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_is_told_what_to_mend() {
+    shown!(told(&bad_endpoints()));
+}
+
+fn misfit_endpoints() -> Cases {
+    let tcp = |more: &str| endpoint(&format!("type: tcp, address: \"b:1\", {more}"));
+    let web = |kind: &str, url: &str, more: &str| endpoint(&format!("type: {kind}, url: \"{url}\"{more}"));
+    vec![
+        ("a name twice", format!("{}  - {{name: a, type: icmp, host: b}}\n", endpoint("type: icmp, host: c"))),
+        ("a timeout as long as the period", tcp("timeout: 30s")),
+        ("a confirm period longer than the period", tcp("period: 1s, confirm_period: 2s")),
+        ("keys of other types", endpoint("type: icmp, host: b, url: \"http://b\", send: a, tls: true")),
+        ("an address for a URL", endpoint("type: http, address: b")),
+        ("a certificate without its key", tcp("tls: {certificate_file: /c}")),
+        ("a key without its certificate", tcp("tls: {key_file: /k}")),
+        ("tls with a URL that has none", web("etcd", "http://b", ", tls: {ca_file: /ca}")),
+        ("a URL with TLS and no tls", web("etcd", "https://b", ", tls: false")),
+        ("a user without a password", endpoint("type: redis, address: b, username: a")),
+        ("a password without a user", endpoint("type: kafka, address: b, password_file: /p")),
+        ("a password and a token", web("http", "http://b", ", username: a, password_file: /p, token_file: /t")),
+        ("a user name with a colon", web("http", "http://b", ", username: \"a:b\", password_file: /p")),
+        ("a management API without a login", web("rabbitmq", "http://b", "")),
+        ("a virtual host without a login", endpoint("type: amqp, address: b, virtual_host: a")),
+        ("a lag without a login", endpoint("type: postgres, address: b, max_lag: 5m, role: replica")),
+        ("a body of HEAD", web("http", "http://b", ", method: HEAD, expected_body: a")),
+        ("all of it wrong at once", endpoint("type: http, url: b, period: 0s, from: me, tls: {key_file: /k}, send: a")),
+    ]
+}
+
+#[test]
+fn keys_of_an_endpoint_that_do_not_fit_are_told_apart() {
+    shown!(told(&misfit_endpoints()));
+}
+
 fn missing() -> Cases {
     vec![
         ("everything", "cluster: production\n".into()),
@@ -370,6 +467,7 @@ fn what_is_odd_is_a_warning_and_no_error() {
             warned(&with_rest("node: {pod_address: 10.9.9.9}\n")),
             warned(&with_rest("mode: {write_quorum: 1}\n")),
             warned("authentication: {keys: /keys}\npeers:\n  discovery:\n    dns: {name: agents}\n"),
+            warned(&endpoint("type: tcp, address: \"b:1\", tls: {insecure_skip_verify: true}")),
         ]
         .join("\n")
     );

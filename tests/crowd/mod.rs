@@ -112,6 +112,7 @@ impl Crowd {
             node: members[0].clone(),
             timing: timing.into(),
             mode: ModePolicy::default(),
+            endpoints: Vec::new(),
         };
         let mut detector = Detector::new(settings, Saved::default(), INCARNATION, [7; 32], Now::START);
         detector.handle(Input::Listing(Listing::of(members)), Now::START);
@@ -272,7 +273,7 @@ impl Crowd {
             match output {
                 Output::Transmit { to, datagram } => self.receive(to, &datagram),
                 Output::Save(serial, _) => self.detector.handle(Input::Saved(serial), self.now),
-                Output::Ask(_) | Output::Event(_) | Output::View | Output::Stopped => {}
+                Output::Ask(_) | Output::Probe(_) | Output::Event(_) | Output::View | Output::Stopped => {}
             }
         }
     }

@@ -57,6 +57,12 @@ impl Node {
         fs::write(self.configuration(), text).unwrap();
     }
 
+    /// Adds lines to its configuration.
+    pub fn configure_further(&self, lines: &str) {
+        let before = fs::read_to_string(self.configuration()).unwrap();
+        fs::write(self.configuration(), before + lines).unwrap();
+    }
+
     /// Its disk is gone.
     pub fn lose_state(&self) {
         fs::remove_dir_all(self.directory.join("state")).unwrap();

@@ -71,6 +71,11 @@ impl Cluster {
         self.nodes.iter().for_each(|node| node.configure(&self.network, self.nodes.len(), settings));
     }
 
+    /// Gives all agents, none of which runs yet, further lines at the end of their configuration.
+    pub fn configure_further(&self, lines: &str) {
+        self.nodes.iter().for_each(|node| node.configure_further(lines));
+    }
+
     /// Starts all agents, waits until they are normal, and begins a chapter.
     pub fn settle(&mut self) {
         self.start_all();

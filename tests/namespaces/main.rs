@@ -11,18 +11,27 @@
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
 
 mod black_hole;
+#[path = "../servers/child.rs"]
+mod child;
 mod cuts;
+mod endpoints;
 mod evidence;
 mod flood;
+#[path = "../servers/group.rs"]
+mod group;
 mod hostile;
 mod judgement;
 #[path = "../laboratory/mod.rs"]
 mod laboratory;
 mod leaving;
+#[path = "../needs/mod.rs"]
+mod needs;
 mod one_way;
 mod overlay;
 mod partial;
 mod paths;
+#[path = "../servers/redis.rs"]
+mod redis;
 mod silence;
 mod tap;
 mod timing;

@@ -25,7 +25,13 @@ pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 pub(crate) fn view() -> View {
     let node = Member::new("node-1", "", (Ipv4Addr::LOCALHOST, 7475).into());
     let timing = Timing::of_period(Duration::from_secs(1));
-    let settings = Settings { cluster: "test".into(), node, timing: timing.into(), mode: ModePolicy::default() };
+    let settings = Settings {
+        cluster: "test".into(),
+        node,
+        timing: timing.into(),
+        mode: ModePolicy::default(),
+        endpoints: Vec::new(),
+    };
     let detector = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], Now::START);
     (*detector.view(Now::START)).clone()
 }

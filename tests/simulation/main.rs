@@ -12,6 +12,8 @@ mod capped;
 mod cuts;
 mod electorate;
 mod electorate_histories;
+mod endpoints;
+mod endpoints_shared;
 mod evidence;
 mod expectation;
 mod hard_cases;

@@ -18,6 +18,7 @@ import sys
 HERE = pathlib.Path(__file__).parent
 OLD, NEW, FOREIGN = bytes(range(32)), bytes(range(32, 64)), bytes([0xAA] * 32)
 CELLS = {".": 0, "?": 1, "u": 2, "l": 3, "d": 4, "a": 5}
+STATES = {".": 0, "?": 1, "u": 2, "d": 3}
 HEARING = {"unknown": 0, "heard": 1, "silent": 2}
 REASONS = {None: 0, "stopped": 1, "restarting": 2}
 
@@ -102,6 +103,15 @@ def rows_unchanged_body(rows):
         bytes.fromhex(row["owner"]) + struct.pack(">QIIIB", *(row[name] for name in names)) for row in rows)
 
 
+def endpoint_states_body(block):
+    states = block["states"]
+    planes = [bytearray((len(states) + 7) // 8) for _ in range(2)]
+    for index, letter in enumerate(states):
+        for bit, plane in enumerate(planes):
+            plane[index // 8] |= (STATES[letter] >> bit & 1) << (index % 8)
+    return struct.pack(">IIH", block["version"], block["list"], len(states)) + b"".join(planes)
+
+
 BLOCKS = {
     "row": (1, row_body),
     "row_part": (1, row_body),
@@ -119,6 +129,7 @@ BLOCKS = {
     "introduction": (13, introduction_body),
     "rows_wanted": (15, rows_wanted_body),
     "rows_unchanged": (16, rows_unchanged_body),
+    "endpoint_states": (17, endpoint_states_body),
     "also_counted": (14, lambda digests: struct.pack(f">{len(digests)}I", *digests)),
 }
 
@@ -231,6 +242,8 @@ def good():
         blocks=[{"rows_wanted": WANTED}]))
     yield "rows-unchanged", vector("two rows are what the receiver has; the age of one does not fit", fields(
         blocks=[{"rows_unchanged": UNCHANGED}]))
+    yield "endpoint-states", vector("what the probes of nine endpoints come to", fields(
+        blocks=[{"endpoint_states": {"version": 12, "list": 0xFEEDBEEF, "states": "uud?.uudd"}}]))
     yield "row-part", vector("128 of the 5,000 cells of a row", fields(final=True, blocks=[{"row_part": PART}]))
     yield "relay-part", vector("a part of node-3's row by way of node-1", fields(
         blocks=[{"relay": RELAY | {"impaired": False, "row": PART}}]))

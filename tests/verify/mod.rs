@@ -25,6 +25,7 @@ pub const TABLES: &[Head] = &[
     BOUND.head(),
     CUTS.head(),
     ELECTORATE.head(),
+    ENDPOINTS.head(),
     FLOOD.head(),
     HEARTBEAT.head(),
     HOSTILE.head(),
@@ -158,6 +159,14 @@ pub static SCALE_CUT: Table<6> = Table {
     section: "scale-cut",
     command: "cargo bench --locked --bench scale",
     columns: ["peers", "limit of a core", "core before", "worst second", "cut to partition", "dropped"],
+};
+
+/// What a thousand endpoints cost.
+pub static ENDPOINTS: Table<4> = Table {
+    document: "performance",
+    section: "endpoint-cost",
+    command: "cargo bench --locked --bench endpoints",
+    columns: ["endpoints", "of them hang", "core", "memory"],
 };
 
 /// What a scrape of /metrics costs.

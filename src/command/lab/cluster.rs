@@ -156,7 +156,13 @@ fn both(mut log: audit::Sink, narrator: mpsc::Sender<Record>) -> impl EventSink 
 }
 
 fn settings(node: Member, timing: Timing) -> Settings {
-    Settings { cluster: "lab".to_owned(), node, timing: timing.into(), mode: ModePolicy::default() }
+    Settings {
+        cluster: "lab".to_owned(),
+        node,
+        timing: timing.into(),
+        mode: ModePolicy::default(),
+        endpoints: Vec::new(),
+    }
 }
 
 fn fresh_keys() -> anyhow::Result<Keys> {

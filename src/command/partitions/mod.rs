@@ -90,6 +90,10 @@ fn over(partition: &PartitionAnswer, width: usize) -> String {
     let time = words::between(&partition.opened_at, closed_at);
     let head = format!("✓ {}  {}, over, was open{}\n", partition.id, partition.kind.as_str(), lasting(time));
     let ended = match partition.cause {
+        Some(CloseCause::Removed) if partition.endpoint.is_some() => {
+            format!("{closed_at}, it is no longer an endpoint that must not be lost")
+        }
+        Some(_) if partition.endpoint.is_some() => format!("{closed_at}, more than half reach it again"),
         Some(cause) => format!("{closed_at}, {}", ending(cause, partition.confirmed)),
         None => closed_at.to_owned(),
     };
@@ -111,6 +115,9 @@ fn lasting(time: Option<Duration>) -> String {
 /// What there is to say whether it is open or over.
 fn about(partition: &PartitionAnswer, width: usize) -> String {
     let mut text = String::new();
+    if let Some(endpoint) = &partition.endpoint {
+        return lost_endpoint(endpoint, partition, width);
+    }
     for (place, side) in partition.sides.iter().enumerate() {
         text += &line(title(place, partition.own_side), &told(side), width);
     }
@@ -135,6 +142,20 @@ fn about(partition: &PartitionAnswer, width: usize) -> String {
     };
     text += &line("witness", witness, width);
     let detection = format!("{:.2} s after the last datagram over the cut", partition.detection_seconds);
+    text + &line("detected", &detection, width)
+}
+
+/// What there is to say of an endpoint that the cluster must not lose.
+fn lost_endpoint(endpoint: &str, partition: &PartitionAnswer, width: usize) -> String {
+    let mut text = line("endpoint", endpoint, width);
+    for (title, side) in ["lost by", "reached by"].into_iter().zip(&partition.sides) {
+        let names = if side.count == 0 { "nobody who is heard here".to_owned() } else { told(side) };
+        text += &line(title, &names, width);
+    }
+    if let [first, second] = partition.zones.as_slice() {
+        text += &line("zones", &format!("{} | {}", first.join(", "), second.join(", ")), width);
+    }
+    let detection = format!("{:.2} s after the first probe that failed", partition.detection_seconds);
     text + &line("detected", &detection, width)
 }
 

@@ -1,0 +1,255 @@
+//! The thread that probes. It is not that of the agent: what a probe reads from a disk or computes for TLS, and a resolver that
+//! hangs, must not keep heartbeats waiting.
+//!
+//! The detector says which endpoint is probed when, and has so many under way at once and no more; here each is a task
+//! with a timeout. What came of it goes back; the last report of each endpoint, and how many probes came to what, is kept for
+//! who asks.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use tokio::runtime;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::{Report, Target, probe};
+use crate::clock::Clock;
+use crate::detector::endpoints::{ProbeOrder, Probed};
+use crate::detector::outcome::Outcome;
+use crate::detector::time::Now;
+
+/// How many orders and answers may wait: more than the detector has under way at once.
+const QUEUE: usize = 1024;
+
+/// The targets by the name of the endpoint.
+pub type Targets = BTreeMap<String, Target>;
+
+/// The agent's end of the thread.
+#[derive(Debug)]
+pub struct Prober {
+    orders: mpsc::Sender<ProbeOrder>,
+    answers: mpsc::Receiver<Probed>,
+    desk: Arc<Desk>,
+}
+
+/// What the thread and the others share.
+#[derive(Debug, Default)]
+pub struct Desk {
+    targets: Mutex<Targets>,
+    records: Mutex<BTreeMap<String, Record>>,
+}
+
+/// What is kept of the probes of one endpoint.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What the last one found out.
+    pub report: Arc<Report>,
+    /// When it ended.
+    pub at: Now,
+    /// All of them.
+    pub tally: Tally,
+}
+
+/// How many probes of one endpoint came to what, since the start or since it is in the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// It answered as it should.
+    pub successes: u64,
+    /// It did not.
+    pub failures: u64,
+    /// A fault of this machine kept it from being asked.
+    pub inconclusive: u64,
+}
+
+/// The thread could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the thread that probes endpoints: {0}; are there too many processes on this machine?")]
+pub struct NoThread(#[source] io::Error);
+
+impl Tally {
+    fn count(&mut self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Success => &mut self.successes,
+            Outcome::Failure(_) => &mut self.failures,
+            Outcome::Inconclusive => &mut self.inconclusive,
+        };
+        *counter = counter.saturating_add(1);
+    }
+}
+
+impl Desk {
+    /// The last report of an endpoint.
+    pub fn report(&self, endpoint: &str) -> Option<Arc<Report>> {
+        held(&self.records).get(endpoint).map(|record| Arc::clone(&record.report))
+    }
+
+    /// What is kept of the probes of an endpoint; none before the first has ended.
+    pub fn record(&self, endpoint: &str) -> Option<Record> {
+        held(&self.records).get(endpoint).cloned()
+    }
+
+    /// From now on these are the targets. What was found about others is forgotten.
+    pub fn change_targets(&self, targets: Targets) {
+        held(&self.records).retain(|endpoint, _| targets.contains_key(endpoint));
+        *held(&self.targets) = targets;
+    }
+
+    fn target(&self, endpoint: &str) -> Option<Target> {
+        held(&self.targets).get(endpoint).cloned()
+    }
+
+    /// Notes what a probe found out, which ended just now. A probe of an endpoint that is no more is not noted.
+    pub fn keep(&self, endpoint: &str, report: Report, at: Now) {
+        if !held(&self.targets).contains_key(endpoint) {
+            return;
+        }
+        let mut records = held(&self.records);
+        let mut tally = records.get(endpoint).map(|record| record.tally).unwrap_or_default();
+        tally.count(report.outcome);
+        records.insert(endpoint.to_owned(), Record { report: Arc::new(report), at, tally });
+    }
+}
+
+/// Whoever panicked with it in hand left it whole.
+fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Prober {
+    /// Starts the thread. It ends when this is dropped, and what is under way with it.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub fn start(targets: Targets, clock: Clock) -> Result<Self, NoThread> {
+        let desk = Arc::new(Desk { targets: Mutex::new(targets), records: Mutex::default() });
+        let (orders, ordered) = mpsc::channel(QUEUE);
+        let (answer, answers) = mpsc::channel(QUEUE);
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(NoThread)?;
+        let room = Room { desk: Arc::clone(&desk), clock, answer, tasks: JoinSet::new(), under_way: BTreeMap::new() };
+        let run = move || runtime.block_on(room.run(ordered));
+        thread::Builder::new().name("probes".to_owned()).spawn(run).map_err(NoThread)?;
+        Ok(Self { orders, answers, desk })
+    }
+
+    /// What is shared with who asks.
+    pub fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
+    /// Has an endpoint probed. If the thread is gone there is no more to be said of any.
+    pub fn order(&self, order: ProbeOrder) -> Option<Probed> {
+        self.orders.try_send(order).err().map(|refused| nothing(&refused.into_inner()))
+    }
+
+    /// What came of the next probe that ended; never, once the thread is gone. May be dropped at any time.
+    pub async fn next(&mut self) -> Probed {
+        match self.answers.recv().await {
+            Some(probed) => probed,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn nothing(order: &ProbeOrder) -> Probed {
+    Probed { number: order.number, endpoint: order.endpoint.name.clone(), outcome: Outcome::Inconclusive }
+}
+
+/// What the thread works with.
+struct Room {
+    desk: Arc<Desk>,
+    clock: Clock,
+    answer: mpsc::Sender<Probed>,
+    tasks: JoinSet<Option<Report>>,
+    under_way: BTreeMap<Id, ProbeOrder>,
+}
+
+impl Room {
+    async fn run(mut self, mut orders: mpsc::Receiver<ProbeOrder>) {
+        loop {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(order) => self.begin(order),
+                    None => return,
+                },
+                Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
+                    if self.end(ended).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, order: ProbeOrder) {
+        let (desk, clock) = (Arc::clone(&self.desk), self.clock);
+        let (name, turn) = (order.endpoint.name.clone(), usize::try_from(order.number.0).unwrap_or_default());
+        let task = self.tasks.spawn(async move {
+            // A reload may have taken it away since.
+            let target = desk.target(&name)?;
+            Some(probe(&target, clock, turn).await)
+        });
+        self.under_way.insert(task.id(), order);
+    }
+
+    /// Errs when nobody waits for answers any more.
+    async fn end(
+        &mut self,
+        ended: Result<(Id, Option<Report>), JoinError>,
+    ) -> Result<(), mpsc::error::SendError<Probed>> {
+        let order = self.under_way.remove(&ended.as_ref().map_or_else(JoinError::id, |&(id, _)| id));
+        let Some(order) = order else { return Ok(()) };
+        let mut probed = nothing(&order);
+        match ended {
+            Ok((_, Some(report))) => {
+                probed.outcome = report.outcome;
+                self.desk.keep(&order.endpoint.name, report, self.clock.now());
+            }
+            Ok((_, None)) => {}
+            Err(error) => tracing::error!(
+                %error, endpoint = order.endpoint.name, "a probe failed: this is a fault in netsplit, please report it"
+            ),
+        }
+        self.answer.send(probed).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::super::icmp::Icmp;
+    use super::super::{Check, Host, Phases};
+    use super::*;
+    use crate::detector::outcome::Cause;
+
+    fn targets(names: &[&str]) -> Targets {
+        let check = Check::Icmp(Icmp { host: Host::Ip(Ipv4Addr::LOCALHOST.into()) });
+        let target = Target { check, timeout: Duration::from_secs(1) };
+        names.iter().map(|name| ((*name).to_owned(), target.clone())).collect()
+    }
+
+    fn report(outcome: Outcome) -> Report {
+        let (detail, phases, took) = (String::new(), Phases::default(), Duration::ZERO);
+        Report { outcome, detail, address: None, phases, took, facts: Vec::new() }
+    }
+
+    #[test]
+    fn probes_are_counted_by_what_came_of_them_for_as_long_as_the_endpoint_is_there() {
+        let desk = Desk::default();
+        desk.change_targets(targets(&["cache", "database"]));
+        let outcomes = [Outcome::Success, Outcome::Failure(Cause::Reset), Outcome::Success, Outcome::Inconclusive];
+        for (second, outcome) in (1..).zip(outcomes) {
+            desk.keep("cache", report(outcome), Now::at(Duration::from_secs(second)));
+            desk.keep("nobody", report(outcome), Now::START);
+        }
+        let record = desk.record("cache").unwrap();
+        assert_eq!(record.tally, Tally { successes: 2, failures: 1, inconclusive: 1 });
+        assert_eq!((record.report.outcome, record.at), (Outcome::Inconclusive, Now::at(Duration::from_secs(4))));
+        assert!(desk.record("nobody").is_none() && desk.record("database").is_none());
+        desk.change_targets(targets(&["database"]));
+        assert!(desk.record("cache").is_none());
+    }
+}
