@@ -52,9 +52,9 @@ fn what_is_not_there_is_told_in_one_sentence_and_what_is() {
             "{answer:?}"
         );
     }
-    let answer = server.get("/v1/endpoints");
+    let answer = server.get("/v1/nothing");
     assert_eq!((answer.status.as_str(), answer.header("content-type")), ("404 Not Found", Some("application/json")));
-    assert!(answer.error().starts_with("there is nothing at /v1/endpoints: try "), "{answer:?}");
+    assert!(answer.error().starts_with("there is nothing at /v1/nothing: try "), "{answer:?}");
 }
 
 #[test]

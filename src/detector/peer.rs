@@ -269,9 +269,13 @@ impl Peer {
         self.held_digest = states.map_or(row.digest, |held| held.block.states.digest_with(row.digest, held.block.list));
     }
 
-    /// What its probes of endpoints come to, if that may be relied on, and of which endpoints.
+    /// What its probes of endpoints come to, if that may be relied on, and of which endpoints: as long as its row may, unless
+    /// it stands by a row without any.
     pub fn valid_endpoints(&self) -> Option<&EndpointStates> {
-        self.endpoints.as_ref().filter(|_| self.link.is_up()).map(|held| &*held.block)
+        let row = self.valid_row()?;
+        let held = self.endpoints.as_ref()?;
+        let is_of_row = (held.incarnation, held.version()) >= (row.incarnation, row.version);
+        (is_of_row || self.announced != row.digest).then_some(&*held.block)
     }
 
     /// The same row over a roster of another shape.

@@ -202,7 +202,7 @@ impl Detector {
 
     fn observe(&mut self, now: Now) {
         let (candidates, verdict) = self.candidates(now);
-        if let Some(votes) = self.judge_endpoints(&verdict) {
+        if let Some(votes) = self.judge_endpoints(&verdict, now) {
             self.observe_services(votes, now);
         }
         let Candidates { cut, certain, unheard, agents_down, next_judgement, side, partials } = candidates;
@@ -213,7 +213,7 @@ impl Detector {
         publication.judged_impaired = self.health.is_impaired(now);
         publication.certain = certain;
         publication.is_incomplete = verdict.component != verdict.joined;
-        publication.next_judgement = next_judgement;
+        publication.next_judgement = next_judgement.into_iter().chain(self.endpoints.next_judgement()).min();
         publication.joined = verdict.joined;
         if is_another_difference(publication.cut.candidate().as_ref(), cut.as_ref()) {
             publication.cut.begin_anew();

@@ -317,6 +317,7 @@ impl Detector {
         self.peers[place].hold(None);
         self.row.touch();
         self.publication.touch();
+        self.who_probes_may_change(now);
         let peer = self.name_of(place);
         self.emit_event(Event::PeerLeft { peer, reason: reason.into() });
     }

@@ -44,6 +44,10 @@ impl Services {
         self.0.values().filter_map(|service| service.open.as_ref())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn is_pending(&self) -> bool {
         self.0.values().any(|service| service.lost.is_pending())
     }
@@ -81,9 +85,9 @@ impl Service {
         if is_told { Rule { hold: TOLD_ANEW_AFTER, limit: TOLD_ANEW_WITHIN, ..plain } } else { plain }
     }
 
-    fn observe(&mut self, votes: Votes, now: Now) {
-        let lost = match votes.is_lost() {
-            // Nobody knows any more: then it is as it was told.
+    fn observe(&mut self, votes: Votes, silent: usize, now: Now) {
+        let lost = match votes.is_lost(silent) {
+            // Too many do not know: then it is as it was told.
             None => self.lost.published().clone(),
             Some(false) => None,
             Some(true) => Some(Lost { by: votes.down, reached_by: votes.up }),
@@ -97,13 +101,13 @@ impl Service {
 }
 
 impl Detector {
-    /// Who says what of the endpoints that the cluster must not lose, by their index.
-    pub(super) fn observe_services(&mut self, votes: Vec<(usize, Votes)>, now: Now) {
+    /// Who says what of the endpoints that the cluster must not lose, by their index, and how many say nothing.
+    pub(super) fn observe_services(&mut self, votes: Vec<(usize, Votes, usize)>, now: Now) {
         let mut gone: Vec<String> = self.publication.services.0.keys().cloned().collect();
-        for (index, votes) in votes {
+        for (index, votes, silent) in votes {
             let Some(name) = self.endpoints.name_of(index).map(str::to_owned) else { continue };
             gone.retain(|other| *other != name);
-            self.publication.services.0.entry(name).or_insert_with(|| Service::new(now)).observe(votes, now);
+            self.publication.services.0.entry(name).or_insert_with(|| Service::new(now)).observe(votes, silent, now);
         }
         for name in gone {
             let service = self.publication.services.0.remove(&name);

@@ -122,7 +122,9 @@ impl Detector {
     pub(super) fn link_changed(&mut self, place: usize, change: Change, now: Now) {
         self.row.touch();
         self.publication.touch();
-        self.who_probes_may_change(now);
+        if !matches!(change, Change::Failed { .. }) {
+            self.who_probes_may_change(now);
+        }
         let peer = self.name_of(place);
         match change {
             Change::Heard | Change::Recovered => {

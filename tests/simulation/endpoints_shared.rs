@@ -261,3 +261,89 @@ fn agents_that_know_different_endpoints_do_not_count_each_others_words() {
         assert_eq!((reach.unreached_from, reach.unreached), (UnreachedFrom::ThisSide, known), "{host}");
     }
 }
+
+/// Restarts these agents one after another, as an update does.
+fn update(world: &mut World, hosts: impl IntoIterator<Item = usize>, pause: Duration) {
+    for host in hosts {
+        world.stop(host);
+        world.run_for(Duration::from_secs(2));
+        world.start(host, true);
+        world.run_for(pause);
+    }
+}
+
+#[test]
+fn an_update_neither_opens_nor_closes_the_loss_of_an_endpoint() {
+    for pause in [2, 10, 60].map(Duration::from_secs) {
+        // Two of five have lost it, which is no partition, and the others restart.
+        let mut world = watching(5, &[precious("prometheus")], 10);
+        world.let_reach("prometheus", 0, false);
+        world.let_reach("prometheus", 1, false);
+        world.run_for(until_told(default_timing()));
+        update(&mut world, 2..5, pause);
+        world.run_for(Duration::from_secs(90));
+        assert!((0..5).all(|host| said(&world, host).is_empty()), "{pause:?}: {:?}", said(&world, 0));
+        // Nobody reaches it, and all restart.
+        let mut world = watching(5, &[precious("prometheus")], 11);
+        world.set_health("prometheus", Health::Refuses);
+        world.run_for(until_told(default_timing()));
+        world.forget_told();
+        update(&mut world, 0..5, pause);
+        world.run_for(Duration::from_secs(90));
+        for host in 0..5 {
+            assert!(!words(&world, host).contains(&"closed"), "{pause:?}, {host}: {:?}", words(&world, host));
+            assert_eq!(world.detector(host).unwrap().partitions().count(), 1, "{pause:?}, {host}: it is still lost");
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_reaches_one_agent_after_another_opens_nothing() {
+    let mut world = watching(5, &[precious("prometheus")], 12);
+    world.let_reach("prometheus", 0, false);
+    world.let_reach("prometheus", 1, false);
+    world.run_for(until_told(default_timing()));
+    for host in 0..5 {
+        world.change_endpoints(host, &[precious("prometheus"), endpoint("queue", From::All)]);
+        world.run_for(Duration::from_secs(20));
+    }
+    world.run_for(Duration::from_secs(60));
+    assert!((0..5).all(|host| said(&world, host).is_empty()), "{:?}", said(&world, 0));
+}
+
+#[test]
+fn who_takes_all_endpoints_out_of_its_configuration_says_nothing_of_them_any_more() {
+    let mut world = watching(3, &[endpoint("db", From::All)], 13);
+    world.change_endpoints(2, &[]);
+    world.run_for(Duration::from_secs(5));
+    for host in 0..2 {
+        let reach = view(&world, host, "db").reach;
+        assert_eq!((reach.unreached_from, reach.reached), (UnreachedFrom::Nowhere, 2), "{host}");
+    }
+}
+
+#[test]
+fn a_node_that_hears_nobody_does_not_say_that_an_endpoint_is_down_everywhere() {
+    let mut world = World::new(3, default_timing(), lossy(0.0), 14);
+    world.add_endpoint(endpoint("db", From::All));
+    world.cut(&[vec![0], vec![1], vec![2]]);
+    world.let_reach("db", 0, false);
+    world.start_all();
+    world.run_for(Duration::from_secs(120));
+    assert_eq!(view(&world, 0, "db").reach.unreached_from, UnreachedFrom::ThisSide);
+}
+
+#[test]
+fn a_sample_of_one_is_taken_over_from_a_node_that_is_drained() {
+    let mut world = in_zones(
+        9,
+        15,
+        EndpointSettings { from: From::Sample(NonZeroU16::new(3).unwrap()), ..endpoint("db", From::All) },
+    );
+    world.run_for(Duration::from_secs(100));
+    let prober = (0..9).find(|&host| view(&world, host, "db").is_probed).unwrap();
+    world.stop(prober);
+    world.run_for(Duration::from_secs(20));
+    let probers = (0..9).filter(|&host| host != prober && view(&world, host, "db").is_probed).count();
+    assert_eq!(probers, 3);
+}

@@ -83,6 +83,14 @@ struct Endpoint {
     reach: Arc<Reach>,
 }
 
+/// By whose words endpoints were judged.
+#[derive(Debug, PartialEq, Eq)]
+struct JudgedBy {
+    heard: Bits,
+    all_heard: bool,
+    silent: Bits,
+}
+
 /// All endpoints.
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {
@@ -96,8 +104,16 @@ pub(super) struct Endpoints {
     waiting: [VecDeque<usize>; 2],
     under_way: [usize; 2],
     last: u64,
-    /// Whose words were judged by last, and whether they were everybody's; none if there are new ones.
-    judged_by: Option<(Bits, bool)>,
+    /// Whose words were judged by last; none if there are new ones.
+    judged_by: Option<JudgedBy>,
+    /// When that was.
+    judged: Now,
+    /// When to judge anew though nobody says anything new.
+    next_judgement: Option<Now>,
+    /// When it is looked next for probes that never ended.
+    overdue: Option<Now>,
+    /// The nodes from which samples were taken last.
+    sampled: Digest,
     /// Who probes what may have changed; looked at anew no sooner than this.
     sampling: Option<Now>,
 }
@@ -126,12 +142,18 @@ impl Endpoints {
     /// When something of it is due.
     pub(super) fn next(&self) -> Option<Now> {
         let turn = self.turns.peek().map(|&Reverse((due, _))| due);
-        [turn, self.sampling].into_iter().flatten().min()
+        let overdue = self.overdue.filter(|_| self.under_way != [0; 2]);
+        [turn, self.sampling, overdue].into_iter().flatten().min()
     }
 
     /// Somebody said something new of an endpoint, or the roster got another shape.
     pub(super) fn touch(&mut self) {
         self.judged_by = None;
+    }
+
+    /// When they are to be judged anew though nobody says anything new.
+    pub(super) fn next_judgement(&self) -> Option<Now> {
+        self.next_judgement
     }
 
     /// This agent did not run for a while.

@@ -11,13 +11,17 @@ use super::watch::{Change, EndpointState, Watch};
 use super::{Class, Endpoint, ProbeNumber, ProbeOrder, Probed, UnderWay};
 use crate::detector::event::Event;
 use crate::detector::link::LinkState;
+use crate::detector::outcome::Outcome;
 use crate::detector::time::Now;
 use crate::detector::view::EndpointView;
 use crate::detector::{Detector, Output};
-use crate::identity::{Hash, NodeId};
+use crate::identity::{Digest, Hash, NodeId};
 
 /// Who probes what is looked at anew no sooner than this after it changed: a rolling update is many changes.
 const RESAMPLED_AFTER: Duration = Duration::from_secs(5);
+
+/// So long after its timeout a probe is given up of which nothing is heard.
+const OVERDUE_AFTER: Duration = Duration::from_secs(5);
 
 impl Detector {
     /// These endpoints are probed from now on. One that stays as it was goes on where it is.
@@ -35,6 +39,7 @@ impl Detector {
         self.endpoints.touch();
         self.publication.touch();
         self.endpoints.start_anew();
+        self.endpoints.sampled = Digest::NONE;
         self.sample_endpoints(now);
     }
 
@@ -42,6 +47,10 @@ impl Detector {
     pub(in crate::detector) fn tend_endpoints(&mut self, now: Now) {
         if self.endpoints.sampling.is_some_and(|due| due <= now) {
             self.sample_endpoints(now);
+        }
+        if self.endpoints.overdue.is_none_or(|due| due <= now) {
+            self.endpoints.overdue = Some(now + OVERDUE_AFTER);
+            self.give_up_what_never_ended(now);
         }
         while let Some(&Reverse((due, place))) = self.endpoints.turns.peek() {
             if due > now {
@@ -51,6 +60,22 @@ impl Detector {
             if self.endpoints.is_due(place, due) {
                 self.begin_probe(place, now);
             }
+        }
+    }
+
+    /// Who probes hangs, or is gone: then nothing is known of what it was asked for. Else it would be well for ever.
+    fn give_up_what_never_ended(&mut self, now: Now) {
+        let is_over = |endpoint: &&Endpoint| {
+            let began = endpoint.watch.as_ref().and_then(Watch::asked);
+            began.is_some_and(|began| now.since(began) > endpoint.settings.schedule.timeout + OVERDUE_AFTER)
+        };
+        let given_up = |endpoint: &Endpoint| {
+            let number = endpoint.under_way?.number;
+            Some(Probed { number, endpoint: endpoint.settings.name.clone(), outcome: Outcome::Inconclusive })
+        };
+        let over: Vec<Probed> = self.endpoints.list.iter().filter(is_over).filter_map(given_up).collect();
+        for probed in over {
+            self.learn_probed(&probed, now);
         }
     }
 
@@ -72,6 +97,13 @@ impl Detector {
             .filter(|&place| probes(place))
             .map(|place| Candidate { id: self.peers[place].id, zone: &self.peers[place].member.zone })
             .collect();
+        let nodes = candidates.iter().fold(Hash::new().field(b"candidates"), |hash, candidate| {
+            hash.field(&candidate.id.0.to_be_bytes()).field(candidate.zone.as_bytes())
+        });
+        let nodes = nodes.digest();
+        if std::mem::replace(&mut self.endpoints.sampled, nodes) == nodes {
+            return;
+        }
         let me = self.id;
         for (place, endpoint) in self.endpoints.list.iter_mut().enumerate() {
             let mine = match endpoint.settings.from {
@@ -97,7 +129,8 @@ impl Detector {
     fn begin_probe(&mut self, place: usize, now: Now) {
         let endpoints = &mut self.endpoints;
         let Some(endpoint) = endpoints.list.get_mut(place) else { return };
-        let Some(watch) = &mut endpoint.watch else { return };
+        // One that others probed meanwhile may still be under way from before.
+        let Some(watch) = endpoint.watch.as_mut().filter(|_| endpoint.under_way.is_none()) else { return };
         let class = if watch.is_sound() { Class::Sound } else { Class::Failing };
         if endpoints.under_way[class.index()] >= class.limit() {
             endpoint.waits = true;

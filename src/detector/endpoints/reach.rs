@@ -86,11 +86,19 @@ impl Votes {
         votes
     }
 
-    /// Whether at least half of those who probe it do not reach it; none as long as nobody knows. Who has no word yet is
-    /// none that does not.
-    pub(in crate::detector) fn is_lost(&self) -> Option<bool> {
-        let (up, down, undecided) = (self.up.count(), self.down.count(), self.undecided.count());
-        (up + down > 0).then_some(down > 0 && down * 2 >= up + down + undecided)
+    /// Whether at least half of those who probe it do not reach it, or more than half do; none if neither is known. `silent`
+    /// may probe it and say nothing now. Who does not know counts neither as one that has lost it nor as one that reaches it:
+    /// so neither a restart nor an update opens or closes anything.
+    pub(in crate::detector) fn is_lost(&self, silent: usize) -> Option<bool> {
+        let (up, down) = (self.up.count(), self.down.count());
+        let all = up + down + self.undecided.count() + silent;
+        if down > 0 && down * 2 >= all {
+            Some(true)
+        } else if up * 2 > all {
+            Some(false)
+        } else {
+            None
+        }
     }
 
     /// What that comes to. `all_heard`: the word of everybody who belongs to the cluster is among these.
@@ -106,13 +114,17 @@ impl Votes {
 
     /// The same with names. `node`: name and zone of each.
     pub(in crate::detector) fn reach<'a>(&self, all_heard: bool, node: impl Fn(usize) -> (&'a str, &'a str)) -> Reach {
-        let mut nodes: Vec<String> = self.down.iter().map(|place| node(place).0.to_owned()).collect();
-        nodes.sort();
-        nodes.truncate(NAMED);
+        let mut nodes: Vec<&str> = self.down.iter().map(|place| node(place).0).collect();
+        if nodes.len() > NAMED {
+            // Thousands of endpoints may be lost by thousands of nodes at once.
+            nodes.select_nth_unstable(NAMED);
+            nodes.truncate(NAMED);
+        }
+        nodes.sort_unstable();
         Reach {
             unreached_from: self.unreached_from(all_heard),
             unreached: self.down.count(),
-            nodes,
+            nodes: nodes.into_iter().map(str::to_owned).collect(),
             zones: self.zones(|place| node(place).1),
             reached: self.up.count(),
             undecided: self.undecided.count(),
@@ -173,17 +185,22 @@ mod tests {
 
     #[test]
     fn it_is_lost_when_half_of_those_who_probe_it_do_not_reach_it() {
-        for (letters, expected) in [
-            ("...", None),
-            ("???", None),
-            ("uuuu", Some(false)),
-            ("uudd", Some(true)),
-            ("uuud", Some(false)),
-            ("dd..", Some(true)),
-            ("d???", Some(false)),
-            ("d---", Some(true)),
+        for (letters, silent, expected) in [
+            ("...", 0, None),
+            ("???", 0, None),
+            ("uuuu", 0, Some(false)),
+            ("uudd", 0, Some(true)),
+            ("uuud", 0, Some(false)),
+            ("dd..", 0, Some(true)),
+            ("d???", 0, None),
+            ("d---", 0, Some(true)),
+            ("uudd-", 1, None),
+            ("uuu??", 0, Some(false)),
+            ("uu??", 0, None),
+            ("uuud-", 1, Some(false)),
+            ("dd---", 3, None),
         ] {
-            assert_eq!(votes(letters).is_lost(), expected, "{letters}");
+            assert_eq!(votes(letters).is_lost(silent), expected, "{letters}, {silent} silent");
         }
     }
 

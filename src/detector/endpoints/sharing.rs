@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::reach::Votes;
+use super::settings::{EndpointSettings, From};
 use super::watch::{EndpointState, Watch};
-use super::{Endpoint, Endpoints};
+use super::{Endpoint, Endpoints, JudgedBy};
 use crate::detector::Detector;
 use crate::detector::bits::Bits;
 use crate::detector::endpoint_states::{SharedState, States};
@@ -17,6 +18,9 @@ use crate::wire::{Datagram, EndpointStates};
 
 /// Probes that are made sooner because another agent lost an endpoint come this far apart, over all agents.
 const APART: Duration = Duration::from_millis(20);
+
+/// Who said goodbye may be back so soon: a restart, an update.
+const BACK_WITHIN: Duration = Duration::from_mins(2);
 
 impl Endpoint {
     pub(super) fn shared_state(&self) -> SharedState {
@@ -110,15 +114,48 @@ impl Detector {
         (0..self.peers.len()).map(of).collect()
     }
 
-    /// From where each endpoint is reached. Returns who says what of those that the cluster must not lose, by their index;
-    /// none if nothing is new.
-    pub(in crate::detector) fn judge_endpoints(&mut self, verdict: &Verdict) -> Option<Vec<(usize, Votes)>> {
+    /// Who may probe endpoints and says nothing now: nodes of this side whose word is not there, or is of other endpoints,
+    /// and those that said goodbye a moment ago and may be back.
+    fn silent_probers(&self, heard: &Bits, verdict: &Verdict, now: Now) -> Bits {
+        let mut silent = verdict.component.without(heard);
+        let comes_back = |&place: &usize| {
+            let peer = &self.peers[place];
+            place != self.me && peer.has_left() && now.since(peer.newest.1) < BACK_WITHIN
+        };
+        silent.extend((0..self.peers.len()).filter(comes_back));
+        silent
+    }
+
+    fn by_whom(&self, words: &[Option<&States>], verdict: &Verdict, now: Now) -> JudgedBy {
+        let mut heard = Bits::none(words.len());
+        heard.extend((0..words.len()).filter(|&place| words[place].is_some()));
+        let all_heard = verdict.judged.without(&heard).is_empty() && !self.never_heard_anybody();
+        let silent = self.silent_probers(&heard, verdict, now);
+        JudgedBy { heard, all_heard, silent }
+    }
+
+    /// From where each endpoint is reached. Returns who says what of those that the cluster must not lose, by their index, and
+    /// how many say nothing; none if nothing is new. At most once in a confirm period: there may be a million words.
+    pub(in crate::detector) fn judge_endpoints(
+        &mut self,
+        verdict: &Verdict,
+        now: Now,
+    ) -> Option<Vec<(usize, Votes, usize)>> {
+        self.endpoints.next_judgement = None;
+        if self.endpoints.list.is_empty() && self.publication.services.is_empty() {
+            return None;
+        }
         let words = self.words(verdict);
-        let mut judged_by = Bits::none(words.len());
-        judged_by.extend((0..words.len()).filter(|&place| words[place].is_some()));
-        let all_heard = verdict.judged.without(&judged_by).is_empty();
-        let judged_by = Some((judged_by, all_heard));
-        if self.endpoints.judged_by == judged_by {
+        let judged_by = self.by_whom(&words, verdict, now);
+        let left = judged_by.silent.iter().filter(|&place| self.peers[place].has_left());
+        let back = left.map(|place| self.peers[place].newest.1 + BACK_WITHIN).min();
+        if self.endpoints.judged_by.as_ref() == Some(&judged_by) {
+            self.endpoints.next_judgement = back;
+            return None;
+        }
+        let rested = self.endpoints.judged + self.timing.confirm_period;
+        if now < rested {
+            self.endpoints.next_judgement = Some(rested);
             return None;
         }
         let node = |place: usize| {
@@ -126,15 +163,23 @@ impl Detector {
             (member.name.as_str(), member.zone.as_str())
         };
         let judged: Vec<Votes> = (0..self.endpoints.list.len()).map(|index| Votes::of(index, &words)).collect();
-        let reaches: Vec<_> = judged.iter().map(|votes| votes.reach(all_heard, node)).collect();
+        let reaches: Vec<_> = judged.iter().map(|votes| votes.reach(judged_by.all_heard, node)).collect();
+        (self.endpoints.judged, self.endpoints.next_judgement) = (now, back);
         for (endpoint, reach) in self.endpoints.list.iter_mut().zip(reaches) {
             if *endpoint.reach != reach {
                 endpoint.reach = Arc::new(reach);
                 self.view_is_old = true;
             }
         }
-        self.endpoints.judged_by = judged_by;
-        let list = &self.endpoints.list;
-        Some(judged.into_iter().enumerate().filter(|&(index, _)| list[index].settings.partition).collect())
+        // Of a sample it is not known who would probe it.
+        let may_probe = |settings: &EndpointSettings| match settings.from {
+            From::All => judged_by.silent.count(),
+            From::Sample(_) => 0,
+        };
+        let settings = self.endpoints.list.iter().map(|endpoint| &*endpoint.settings);
+        let all = judged.into_iter().zip(settings).enumerate().filter(|(_, (_, settings))| settings.partition);
+        let precious = all.map(|(index, (votes, settings))| (index, votes, may_probe(settings))).collect();
+        self.endpoints.judged_by = Some(judged_by);
+        Some(precious)
     }
 }

@@ -186,6 +186,11 @@ impl Watch {
         self.asked = Some(Asked { at: now, slept: false });
     }
 
+    /// When the probe that is under way began.
+    pub fn asked(&self) -> Option<Now> {
+        self.asked.map(|asked| asked.at)
+    }
+
     /// This agent did not run for a while.
     pub fn slept(&mut self) {
         if let Some(asked) = &mut self.asked {
