@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use api_samples::full;
 use netsplit::api::{
-    AuditStatus, BreakerState, ConfigurationStatus, DiscoveryStatus, Endpoints, Events, Link, Matrix, Method,
-    ModeAnswer, Partitions, Peers, ProbeOutcome, Refused, State, StateStatus, Status,
+    AuditStatus, ConfigurationStatus, DiscoveryStatus, Endpoints, Events, Link, Matrix, Method, ModeAnswer, Partitions,
+    Peers, ProbeOutcome, Refused, State, StateStatus, Status,
 };
 use netsplit::calendar::Calendar;
 use netsplit::detector::endpoints::reach::UnreachedFrom;
+use netsplit::detector::endpoints::watch::Breaker;
 use netsplit::detector::event::{AgentDownCause, CloseCause};
 use netsplit::detector::mode::{Consistency, Mode, ServiceLevel};
 use netsplit::detector::partition::{Direction, PartitionKind, Witness};
@@ -205,7 +206,7 @@ fn words() -> BTreeMap<&'static str, Vec<String>> {
         ("link", every!(Link: Itself Up Suspect Down Unknown Absent Left)),
         ("agent_down", every!(AgentDownCause: Stopped Stalled HostAnswers)),
         ("state", every!(State: Unknown Up Down)),
-        ("breaker", every!(BreakerState: Closed Open HalfOpen)),
+        ("breaker", every!(Breaker: Closed Open HalfOpen)),
         ("outcome", every!(ProbeOutcome: Success Failure Inconclusive)),
         ("unreached_from", every!(UnreachedFrom: Unknown Nowhere SomeNodes ThisSide Everywhere)),
         ("kind", every!(PartitionKind: Complete Partial Simplex Isolation Overlay Service)),

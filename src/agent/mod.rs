@@ -31,7 +31,6 @@ pub use setup::{NoRandomness, Setup};
 use crate::clock::Clock;
 use crate::detector::endpoints::{ProbeOrder, Probed};
 use crate::detector::evidence::Question;
-use crate::detector::outcome::Outcome;
 use crate::detector::saved::Serial;
 use crate::detector::time::Now;
 use crate::detector::view::View;
@@ -321,12 +320,7 @@ impl<N: Network> Agent<N> {
     fn probe(&mut self, order: ProbeOrder, moment: Moment) {
         let answer = match &self.prober {
             Some(prober) => prober.order(order),
-            // Nobody probes for this agent: nothing can be said of any endpoint.
-            None => Some(Probed {
-                number: order.number,
-                endpoint: order.endpoint.name.clone(),
-                outcome: Outcome::Inconclusive,
-            }),
+            None => Some(order.unanswered()),
         };
         if let Some(answer) = answer {
             self.detector.handle(Input::Probed(answer), moment.now);

@@ -1,6 +1,5 @@
 //! `/v1/endpoints`: what the cluster leans on, as this agent's probes find it, and from where it is not reached.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +12,7 @@ use crate::detector::endpoints::watch::{Breaker, EndpointState};
 use crate::detector::outcome::{Cause, Outcome};
 use crate::detector::view::{EndpointView, View};
 use crate::probe::prober::{Desk, Record};
-use crate::probe::{Fact, Phases};
+use crate::probe::{Fact, Phases, Report};
 
 /// Every endpoint, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,7 +44,7 @@ pub struct Endpoint {
     /// How many probes failed in a row.
     pub failures: u8,
     /// Where its circuit breaker stands; null if this agent does not probe it.
-    pub breaker: Option<BreakerState>,
+    pub breaker: Option<Breaker>,
     /// What the last probe found; null before the first has ended.
     pub probe: Option<LastProbe>,
     /// From where it is not reached.
@@ -74,23 +73,19 @@ pub enum State {
     Down,
 }
 
-/// Where a circuit breaker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BreakerState {
-    /// Probes go as they are scheduled.
-    Closed,
-    /// Trials go one at a time, and less and less often.
-    Open,
-    /// A trial succeeded: the next ones decide.
-    HalfOpen,
-}
-
-/// What one probe found.
+/// The last probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LastProbe {
     /// When it ended.
     pub at: String,
+    /// What it found.
+    #[serde(flatten)]
+    pub found: ProbeAnswer,
+}
+
+/// What one probe found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeAnswer {
     /// What came of it.
     pub outcome: ProbeOutcome,
     /// Why it failed; null if it did not.
@@ -163,7 +158,7 @@ impl Endpoint {
             cause,
             ailment,
             failures: endpoint.failures,
-            breaker: endpoint.breaker.map(BreakerState::of),
+            breaker: endpoint.breaker,
             probe: record.map(|record| LastProbe::of(&record, calendar)),
             unreached_from: reach.unreached_from,
             unreached: reach.unreached,
@@ -187,19 +182,15 @@ impl Endpoint {
     }
 }
 
-impl BreakerState {
-    fn of(breaker: Breaker) -> Self {
-        match breaker {
-            Breaker::Closed => Self::Closed,
-            Breaker::Open => Self::Open,
-            Breaker::HalfOpen => Self::HalfOpen,
-        }
+impl LastProbe {
+    fn of(record: &Record, calendar: Calendar) -> Self {
+        Self { at: calendar.text(record.at), found: ProbeAnswer::of(&record.report) }
     }
 }
 
-impl LastProbe {
-    fn of(record: &Record, calendar: Calendar) -> Self {
-        let report = &record.report;
+impl ProbeAnswer {
+    /// The answer from a report.
+    pub fn of(report: &Report) -> Self {
         let (outcome, cause) = match report.outcome {
             Outcome::Success => (ProbeOutcome::Success, None),
             Outcome::Failure(cause) => (ProbeOutcome::Failure, Some(cause)),
@@ -207,12 +198,11 @@ impl LastProbe {
         };
         let [cause, ailment] = words(cause);
         Self {
-            at: calendar.text(record.at),
             outcome,
             cause,
             ailment,
             detail: report.detail.clone(),
-            address: report.address.map(address),
+            address: report.shown_address(),
             took_seconds: precise(report.took),
             phases: PhaseTimes::of(&report.phases),
             facts: report.facts.iter().map(|(name, fact)| ((*name).to_owned(), value(fact))).collect(),
@@ -233,16 +223,8 @@ impl PhaseTimes {
 
 /// A cause, and the ailment that it may be.
 fn words(cause: Option<Cause>) -> [Option<String>; 2] {
-    let ailment = match cause {
-        Some(Cause::Unhealthy(ailment)) => Some(ailment.as_str().to_owned()),
-        _ => None,
-    };
+    let ailment = cause.and_then(Cause::ailment).map(|ailment| ailment.as_str().to_owned());
     [cause.map(|cause| cause.as_str().to_owned()), ailment]
-}
-
-/// What has no ports is shown without one.
-fn address(address: SocketAddr) -> String {
-    if address.port() == 0 { address.ip().to_string() } else { address.to_string() }
 }
 
 /// Seconds, to the microsecond: an endpoint nearby answers within one millisecond.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use clap::Args;
-use netsplit::api::{BreakerState, Endpoint, Endpoints, LastProbe, ProbeOutcome, State, Status};
+use netsplit::api::{Endpoint, Endpoints, LastProbe, ProbeOutcome, State, Status};
 use netsplit::detector::endpoints::reach::UnreachedFrom;
+use netsplit::detector::endpoints::watch::Breaker;
 use netsplit::table::natural;
 
 use super::ask::{Answer, Asking};
@@ -162,9 +163,9 @@ impl Telling<'_> {
             count => format!(", {count} probes failed in a row"),
         };
         let breaker = match endpoint.breaker {
-            Some(BreakerState::Open) => ", probed up to 30 s apart",
-            Some(BreakerState::HalfOpen) => ", the last probe succeeded and is being confirmed",
-            Some(BreakerState::Closed) | None => "",
+            Some(Breaker::Open) => ", probed up to 30 s apart",
+            Some(Breaker::HalfOpen) => ", the last probe succeeded and is being confirmed",
+            Some(Breaker::Closed) | None => "",
         };
         if !endpoint.probed {
             return "not probed: other nodes are the sample".to_owned();
@@ -174,19 +175,20 @@ impl Telling<'_> {
 
     fn probe(&self, probe: &LastProbe) -> String {
         let ago = words::between(&probe.at, self.now).map(words::span).unwrap_or_default();
-        let what = match probe.outcome {
+        let found = &probe.found;
+        let what = match found.outcome {
             ProbeOutcome::Success => "it answered as it should".to_owned(),
-            ProbeOutcome::Failure => cause(probe.cause.as_deref(), probe.ailment.as_deref()),
+            ProbeOutcome::Failure => cause(found.cause.as_deref(), found.ailment.as_deref()),
             ProbeOutcome::Inconclusive => "this machine could not ask it".to_owned(),
         };
         let mut text = self.line("last probe", &format!("{ago} ago: {what}"));
-        if !probe.detail.is_empty() {
-            text += &self.line("", &probe.detail);
+        if !found.detail.is_empty() {
+            text += &self.line("", &found.detail);
         }
-        if let Some(address) = &probe.address {
+        if let Some(address) = &found.address {
             text += &self.line("address", address);
         }
-        let phases = &probe.phases;
+        let phases = &found.phases;
         let parts = [
             ("dns", phases.dns_seconds),
             ("connect", phases.connect_seconds),
@@ -194,9 +196,9 @@ impl Telling<'_> {
             ("exchange", phases.exchange_seconds),
         ];
         let parts = parts.into_iter().filter_map(|(part, time)| Some(format!("{part} {}", milliseconds(time?))));
-        let parts: Vec<String> = parts.chain([format!("in all {}", milliseconds(probe.took_seconds))]).collect();
+        let parts: Vec<String> = parts.chain([format!("in all {}", milliseconds(found.took_seconds))]).collect();
         text += &self.line("took", &parts.join(", "));
-        let facts = probe.facts.iter().map(|(name, fact)| self.line(name, &fact_in_words(fact)));
+        let facts = found.facts.iter().map(|(name, fact)| self.line(name, &fact_in_words(fact)));
         text + &facts.collect::<String>()
     }
 

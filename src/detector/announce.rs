@@ -134,10 +134,19 @@ impl Detector {
         self.closed(open.partition, cause, confirmed, now);
     }
 
-    /// Counts, remembers and tells of a partition that is over.
+    /// A partition is over: the next one is in another epoch.
     pub(super) fn closed(&mut self, partition: Partition, cause: CloseCause, confirmed: Option<bool>, now: Now) {
-        self.epoch = self.epoch.max(Epoch(partition.epoch.0.saturating_add(1)));
+        self.leave_epoch(partition.epoch);
+        self.over(partition, cause, confirmed, now);
+    }
+
+    pub(super) fn leave_epoch(&mut self, epoch: Epoch) {
+        self.epoch = self.epoch.max(Epoch(epoch.0.saturating_add(1)));
         self.keeping.want();
+    }
+
+    /// Counts, remembers and tells of a partition that is over.
+    pub(super) fn over(&mut self, partition: Partition, cause: CloseCause, confirmed: Option<bool>, now: Now) {
         let duration = now.since(partition.opened);
         self.counters.partitioned += duration;
         let closed = Closed { partition: partition.clone(), at: now, cause, confirmed };

@@ -66,6 +66,11 @@ impl Due {
 }
 
 impl Membership {
+    /// Whether the discovery has said something.
+    pub(super) fn is_listed(&self) -> bool {
+        self.listing.is_some()
+    }
+
     pub(super) fn next_look(&self) -> Now {
         self.next_look
     }
@@ -94,6 +99,7 @@ impl Detector {
         self.enroll(members, now);
         self.look_for_unnamed(addresses, now);
         self.note_missing(now);
+        self.who_probes_may_change(now);
     }
 
     fn note_missing(&mut self, now: Now) {

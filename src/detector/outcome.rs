@@ -86,6 +86,11 @@ impl Cause {
         Self::Auth,
     ];
 
+    /// What the endpoint says of itself, if that is the cause.
+    pub fn ailment(self) -> Option<Ailment> {
+        if let Self::Unhealthy(ailment) = self { Some(ailment) } else { None }
+    }
+
     /// Its name in events, metrics and text.
     pub fn as_str(self) -> &'static str {
         match self {

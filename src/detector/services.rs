@@ -13,6 +13,7 @@ use super::event::{CloseCause, Event};
 use super::partition::{Partition, PartitionId, PartitionKind, Side};
 use super::settle::{Rule, Settling};
 use super::time::Now;
+use crate::identity::Epoch;
 
 /// Agents lose an endpoint one after another, each when it probes next: who has lost it is told anew no sooner than this
 /// after the last of them, …
@@ -32,6 +33,8 @@ struct Lost {
 struct Service {
     lost: Settling<Option<Lost>>,
     open: Option<Partition>,
+    /// In which epoch the last one was that is over.
+    before: Option<Epoch>,
 }
 
 /// All of them, by name.
@@ -77,7 +80,7 @@ impl Services {
 
 impl Service {
     fn new(now: Now) -> Self {
-        Self { lost: Settling::new(None, now), open: None }
+        Self { lost: Settling::new(None, now), open: None, before: None }
     }
 
     fn rule(&self, plain: Rule) -> Rule {
@@ -133,10 +136,15 @@ impl Detector {
     }
 
     fn service_published(&mut self, name: &str, lost: Option<&Lost>, began: Now, now: Now) {
-        let open = self.publication.services.0.get_mut(name).and_then(|service| service.open.take());
+        let Some(service) = self.publication.services.0.get_mut(name) else { return };
+        let (open, mut before) = (service.open.take(), service.before);
         let open = match (open, lost) {
             (None, None) => None,
             (None, Some(lost)) => {
+                // Only now: where a cut opens as this one closes, its sides still agree on the epoch.
+                if before == Some(self.epoch) {
+                    self.leave_epoch(self.epoch);
+                }
                 let partition = self.service_partition(name, lost, began, now);
                 *self.counters.partitions.entry(partition.kind).or_default() += 1;
                 self.emit_event(Event::PartitionOpened(partition.clone()));
@@ -148,12 +156,13 @@ impl Detector {
                 Some(changed)
             }
             (Some(partition), None) => {
-                self.closed(partition, CloseCause::Healed, None, now);
+                before = Some(partition.epoch);
+                self.over(partition, CloseCause::Healed, None, now);
                 None
             }
         };
         if let Some(service) = self.publication.services.0.get_mut(name) {
-            service.open = open;
+            (service.open, service.before) = (open, before);
         }
         self.view_is_old = true;
     }

@@ -13,7 +13,7 @@ use super::family::Family;
 use super::sheet::{Number, Sheet};
 use crate::detector::endpoints::reach::UnreachedFrom;
 use crate::detector::endpoints::watch::EndpointState;
-use crate::detector::outcome::Cause;
+use crate::detector::outcome::Ailment;
 use crate::detector::view::EndpointView;
 use crate::probe::prober::{Record, Tally};
 use crate::probe::{Fact, Report};
@@ -123,11 +123,8 @@ fn is_up(state: EndpointState) -> Option<bool> {
 }
 
 fn cause(state: EndpointState) -> Option<[&'static str; 2]> {
-    match state {
-        EndpointState::Down(Cause::Unhealthy(ailment)) => Some(["unhealthy", ailment.as_str()]),
-        EndpointState::Down(cause) => Some([cause.as_str(), ""]),
-        EndpointState::Unknown | EndpointState::Up => None,
-    }
+    let EndpointState::Down(cause) = state else { return None };
+    Some([cause.as_str(), cause.ailment().map_or("", Ailment::as_str)])
 }
 
 /// Counters are there before the first probe has ended.

@@ -140,7 +140,7 @@ impl Prober {
 
     /// Has an endpoint probed. If the thread is gone there is no more to be said of any.
     pub fn order(&self, order: ProbeOrder) -> Option<Probed> {
-        self.orders.try_send(order).err().map(|refused| nothing(&refused.into_inner()))
+        self.orders.try_send(order).err().map(|refused| refused.into_inner().unanswered())
     }
 
     /// What came of the next probe that ended; never, once the thread is gone. May be dropped at any time.
@@ -150,10 +150,6 @@ impl Prober {
             None => std::future::pending().await,
         }
     }
-}
-
-fn nothing(order: &ProbeOrder) -> Probed {
-    Probed { number: order.number, endpoint: order.endpoint.name.clone(), outcome: Outcome::Inconclusive }
 }
 
 /// What the thread works with.
@@ -200,7 +196,7 @@ impl Room {
     ) -> Result<(), mpsc::error::SendError<Probed>> {
         let order = self.under_way.remove(&ended.as_ref().map_or_else(JoinError::id, |&(id, _)| id));
         let Some(order) = order else { return Ok(()) };
-        let mut probed = nothing(&order);
+        let mut probed = order.unanswered();
         match ended {
             Ok((_, Some(report))) => {
                 probed.outcome = report.outcome;

@@ -1,11 +1,12 @@
 //! What agents answer, by hand: the design says what each situation looks like from inside.
 
 use netsplit::api::{
-    AuditStatus, AuthenticationStatus, BreakerState, DiscoveryStatus, Endpoint, Endpoints, LastProbe, Link, Matrix,
-    MatrixRow, Method, ModeAnswer, Names, PartitionAnswer, Partitions, Peer, Peers, PhaseTimes, ProbeOutcome,
+    AuditStatus, AuthenticationStatus, DiscoveryStatus, Endpoint, Endpoints, LastProbe, Link, Matrix, MatrixRow,
+    Method, ModeAnswer, Names, PartitionAnswer, Partitions, Peer, Peers, PhaseTimes, ProbeAnswer, ProbeOutcome,
     SideAnswer, State, StateStatus, Status, UnreachedEndpoints,
 };
 use netsplit::detector::endpoints::reach::UnreachedFrom;
+use netsplit::detector::endpoints::watch::Breaker;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::partition::{PartitionKind, Side, Witness};
 use netsplit::detector::settings::Policy;
@@ -190,8 +191,7 @@ fn status(me: &Peer, mode: &ModeAnswer, open: &[PartitionAnswer]) -> Status {
 /// An endpoint that all five nodes reach.
 pub(crate) fn endpoint(name: &str, kind: &str) -> Endpoint {
     let phases = PhaseTimes { connect_seconds: Some(0.00042), exchange_seconds: Some(0.0011), ..PhaseTimes::default() };
-    let probe = LastProbe {
-        at: "2026-11-21T11:59:48.000Z".to_owned(),
+    let found = ProbeAnswer {
         outcome: ProbeOutcome::Success,
         cause: None,
         ailment: None,
@@ -201,6 +201,7 @@ pub(crate) fn endpoint(name: &str, kind: &str) -> Endpoint {
         phases,
         facts: serde_json::Map::new(),
     };
+    let probe = LastProbe { at: "2026-11-21T11:59:48.000Z".to_owned(), found };
     Endpoint {
         name: name.to_owned(),
         kind: kind.to_owned(),
@@ -211,7 +212,7 @@ pub(crate) fn endpoint(name: &str, kind: &str) -> Endpoint {
         cause: None,
         ailment: None,
         failures: 0,
-        breaker: Some(BreakerState::Closed),
+        breaker: Some(Breaker::Closed),
         probe: Some(probe),
         unreached_from: UnreachedFrom::Nowhere,
         unreached: 0,
@@ -225,18 +226,16 @@ pub(crate) fn endpoint(name: &str, kind: &str) -> Endpoint {
 /// The same, down on this node for this cause, and on these nodes in all.
 pub(crate) fn endpoint_down(name: &str, kind: &str, cause: &str, from: UnreachedFrom, nodes: Vec<String>) -> Endpoint {
     let sound = endpoint(name, kind);
-    let probe = LastProbe {
-        outcome: ProbeOutcome::Failure,
-        cause: Some(cause.to_owned()),
-        detail: "it took longer than the timeout".to_owned(),
-        ..sound.probe.clone().unwrap()
-    };
+    let mut probe = sound.probe.clone().unwrap();
+    probe.found.outcome = ProbeOutcome::Failure;
+    probe.found.cause = Some(cause.to_owned());
+    probe.found.detail = "it took longer than the timeout".to_owned();
     Endpoint {
         state: State::Down,
         since: Some(BEFORE.to_owned()),
         cause: Some(cause.to_owned()),
         failures: 31,
-        breaker: Some(BreakerState::Open),
+        breaker: Some(Breaker::Open),
         probe: Some(probe),
         unreached_from: from,
         unreached: nodes.len(),
@@ -270,8 +269,8 @@ pub(crate) fn leaning() -> Situation {
     others.reached = 3;
     let mut sound = endpoint("central-prometheus", "http");
     if let Some(probe) = &mut sound.probe {
-        probe.facts.insert("status".to_owned(), 200.into());
-        probe.facts.insert("certificate_expires".to_owned(), "2027-01-15T08:00:00Z".into());
+        probe.found.facts.insert("status".to_owned(), 200.into());
+        probe.found.facts.insert("certificate_expires".to_owned(), "2027-01-15T08:00:00Z".into());
     }
     situation.endpoints.endpoints = vec![elsewhere, sound, database, new, others, unwell];
     situation

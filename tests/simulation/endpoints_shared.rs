@@ -158,6 +158,54 @@ fn a_blocked_monitoring_is_a_partition_of_its_own_kind_and_its_heal_closes_it() 
     }
 }
 
+/// Four hosts whose monitoring is back, at the moment in which the first of them says so.
+fn as_the_monitoring_is_back(seed: u64, lead: Duration) -> World {
+    let lost = || {
+        let mut world = watching(4, &[precious("prometheus")], seed);
+        (0..4).for_each(|host| world.let_reach("prometheus", host, false));
+        world.run_for(until_told(default_timing()));
+        (0..4).for_each(|host| world.let_reach("prometheus", host, true));
+        world
+    };
+    let mut world = lost();
+    let healed = world.now();
+    world.run_for(Duration::from_secs(60));
+    let closed =
+        (0..4).flat_map(|host| said(&world, host)).filter(|(word, ..)| *word == "closed").map(|(_, at, ..)| at);
+    let first = closed.min().unwrap();
+    let mut world = lost();
+    world.run_for(first.since(healed).saturating_sub(lead));
+    world
+}
+
+#[test]
+fn a_cut_that_opens_as_the_loss_of_an_endpoint_closes_has_one_name_on_both_sides() {
+    for (seed, lead) in (0..40).map(|step| (step % 4, Duration::from_millis(100) * u32::try_from(step).unwrap())) {
+        let mut world = as_the_monitoring_is_back(seed, lead);
+        world.cut(&[vec![0, 1], vec![2, 3]]);
+        world.run_for(Duration::from_secs(10));
+        let cuts = |host| {
+            let open = world.detector(host).unwrap().partitions();
+            open.filter(|open| open.kind == PartitionKind::Complete).map(|open| open.id).collect::<Vec<_>>()
+        };
+        assert!((0..4).all(|host| cuts(host) == cuts(0) && cuts(host).len() == 1), "seed {seed}, {lead:?} before");
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_lost_again_is_lost_under_another_name() {
+    let mut world = watching(3, &[precious("prometheus")], 15);
+    let mut names = Vec::new();
+    for reached in [false, true, false, true] {
+        (0..3).for_each(|host| world.let_reach("prometheus", host, reached));
+        world.run_for(Duration::from_secs(120));
+        let open = |host| world.detector(host).unwrap().partitions().map(|open| open.id).collect::<Vec<_>>();
+        assert!((0..3).all(|host| open(host) == open(0) && open(host).len() == usize::from(!reached)), "{reached}");
+        names.extend(open(0));
+    }
+    assert_ne!(names[0], names[1]);
+}
+
 #[test]
 fn fewer_than_half_that_lose_it_are_no_partition() {
     let mut world = watching(5, &[precious("prometheus")], 5);

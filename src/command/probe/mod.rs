@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(probe::probe(&subject.target, Clock::start(), 0));
     if arguments.json {
-        write_raw(&format!("{:#}\n", telling::as_json(&subject, &report)))?;
+        write_raw(&format!("{:#}\n", telling::as_json(&subject, &report)?))?;
     } else {
         let page = Page::standard();
         page.write(&telling::as_text(&subject, &report, page.width()))?;

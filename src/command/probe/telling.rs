@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use netsplit::api::ProbeAnswer;
 use netsplit::config::endpoints::whereabouts;
 use netsplit::detector::outcome::{Cause, Outcome};
-use netsplit::probe::{Fact, Phases, Report};
-use serde_json::{Map, Value, json};
+use netsplit::probe::{Phases, Report};
+use serde_json::{Value, json};
 
 use super::super::words::fold;
 use super::advice;
@@ -62,10 +63,8 @@ fn phases(phases: &Phases) -> [(&'static str, Option<Duration>); 4] {
 
 /// `timeout`, `unhealthy, replication_down`.
 fn named(cause: Cause) -> String {
-    match cause {
-        Cause::Unhealthy(ailment) => format!("{}, {}", cause.as_str(), ailment.as_str()),
-        cause => cause.as_str().to_owned(),
-    }
+    let ailment = cause.ailment().map(|ailment| format!(", {}", ailment.as_str())).unwrap_or_default();
+    format!("{}{ailment}", cause.as_str())
 }
 
 /// It comes from outside: one line of it, and not too much.
@@ -88,44 +87,12 @@ fn span(time: Duration) -> String {
     }
 }
 
-/// As JSON. What it did not come to is null.
-pub(super) fn as_json(subject: &Subject, report: &Report) -> Value {
-    let (outcome, cause) = match report.outcome {
-        Outcome::Success => ("success", None),
-        Outcome::Failure(cause) => ("failure", Some(cause)),
-        Outcome::Inconclusive => ("inconclusive", None),
-    };
-    let ailment = cause.and_then(|cause| match cause {
-        Cause::Unhealthy(ailment) => Some(ailment.as_str()),
-        _ => None,
-    });
-    let phases = phases(&report.phases).map(|(name, time)| (format!("{name}_seconds"), json!(time.map(seconds))));
-    let facts: Map<String, Value> = report.facts.iter().map(|(name, fact)| ((*name).to_owned(), value(fact))).collect();
-    json!({
-        "endpoint": subject.name,
-        "type": subject.target.check.kind(),
-        "target": whereabouts(&subject.target.check),
-        "outcome": outcome,
-        "cause": cause.map(Cause::as_str),
-        "ailment": ailment,
-        "detail": report.detail,
-        "address": report.shown_address(),
-        "phases": Map::from_iter(phases),
-        "took_seconds": seconds(report.took),
-        "timeout_seconds": seconds(subject.target.timeout),
-        "facts": facts,
-    })
-}
-
-fn seconds(time: Duration) -> f64 {
-    time.as_secs_f64()
-}
-
-fn value(fact: &Fact) -> Value {
-    match fact {
-        Fact::Word(word) => json!(word),
-        Fact::Count(count) => json!(count),
-        Fact::Flag(flag) => json!(flag),
-        Fact::Time(time) => json!(seconds(*time)),
-    }
+/// As JSON, like the last probe in `/v1/endpoints`. What it did not come to is null.
+pub(super) fn as_json(subject: &Subject, report: &Report) -> anyhow::Result<Value> {
+    let mut answer = serde_json::to_value(ProbeAnswer::of(report))?;
+    answer["endpoint"] = json!(subject.name);
+    answer["type"] = json!(subject.target.check.kind());
+    answer["target"] = json!(whereabouts(&subject.target.check));
+    answer["timeout_seconds"] = json!(subject.target.timeout.as_secs_f64());
+    Ok(answer)
 }

@@ -44,6 +44,13 @@ pub struct ProbeOrder {
     pub endpoint: Arc<EndpointSettings>,
 }
 
+impl ProbeOrder {
+    /// What comes of it where nobody could probe: nothing is said of the endpoint.
+    pub fn unanswered(&self) -> Probed {
+        Probed { number: self.number, endpoint: self.endpoint.name.clone(), outcome: Outcome::Inconclusive }
+    }
+}
+
 /// What came of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probed {

@@ -97,7 +97,9 @@ impl Detector {
             .filter(|&place| probes(place))
             .map(|place| Candidate { id: self.peers[place].id, zone: &self.peers[place].member.zone })
             .collect();
-        let nodes = candidates.iter().fold(Hash::new().field(b"candidates"), |hash, candidate| {
+        // Until somebody is known, or said not to be there, it is not known who else probes.
+        let knows_others = self.peers.len() > 1 || self.membership.is_listed();
+        let nodes = candidates.iter().fold(Hash::new().field(&[knows_others.into()]), |hash, candidate| {
             hash.field(&candidate.id.0.to_be_bytes()).field(candidate.zone.as_bytes())
         });
         let nodes = nodes.digest();
@@ -108,9 +110,7 @@ impl Detector {
         for (place, endpoint) in self.endpoints.list.iter_mut().enumerate() {
             let mine = match endpoint.settings.from {
                 From::All => true,
-                // Nobody is known yet, and so not who else probes it.
-                From::Sample(_) if candidates.is_empty() => false,
-                From::Sample(count) => is_chosen(me, endpoint.seed, count.get().into(), &candidates),
+                From::Sample(count) => knows_others && is_chosen(me, endpoint.seed, count.get().into(), &candidates),
             };
             match (&endpoint.watch, mine) {
                 (None, true) => {

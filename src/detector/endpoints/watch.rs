@@ -14,6 +14,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::outcome::{Cause, Outcome};
 use super::super::time::Now;
 use super::settings::ProbeSchedule;
@@ -35,7 +37,8 @@ pub enum EndpointState {
 }
 
 /// Where the circuit breaker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Breaker {
     /// Probes go as they are scheduled.
     Closed,
@@ -77,7 +80,7 @@ pub enum Change {
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     at: Now,
-    /// This agent did not run meanwhile: that nothing came in time is its own doing.
+    /// This agent did not run meanwhile: that nothing came in time, or nobody waited for it, is its own doing.
     slept: bool,
 }
 
@@ -202,7 +205,8 @@ impl Watch {
     pub fn end(&mut self, outcome: Outcome, jitter: f64, now: Now) -> Option<Change> {
         let asked = self.asked.take()?;
         let change = match outcome {
-            Outcome::Failure(Cause::Timeout) if asked.slept => None,
+            // Its name servers and the endpoint itself may have given it up meanwhile.
+            Outcome::Failure(Cause::Timeout | Cause::Dns | Cause::Reset) if asked.slept => None,
             Outcome::Inconclusive => None,
             Outcome::Success => self.succeeded(now),
             Outcome::Failure(cause) => self.failed(cause, asked.at, now),
