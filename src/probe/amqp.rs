@@ -19,7 +19,6 @@ use tokio::io::AsyncWriteExt;
 use self::frame::{Arguments, Frame, Table};
 use super::attempt::Attempt;
 use super::report::{Fact, Fault};
-use super::secret::Secret;
 use super::stream::Stream;
 use super::target::{Address, Credentials, Tls};
 use super::words::words;
@@ -58,7 +57,7 @@ const FRAMES: usize = 16;
 
 impl Amqp {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
-        let login = self.credentials.as_ref().map(login).transpose()?;
+        let login = attempt.sasl_plain(self.credentials.as_ref()).await?;
         let virtual_host = frame::short(&self.virtual_host)?;
         let mut stream = attempt.open(&self.address, self.tls.as_ref(), &[]).await?;
         stream.write_all(&frame::HEADER).await?;
@@ -77,12 +76,6 @@ impl Amqp {
             None => Ok(()),
         }
     }
-}
-
-/// The response of SASL PLAIN (RFC 4616).
-fn login(credentials: &Credentials) -> Result<Vec<u8>, Fault> {
-    let password = Secret::in_file(&credentials.password_file)?;
-    Ok(["", &credentials.username, password.expose()].join("\0").into_bytes())
 }
 
 /// What a broker says first.

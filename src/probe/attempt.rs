@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,8 +12,9 @@ use tokio::time::timeout;
 
 use super::report::{Fact, Fault, Phases};
 use super::resolve;
+use super::secret::{self, Secret};
 use super::stream::Stream;
-use super::target::{Address, Host, Tls};
+use super::target::{Address, Credentials, Host, Tls};
 use super::tls;
 use crate::clock::Clock;
 use crate::detector::outcome::Cause;
@@ -27,14 +29,17 @@ pub(super) struct Attempt {
     turn: usize,
     /// The part that it is in, and since when: what is cut off by the timeout has taken time, too.
     under_way: Option<(Part, Now)>,
+    /// The file that it reads, or has read last.
+    file: PathBuf,
     pub(super) address: Option<SocketAddr>,
     pub(super) phases: Phases,
     pub(super) facts: Vec<(&'static str, Fact)>,
 }
 
-/// A part of a probe whose time is measured.
+/// A part of a probe whose time is measured, if it is one that others have a hand in.
 #[derive(Clone, Copy, Debug)]
 enum Part {
+    File,
     Dns,
     Connect,
     Tls,
@@ -44,7 +49,8 @@ enum Part {
 impl Attempt {
     pub(super) fn new(clock: Clock, time: Duration, turn: usize) -> Self {
         let ends = clock.now() + time;
-        Self { clock, ends, turn, under_way: None, address: None, phases: Phases::default(), facts: Vec::new() }
+        let (file, phases, facts) = Default::default();
+        Self { clock, ends, turn, under_way: None, file, address: None, phases, facts }
     }
 
     /// Notes what the endpoint says of itself.
@@ -57,12 +63,15 @@ impl Attempt {
         self.ends.since(self.clock.now())
     }
 
-    /// What it means that the time is over: silent name servers say nothing of the endpoint.
+    /// What it means that the time is over: a disk that hangs and silent name servers say nothing of the endpoint.
     pub(super) fn too_late(&self) -> Fault {
-        if matches!(self.under_way, Some((Part::Dns, _))) {
-            return Fault::new(Cause::Dns, "no name server told the addresses in time");
+        match self.under_way {
+            Some((Part::File, _)) => {
+                Fault::local(format!("{} was not read in time: does its disk hang?", self.file.display()))
+            }
+            Some((Part::Dns, _)) => Fault::new(Cause::Dns, "no name server told the addresses in time"),
+            _ => Fault::new(Cause::Timeout, "it took longer than the timeout"),
         }
-        Fault::new(Cause::Timeout, "it took longer than the timeout")
     }
 
     pub(super) fn now(&self) -> Now {
@@ -90,12 +99,43 @@ impl Attempt {
         let Some((part, begun)) = self.under_way.take() else { return };
         let took = self.since(begun);
         let phase = match part {
+            Part::File => return,
             Part::Dns => &mut self.phases.dns,
             Part::Connect => &mut self.phases.connect,
             Part::Tls => &mut self.phases.tls,
             Part::Exchange => &mut self.phases.exchange,
         };
         *phase = Some(phase.unwrap_or_default() + took);
+    }
+
+    /// What is in a file that the configuration names, read while the rest of this probe waits and no other does.
+    pub(super) async fn read(&mut self, path: &Path) -> Result<Vec<u8>, Fault> {
+        let before = self.under_way.map(|(part, _)| part);
+        path.clone_into(&mut self.file);
+        self.begin(Part::File);
+        let text = secret::read(path).await;
+        self.end();
+        if let Some(before) = before {
+            self.begin(before);
+        }
+        text
+    }
+
+    /// The password or token in a file.
+    pub(super) async fn secret(&mut self, path: &Path) -> Result<Secret, Fault> {
+        Secret::of(self.read(path).await?, path)
+    }
+
+    /// The password of who logs in.
+    pub(super) async fn password(&mut self, credentials: Option<&Credentials>) -> Result<Option<Secret>, Fault> {
+        let Some(own) = credentials else { return Ok(None) };
+        Ok(Some(self.secret(&own.password_file).await?))
+    }
+
+    /// The message of SASL PLAIN (RFC 4616) of who logs in.
+    pub(super) async fn sasl_plain(&mut self, credentials: Option<&Credentials>) -> Result<Option<Vec<u8>>, Fault> {
+        let (Some(own), Some(password)) = (credentials, self.password(credentials).await?) else { return Ok(None) };
+        Ok(Some(["", &own.username, password.expose()].join("\0").into_bytes()))
     }
 
     /// The addresses of a host, those first whose turn it is.
@@ -166,8 +206,10 @@ impl Attempt {
         alpn: &[&str],
     ) -> Result<Stream, Fault> {
         let Stream::Plain(stream) = stream else { return Err(Fault::local("a connection is secured once")) };
+        let config = tls::config(tls, alpn, self).await?;
+        let name = tls::server_name(host, tls)?;
         self.begin(Part::Tls);
-        let secured = tls::secure(stream, host, tls, alpn).await;
+        let secured = tls::secure(stream, name, config).await;
         self.end();
         let (stream, expires) = secured?;
         self.begin(Part::Exchange);

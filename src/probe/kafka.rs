@@ -16,7 +16,6 @@ use self::metadata::Metadata;
 use self::wire::Talk;
 use super::attempt::Attempt;
 use super::report::{Fact, Fault};
-use super::secret::Secret;
 use super::target::{Address, Credentials, Tls};
 use crate::detector::outcome::{Ailment, Cause};
 
@@ -49,7 +48,7 @@ const ALL_TOPICS: [u8; 5] = [0xff, 0xff, 0xff, 0xff, 0];
 
 impl Kafka {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
-        let login = self.credentials.as_ref().map(login).transpose()?;
+        let login = attempt.sasl_plain(self.credentials.as_ref()).await?;
         let mut talk = Talk::new(attempt.open(&self.address, self.tls.as_ref(), &[]).await?);
         takes(&mut talk).await?;
         if let Some(login) = &login {
@@ -100,12 +99,6 @@ async fn takes(talk: &mut Talk) -> Result<(), Fault> {
         Some((least, most)) => Err(Fault::protocol(format!("it takes Metadata of versions {least} to {most} only"))),
         None => Err(Fault::protocol("it takes no Metadata: this is no broker for clients")),
     }
-}
-
-/// The message of SASL PLAIN (RFC 4616).
-fn login(credentials: &Credentials) -> Result<Vec<u8>, Fault> {
-    let password = Secret::in_file(&credentials.password_file)?;
-    Ok(["", &credentials.username, password.expose()].join("\0").into_bytes())
 }
 
 async fn authenticate(talk: &mut Talk, login: &[u8]) -> Result<(), Fault> {

@@ -30,7 +30,6 @@ use tokio::io::AsyncWriteExt;
 use super::attempt::Attempt;
 use super::farewell::farewell;
 use super::report::{Fact, Fault};
-use super::secret::Secret;
 use super::target::{Address, Credentials, Role, Tls};
 use super::unseen;
 use super::words::words;
@@ -72,7 +71,7 @@ pub struct Mysql {
 
 impl Mysql {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
-        let password = self.credentials.as_ref().map(|own| Secret::in_file(&own.password_file)).transpose()?;
+        let password = attempt.password(self.credentials.as_ref()).await?;
         let user = match (&self.credentials, &password) {
             (Some(own), Some(password)) => {
                 User { name: &own.username, password: password.expose(), database: &self.database }

@@ -76,7 +76,7 @@ pub struct Postgres {
 impl Postgres {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
         let Some(own) = &self.credentials else { return self.greet(attempt).await };
-        let password = Secret::in_file(&own.password_file)?;
+        let password = attempt.secret(&own.password_file).await?;
         let mut stream = attempt.open(&self.address, None, &[]).await?;
         if let Some(tls) = &self.tls {
             if ask_for_encryption(&mut stream).await? == Encryption::Refused {

@@ -128,7 +128,11 @@ impl Prober {
         let (answer, answers) = mpsc::channel(QUEUE);
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(NoThread)?;
         let room = Room { desk: Arc::clone(&desk), clock, answer, tasks: JoinSet::new(), under_way: BTreeMap::new() };
-        let run = move || runtime.block_on(room.run(ordered));
+        let run = move || {
+            runtime.block_on(room.run(ordered));
+            // Who reads from a disk that hangs is not waited for.
+            runtime.shutdown_background();
+        };
         thread::Builder::new().name("probes".to_owned()).spawn(run).map_err(NoThread)?;
         Ok(Self { orders, answers, desk })
     }

@@ -40,7 +40,7 @@ pub struct Redis {
 
 impl Redis {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
-        let password = self.credentials.as_ref().map(|own| Secret::in_file(&own.password_file)).transpose()?;
+        let password = attempt.password(self.credentials.as_ref()).await?;
         let stream = attempt.open(&self.address, self.tls.as_ref(), &[]).await?;
         let mut talk = Talk(BufReader::new(stream));
         let found = self.ask(&mut talk, password, attempt).await;

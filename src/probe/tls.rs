@@ -5,6 +5,7 @@
 //! (those in Go: "remote error: tls: …"): there is no handshake that ends so and is silent.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,27 +21,24 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::attempt::Attempt;
 use super::report::Fault;
-use super::secret;
 use super::target::{Host, Tls};
 use crate::detector::outcome::Cause;
 
 /// A secured connection, and when the certificate of the endpoint expires.
 pub(super) async fn secure(
     stream: TcpStream,
-    host: &Host,
-    tls: &Tls,
-    alpn: &[&str],
+    name: ServerName<'static>,
+    config: ClientConfig,
 ) -> Result<(TlsStream<TcpStream>, Option<String>), Fault> {
-    let mut config = config(tls)?;
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let name = server_name(host, tls)?;
     let secured = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| refused(&error))?;
     let expires = secured.get_ref().1.peer_certificates().and_then(|chain| expiry(chain.first()?));
     Ok((secured, expires))
 }
 
-fn server_name(host: &Host, tls: &Tls) -> Result<ServerName<'static>, Fault> {
+/// The name that the certificate must have.
+pub(super) fn server_name(host: &Host, tls: &Tls) -> Result<ServerName<'static>, Fault> {
     match (&tls.server_name, host) {
         (Some(name), _) | (None, Host::Name(name)) => {
             let name = name.trim_end_matches('.').to_owned();
@@ -50,53 +48,66 @@ fn server_name(host: &Host, tls: &Tls) -> Result<ServerName<'static>, Fault> {
     }
 }
 
-fn config(tls: &Tls) -> Result<ClientConfig, Fault> {
+/// What a handshake needs, its files read.
+pub(super) async fn config(tls: &Tls, alpn: &[&str], attempt: &mut Attempt) -> Result<ClientConfig, Fault> {
+    let mut config = unnegotiated(tls, attempt).await?;
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Ok(config)
+}
+
+async fn unnegotiated(tls: &Tls, attempt: &mut Attempt) -> Result<ClientConfig, Fault> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Fault::local(error.to_string()))?;
     let builder = if tls.insecure_skip_verify {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
     } else {
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities(tls)?), provider).build();
+        let verifier = WebPkiServerVerifier::builder_with_provider(authorities(tls, attempt).await?, provider).build();
         builder.with_webpki_verifier(verifier.map_err(|error| Fault::local(error.to_string()))?)
     };
     match &tls.identity {
         None => Ok(builder.with_no_client_auth()),
         Some((certificate, key)) => {
             let bad = |error: &dyn std::fmt::Display| Fault::local(format!("{}: {error}", key.display()));
-            let own = PrivateKeyDer::from_pem_slice(&secret::read(key)?).map_err(|error| bad(&error))?;
-            builder.with_client_auth_cert(certificates(certificate)?, own).map_err(|error| bad(&error))
+            let own = PrivateKeyDer::from_pem_slice(&attempt.read(key).await?).map_err(|error| bad(&error))?;
+            builder.with_client_auth_cert(certificates(certificate, attempt).await?, own).map_err(|error| bad(&error))
         }
     }
 }
 
 /// Whether a chain of certificates that was taken unseen is good after all, `now` since the epoch.
-pub(super) fn judge(chain: &[CertificateDer<'_>], host: &Host, tls: &Tls, now: Duration) -> Result<(), Fault> {
+pub(super) fn judge(
+    chain: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    authorities: Arc<RootCertStore>,
+    now: Duration,
+) -> Result<(), Fault> {
     let Some((certificate, between)) = chain.split_first() else {
         return Err(Fault::new(Cause::Tls, "it shows no certificate"));
     };
     let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities(tls)?), provider).build();
+    let verifier = WebPkiServerVerifier::builder_with_provider(authorities, provider).build();
     let verifier = verifier.map_err(|error| Fault::local(error.to_string()))?;
     let now = UnixTime::since_unix_epoch(now);
-    match verifier.verify_server_cert(certificate, between, &server_name(host, tls)?, &[], now) {
+    match verifier.verify_server_cert(certificate, between, name, &[], now) {
         Ok(_) => Ok(()),
         Err(error) => Err(Fault::new(Cause::Tls, error.to_string())),
     }
 }
 
-fn authorities(tls: &Tls) -> Result<RootCertStore, Fault> {
+/// Who is trusted to sign certificates.
+pub(super) async fn authorities(tls: &Tls, attempt: &mut Attempt) -> Result<Arc<RootCertStore>, Fault> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(file) = &tls.ca_file {
-        for certificate in certificates(file)? {
+        for certificate in certificates(file, attempt).await? {
             roots.add(certificate).map_err(|error| Fault::local(format!("{}: {error}", file.display())))?;
         }
     }
-    Ok(roots)
+    Ok(Arc::new(roots))
 }
 
-fn certificates(file: &std::path::Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let text = secret::read(file)?;
+async fn certificates(file: &Path, attempt: &mut Attempt) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let text = attempt.read(file).await?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match all {
         Ok(all) if !all.is_empty() => Ok(all),

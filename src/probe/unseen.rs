@@ -16,11 +16,12 @@ pub(super) async fn secure(
 ) -> Result<(Stream, Result<(), Fault>), Fault> {
     // That the other end has the key of its certificate is proved in the handshake all the same.
     let unseen = Tls { insecure_skip_verify: true, ..wanted.clone() };
+    let (authorities, name) = (tls::authorities(wanted, attempt).await?, tls::server_name(host, wanted)?);
     let stream = attempt.secure(stream, host, &unseen, &[]).await?;
     let judged = match &stream {
         Stream::Secure(secured) if !wanted.insecure_skip_verify => {
             let chain = secured.get_ref().1.peer_certificates().unwrap_or_default();
-            tls::judge(chain, host, wanted, attempt.wall())
+            tls::judge(chain, &name, authorities, attempt.wall())
         }
         _ => Ok(()),
     };

@@ -15,7 +15,6 @@ use serde::de::DeserializeOwned;
 use super::attempt::Attempt;
 use super::conversation::{Answer, Conversation};
 use super::report::Fault;
-use super::secret::Secret;
 use super::target::{Address, Credentials, Tls};
 use crate::detector::outcome::Cause;
 
@@ -70,7 +69,10 @@ impl Web {
     /// Begins to speak HTTP/1.1, or HTTP/2: over TLS it is offered, without TLS it is assumed.
     pub(super) async fn visit(&self, attempt: &mut Attempt, http2: bool) -> Result<Visit<'_>, Fault> {
         // A file that is missing is no reason to disturb the endpoint.
-        let authorization = self.authorization.as_ref().map(Authorization::header).transpose()?;
+        let authorization = match &self.authorization {
+            Some(authorization) => Some(authorization.header(attempt).await?),
+            None => None,
+        };
         let (http2, conversation) = self.converse(attempt, http2).await?;
         Ok(Visit { web: self, http2, authorization, conversation })
     }
@@ -179,13 +181,13 @@ fn no_uri(error: impl std::fmt::Display) -> Fault {
 }
 
 impl Authorization {
-    fn header(&self) -> Result<HeaderValue, Fault> {
+    async fn header(&self, attempt: &mut Attempt) -> Result<HeaderValue, Fault> {
         let text = match self {
             Self::Basic(Credentials { username, password_file }) => {
-                let password = Secret::in_file(password_file)?;
+                let password = attempt.secret(password_file).await?;
                 format!("Basic {}", STANDARD.encode(format!("{username}:{}", password.expose())))
             }
-            Self::Bearer(file) => format!("Bearer {}", Secret::in_file(file)?.expose()),
+            Self::Bearer(file) => format!("Bearer {}", attempt.secret(file).await?.expose()),
         };
         // The error of the library does not show the value either.
         let mut value = HeaderValue::try_from(text)
@@ -235,7 +237,10 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::Clock;
     use crate::probe::target::Host;
 
     fn web(host: Host, port: u16, tls: Option<Tls>) -> Web {
@@ -252,20 +257,21 @@ mod tests {
         assert_eq!(web(Host::Ip("192.0.2.1".parse().unwrap()), 80, None).authority(), "192.0.2.1");
     }
 
-    #[test]
-    fn credentials_are_written_as_rfc_7617_and_rfc_6750_have_them_and_never_shown() {
+    #[tokio::test]
+    async fn credentials_are_written_as_rfc_7617_and_rfc_6750_have_them_and_never_shown() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_owned();
         std::fs::write(&path, "open sesame\n").unwrap();
         let basic = Authorization::Basic(Credentials { username: "Aladdin".into(), password_file: path.clone() });
-        let header = basic.header().unwrap();
+        let mut attempt = Attempt::new(Clock::start(), Duration::from_secs(5), 0);
+        let header = basic.header(&mut attempt).await.unwrap();
         assert_eq!(header, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "the example of RFC 7617, section 2");
         assert_eq!(format!("{header:?}"), "Sensitive");
         std::fs::write(&path, "mF_9.B5f-4.1JqM\n").unwrap();
-        let bearer = Authorization::Bearer(path.clone()).header().unwrap();
+        let bearer = Authorization::Bearer(path.clone()).header(&mut attempt).await.unwrap();
         assert_eq!(bearer, "Bearer mF_9.B5f-4.1JqM", "the example of RFC 6750, section 2.1");
         std::fs::write(&path, "a\nb").unwrap();
-        assert_eq!(Authorization::Bearer(path).header().unwrap_err().cause, None);
+        assert_eq!(Authorization::Bearer(path).header(&mut attempt).await.unwrap_err().cause, None);
     }
 
     #[test]

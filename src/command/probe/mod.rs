@@ -50,6 +50,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(probe::probe(&subject.target, Clock::start(), 0));
+    // A file on a disk that hangs may still be read.
+    runtime.shutdown_background();
     if arguments.json {
         write_raw(&format!("{:#}\n", telling::as_json(&subject, &report)?))?;
     } else {
