@@ -1,6 +1,7 @@
 //! Endpoints behind a real network: who does not reach one is named, a network policy in front of one that the cluster must
 //! not lose is a partition, and a replica that has lost its primary is told as what it says of itself.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::laboratory::cluster::{Cluster, any_verdict, names};
 use crate::laboratory::network::Family;
 use crate::laboratory::play;
 use crate::laboratory::words::Word;
+use crate::postgres::{self, Postgres};
 use crate::redis::Redis;
 
 /// How often an endpoint is probed here, and how fast a failure is confirmed.
@@ -98,20 +100,46 @@ fn a_replica_of_redis_that_lost_its_primary_is_told_by_all_as_what_it_says_of_it
         ));
         cluster.settle();
         all_find(cluster, "nowhere", &[], 3);
-        cluster.cut(&[&[holder], &[host]]);
-        for node in cluster.all() {
-            cluster.wait_for(node, "endpoint_down", |said| said.iter().any(|word| word.is("endpoint_down")));
-            let words = cluster.words_of(node);
-            let down = words.iter().find(|word| word.is("endpoint_down")).unwrap();
-            assert_eq!(
-                (down.text("cause"), down.text("ailment")),
-                ("unhealthy", "replication_down"),
-                "{}",
-                down.told()
-            );
-        }
-        all_find(cluster, "everywhere", &[1, 2, 3], 0);
-        cluster.heal();
-        cluster.wait_for_all(cluster.all(), "endpoint_up");
+        lose_the_primary_and_find_it_again(cluster, holder, host);
     });
+}
+
+#[test]
+fn a_replica_of_postgresql_that_lost_its_primary_is_told_by_all_as_what_it_says_of_itself() {
+    const LISTENS: &str = "listen_addresses=0.0.0.0";
+    play(3, Family::V4, |cluster| {
+        let (host, holder) = (cluster.stranger(), 3);
+        let Some(primary) = cluster.network.within(host, || Postgres::start(&[LISTENS])) else { return };
+        let whereto = cluster.network.address(host).to_string();
+        let settings = [LISTENS, "wal_receiver_timeout=2s", "wal_retrieve_retry_interval=500ms"];
+        let replica = cluster
+            .network
+            .within(holder, || Postgres::replica_at(&whereto, &primary, &settings, "started streaming WAL"));
+        let Some(replica) = replica else { return };
+        let directory = tempfile::tempdir().unwrap();
+        let password = directory.path().join("password");
+        fs::write(&password, postgres::PASSWORD).unwrap();
+        let address = SocketAddr::new(cluster.network.address(holder), replica.port);
+        let login = format!("username: {}, password_file: \"{}\"", postgres::USER, password.display());
+        cluster.configure_further(&format!(
+            "endpoints:\n  - {{name: replica, type: postgres, address: \"{address}\", {login}, {PACE}}}\n"
+        ));
+        cluster.settle();
+        all_find(cluster, "nowhere", &[], 3);
+        lose_the_primary_and_find_it_again(cluster, holder, host);
+    });
+}
+
+/// Cuts a replica of what it follows, and only of that: all agents reach it, and all say what it says of itself.
+fn lose_the_primary_and_find_it_again(cluster: &mut Cluster, replica: usize, primary: usize) {
+    cluster.cut(&[&[replica], &[primary]]);
+    for node in cluster.all() {
+        cluster.wait_for(node, "endpoint_down", |said| said.iter().any(|word| word.is("endpoint_down")));
+        let words = cluster.words_of(node);
+        let down = words.iter().find(|word| word.is("endpoint_down")).unwrap();
+        assert_eq!((down.text("cause"), down.text("ailment")), ("unhealthy", "replication_down"), "{}", down.told());
+    }
+    all_find(cluster, "everywhere", &[1, 2, 3], 0);
+    cluster.heal();
+    cluster.wait_for_all(cluster.all(), "endpoint_up");
 }

@@ -30,6 +30,8 @@ mod one_way;
 mod overlay;
 mod partial;
 mod paths;
+#[path = "../servers/postgres.rs"]
+mod postgres;
 #[path = "../servers/redis.rs"]
 mod redis;
 mod silence;

@@ -22,7 +22,7 @@ pub(crate) const USER: &str = "probe";
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// Who is let in, unless a test says otherwise.
-pub(crate) const EVERYBODY: &str = "host all,replication all 127.0.0.1/32 scram-sha-256\n";
+pub(crate) const EVERYBODY: &str = "host all,replication all all scram-sha-256\n";
 
 /// A PostgreSQL. It ends when this is dropped.
 pub(crate) struct Postgres {
@@ -74,10 +74,15 @@ impl Postgres {
 
     /// One that follows another, with more settings, and what it says once it is ready.
     pub(crate) fn replica_of(primary: &Self, settings: &[&str], ready: &str) -> Option<Self> {
+        Self::replica_at("127.0.0.1", primary, settings, ready)
+    }
+
+    /// One that finds the other at this address.
+    pub(crate) fn replica_at(host: &str, primary: &Self, settings: &[&str], ready: &str) -> Option<Self> {
         let directory = child::directory();
         let mut command = as_owner(&program("pg_basebackup")?, directory.path());
         command.env("PGPASSWORD", PASSWORD).args(["--pgdata=data", "--write-recovery-conf", "--no-sync"]);
-        command.args(["--checkpoint=fast", "--host=127.0.0.1", &format!("--port={}", primary.port)]);
+        command.args(["--checkpoint=fast", "--host", host, &format!("--port={}", primary.port)]);
         output_of(command.arg(format!("--username={USER}")));
         Some(Self::start_in(directory, settings, ready))
     }
