@@ -17,6 +17,7 @@ pub mod key_watch;
 pub mod keys;
 pub mod metrics;
 pub mod network;
+pub mod orders;
 mod panics;
 pub mod probe;
 pub mod simulation;

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use api_samples::full;
 use netsplit::api::{
-    AuditStatus, ConfigurationStatus, DiscoveryStatus, Endpoints, Events, Link, Matrix, Method, ModeAnswer, Partitions,
-    Peers, ProbeOutcome, Refused, State, StateStatus, Status,
+    AuditStatus, ConfigurationStatus, DiscoveryStatus, Endpoints, Events, Link, Matrix, Method, ModeAnswer,
+    OverrideAnswer, Partitions, Peers, ProbeOutcome, Refused, State, StateStatus, Status,
 };
 use netsplit::calendar::Calendar;
 use netsplit::detector::endpoints::reach::UnreachedFrom;
@@ -81,7 +81,9 @@ fn instances() -> Instances {
     let calendar = Calendar { now: Now::at(Duration::from_secs(10)), wall: Duration::from_secs(10) };
     let (bare, full) = (view(), full(&view()));
     let mut overridden = ModeAnswer::of(&full, calendar, Duration::from_secs(1));
-    overridden.overridden = Some(Mode::Majority);
+    let reason = "the other site burnt down".to_owned();
+    let (judged, until) = (Mode::Minority, "2026-11-21T13:55:00.000Z".to_owned());
+    overridden.overridden = Some(OverrideAnswer { judged, until, reason });
     let when = || Some("2026-11-21T12:00:00.000Z".to_owned());
     let mut told = status(full.clone());
     told["audit"] = value(&AuditStatus { failing: false, queued: 0, lost: 0, last_seq: Some(1) });
@@ -113,6 +115,7 @@ fn instances() -> Instances {
     event.as_object_mut().unwrap().remove("event");
     BTreeMap::from([
         ("ModeAnswer", vec![told["mode"].clone(), bare_status["mode"].clone()]),
+        ("OverrideAnswer", vec![told["mode"]["override"].clone()]),
         ("SideAnswer", vec![told["mode"]["side"].clone()]),
         ("Names", vec![told["unheard"].clone()]),
         ("AuthenticationStatus", vec![told["authentication"].clone()]),

@@ -14,6 +14,7 @@ use netsplit::api::{Endpoint, Endpoints, Events, Matrix, Method, ModeAnswer, Par
 use netsplit::audit::{Readers, Tail};
 use netsplit::detector::mode::Mode;
 use netsplit::detector::outcome::Cause;
+use netsplit::detector::overruling::Override;
 use netsplit::detector::settings::{ModePolicy, Policy};
 use netsplit::detector::time::Now;
 use netsplit::detector::view::View;
@@ -101,6 +102,21 @@ fn after_a_clean_stop_the_mode_before_is_told_as_stale_until_this_run_can_tell()
     server.set_time(11_000);
     let answer: ModeAnswer = server.get("/v1/mode").json();
     assert_eq!((answer.mode, answer.stale), (Mode::Starting, false), "not by an agent that stalls");
+}
+
+#[test]
+fn an_override_is_the_mode_and_every_answer_says_that_it_is_one() {
+    let at = |seconds| Now::at(Duration::from_secs(seconds));
+    let held = Override { mode: Mode::Majority, since: at(5), until: at(60), reason: "testing".to_owned() };
+    let server = started(View { overridden: Some(held), ..of_mode(Mode::Minority) });
+    let answer = server.get("/v1/mode?require=writes");
+    let mode: ModeAnswer = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((mode.mode, mode.writes, mode.judged()), (Mode::Majority, true, Mode::Minority));
+    assert_eq!(mode.overridden.unwrap().until, "1970-01-01T00:01:00.000Z");
+    for path in ["/v1/mode", "/v1/status", "/v1/peers", "/metrics", "/healthz", "/nothing"] {
+        let said = server.get(path).head;
+        assert!(said.contains("netsplit-override: majority until 1970-01-01T00:01:00.000Z"), "{path}: {said}");
+    }
 }
 
 #[test]

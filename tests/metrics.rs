@@ -21,7 +21,9 @@ use netsplit::clock::Clock;
 use netsplit::config::Reloads;
 use netsplit::detector::endpoints::reach::{Reach, UnreachedFrom};
 use netsplit::detector::endpoints::watch::Breaker;
+use netsplit::detector::mode::Mode;
 use netsplit::detector::outcome::{Ailment, Cause};
+use netsplit::detector::overruling::Override;
 use netsplit::detector::row::{Cell, Cells};
 use netsplit::detector::settings::{Member, Timing};
 use netsplit::detector::time::Now;
@@ -114,7 +116,10 @@ fn everything() -> String {
     let directory = tempfile::tempdir().unwrap();
     let mut crowd = Crowd::gathered(4, 2, fast());
     crowd.cut_off(|peer| peer >= 2);
-    let view = leaning_on(&crowd.view(), endpoint_samples::endpoints());
+    let mut view = leaning_on(&crowd.view(), endpoint_samples::endpoints());
+    let (since, until) = (view.at, view.at + Duration::from_secs(60));
+    Arc::make_mut(&mut view).overridden =
+        Some(Override { mode: Mode::Majority, since, until, reason: "testing".to_owned() });
     text(with_surroundings(view, directory.path()))
 }
 
@@ -193,6 +198,7 @@ fn the_table_in_the_docs_is_what_the_code_says() {
     }
     // Not every value can be there at once.
     let partly = [
+        "netsplit_mode_override",
         "netsplit_peer_down",
         "netsplit_partition_side_nodes",
         "netsplit_partition_opened_timestamp_seconds",

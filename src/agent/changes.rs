@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::detector::overruling::Overruling;
 use crate::detector::settings::Settings;
 use crate::network::SourcePorts;
 
@@ -16,6 +17,10 @@ pub(super) struct Change {
     pub(super) source_ports: Option<SourcePorts>,
     /// The keys of the configuration that have other values, if that is to be told.
     pub(super) told: Option<BTreeSet<String>>,
+    /// What overrules the mode, or that nothing does any more.
+    pub(super) overruling: Option<Option<Overruling>>,
+    /// Nodes that will not return.
+    pub(super) forgotten: BTreeSet<String>,
 }
 
 /// The place where a change waits.
@@ -35,6 +40,16 @@ impl Changes {
 
     pub(super) fn source_ports(&self, ports: SourcePorts) {
         self.waiting().source_ports = Some(ports);
+        self.comes.notify_one();
+    }
+
+    pub(super) fn overrule(&self, wanted: Option<Overruling>) {
+        self.waiting().overruling = Some(wanted);
+        self.comes.notify_one();
+    }
+
+    pub(super) fn forget(&self, node: String) {
+        self.waiting().forgotten.insert(node);
         self.comes.notify_one();
     }
 

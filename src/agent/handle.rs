@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Counters;
 use super::changes::Changes;
+use crate::detector::overruling::Overruling;
 use crate::detector::settings::Settings;
 use crate::detector::view::View;
 use crate::discovery::Status;
@@ -109,6 +110,16 @@ impl AgentHandle {
     /// From now on datagrams leave from so many source ports.
     pub fn change_source_ports(&self, ports: SourcePorts) {
         self.changes.source_ports(ports);
+    }
+
+    /// An operator puts another mode in the place of the one that the agent judges, or takes that back.
+    pub fn overrule(&self, wanted: Option<Overruling>) {
+        self.changes.overrule(wanted);
+    }
+
+    /// An operator says that a node will not return.
+    pub fn forget(&self, node: String) {
+        self.changes.forget(node);
     }
 
     /// Lets the agent say goodbye, and then end.

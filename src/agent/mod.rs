@@ -307,6 +307,12 @@ impl<N: Network> Agent<N> {
         if let Some(settings) = change.settings {
             self.detector.handle(Input::Settings(Box::new(settings)), moment.now);
         }
+        if let Some(wanted) = change.overruling {
+            self.detector.handle(Input::Overrule(wanted), moment.now);
+        }
+        for node in change.forgotten {
+            self.detector.handle(Input::Forget(node), moment.now);
+        }
     }
 
     fn ask(&mut self, question: Question, moment: Moment) {

@@ -14,7 +14,7 @@ mod status;
 pub use endpoints::{Endpoint, Endpoints, LastProbe, PhaseTimes, ProbeAnswer, ProbeOutcome, State};
 pub use events::{EventAnswer, Events};
 pub use matrix::{Matrix, MatrixRow, Turned};
-pub use mode::{ModeAnswer, SideAnswer};
+pub use mode::{ModeAnswer, OVERRIDE, OverrideAnswer, SideAnswer};
 pub use partitions::{PartitionAnswer, Partitions};
 pub use peers::{Link, Peer, Peers};
 pub use status::{

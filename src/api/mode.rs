@@ -8,6 +8,9 @@ use crate::calendar::Calendar;
 use crate::detector::mode::{Consistency, Mode, ServiceLevel};
 use crate::detector::view::View;
 
+/// The header of every answer while an operator overrides the mode of the node: the mode, and until when.
+pub const OVERRIDE: &str = "netsplit-override";
+
 /// What this side may do, for applications that ask at the time of the write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModeAnswer {
@@ -27,9 +30,9 @@ pub struct ModeAnswer {
     pub side: SideAnswer,
     /// The id of the open partition; null if there is none.
     pub partition: Option<String>,
-    /// What an operator put in the place of the mode; null if nobody did.
+    /// An operator put the mode in the place of the one that the agent judges; null if nobody did.
     #[serde(rename = "override")]
-    pub overridden: Option<Mode>,
+    pub overridden: Option<OverrideAnswer>,
     /// The mode is that of before a clean stop within the last minute: this run cannot tell yet.
     pub stale: bool,
 }
@@ -43,23 +46,55 @@ pub struct SideAnswer {
     pub of: usize,
 }
 
+/// What an operator put in the place of the mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideAnswer {
+    /// The mode that the agent judges all the same.
+    pub judged: Mode,
+    /// Until when it is overruled.
+    pub until: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+}
+
 impl ModeAnswer {
+    /// The mode that the agent judges, whatever an operator put in its place.
+    pub fn judged(&self) -> Mode {
+        self.overridden.as_ref().map_or(self.mode, |overridden| overridden.judged)
+    }
+
+    /// The same without times: they are others when the clock was set.
+    #[must_use]
+    pub fn timeless(&self) -> Self {
+        let mut timeless = Self { since: String::new(), ..self.clone() };
+        timeless.overridden.iter_mut().for_each(|overridden| overridden.until.clear());
+        timeless
+    }
+
     /// The answer from a view. One that is older than `fresh` is of an agent that stalled: it answers `starting`.
     pub fn of(view: &View, calendar: Calendar, fresh: Duration) -> Self {
         let is_fresh = calendar.now.since(view.at) <= fresh;
         let before = view.mode_before.filter(|_| is_fresh && view.mode == Mode::Starting);
-        let mode = if is_fresh { before.unwrap_or(view.mode) } else { Mode::Starting };
+        let judged = if is_fresh { before.unwrap_or(view.mode) } else { Mode::Starting };
+        // Who stalled does not know whether its time is over.
+        let overridden = view.overridden.as_ref().filter(|_| is_fresh);
+        let mode = overridden.map_or(judged, |overridden| overridden.mode);
+        let since = overridden.map_or(view.mode_since, |overridden| overridden.since);
         Self {
             mode,
             service_level: mode.service_level(view.reaches_nothing),
             reads: mode.may_read(),
             writes: mode.may_write(view.policy.policy),
             consistency: mode.consistency(),
-            since: calendar.text(if is_fresh { view.mode_since } else { view.at }),
+            since: calendar.text(if is_fresh { since } else { view.at }),
             side: SideAnswer { nodes: view.members, of: view.electorate },
             partition: view.partitions.first().map(|partition| partition.id.to_string()),
-            overridden: None,
-            stale: before.is_some(),
+            overridden: overridden.map(|overridden| OverrideAnswer {
+                judged,
+                until: calendar.text(overridden.until),
+                reason: overridden.reason.clone(),
+            }),
+            stale: before.is_some() && overridden.is_none(),
         }
     }
 }

@@ -76,7 +76,7 @@ fn only(answer: &Answer<Endpoints>, names: &[String]) -> anyhow::Result<Answer<E
     }
     let endpoints = answer.said.endpoints.iter().filter(|endpoint| wanted.contains(endpoint.name.as_str()));
     let said = Endpoints { endpoints: endpoints.cloned().collect() };
-    Ok(Answer { text: serde_json::to_string(&said)?, said, tag: None })
+    Ok(Answer { text: serde_json::to_string(&said)?, said, tag: None, overridden: answer.overridden.clone() })
 }
 
 struct Telling<'a> {

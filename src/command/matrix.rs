@@ -52,7 +52,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.zones {
         let zones = picture.zones();
         let text = serde_json::to_string(&zones)?;
-        asking.print(&Answer { said: zones, text, tag: None }, |zones, page| zones.draw(page.width()))?;
+        let answer = Answer { said: zones, text, tag: None, overridden: matrix.overridden.clone() };
+        asking.print(&answer, |zones, page| zones.draw(page.width()))?;
     } else {
         asking.print(&matrix, |_, page| picture.draw(page.width()))?;
     }

@@ -9,10 +9,13 @@ mod check;
 mod diagnostics;
 mod endpoints;
 mod events;
+mod forget;
 mod keygen;
 mod lab;
 mod matrix;
 mod mode;
+mod ordering;
+mod overriding;
 mod page;
 mod partitions;
 mod peers;
@@ -93,6 +96,8 @@ enum Command {
     Endpoints(endpoints::Arguments),
     Events(events::Arguments),
     Probe(Box<probe::Arguments>),
+    Override(overriding::Arguments),
+    Forget(forget::Arguments),
 }
 
 /// Does what the command line says.
@@ -111,6 +116,8 @@ pub(crate) fn run_from_arguments() -> Exit {
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
+        Command::Override(arguments) => overriding::run(&arguments),
+        Command::Forget(arguments) => forget::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         page::note(&format!("{error:#}"));

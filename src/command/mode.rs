@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use netsplit::api::ModeAnswer;
+use netsplit::api::{ModeAnswer, OverrideAnswer};
 use netsplit::clock::Clock;
 
 use super::ask::Asking;
@@ -105,7 +105,7 @@ fn follow(asking: &Asking) -> anyhow::Result<Exit> {
 
 /// Whether nothing changed: the time since when may be told a little differently.
 fn is_the_same(one: &ModeAnswer, other: &ModeAnswer) -> bool {
-    *one == ModeAnswer { since: one.since.clone(), ..other.clone() }
+    one.timeless() == other.timeless()
 }
 
 /// The mode and what it allows.
@@ -120,8 +120,8 @@ pub(super) fn line(mode: &ModeAnswer) -> String {
     if mode.stale {
         line.push_str(", stale");
     }
-    if mode.overridden.is_some() {
-        line.push_str(", overruled by an operator");
+    if let Some(OverrideAnswer { judged, until, reason }) = &mode.overridden {
+        line += &format!(", by an operator's override until {until} ({reason}); the agent judges {}", judged.as_str());
     }
     line
 }

@@ -19,6 +19,7 @@ use netsplit::http::{Server, Serving};
 use netsplit::key_watch::{self, KeyWatch};
 use netsplit::keys::{KeysError, oddities, read_directory};
 use netsplit::network::UdpNetwork;
+use netsplit::orders::{self, Orders, OrdersWatch};
 use netsplit::probe::prober::Prober;
 use netsplit::sources::Sources;
 use netsplit::state::{self, Directory, Memory, Opened, Whose};
@@ -109,6 +110,7 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let kafka_consumer_lag = Arc::new(AtomicU64::new(config.kafka_consumer_lag));
     sources.kafka_consumer_lag = Some(Arc::clone(&kafka_consumer_lag));
     let watches = {
+        let orders = orders::start(Orders::of(&config.state_directory), handle.clone(), clock)?;
         let keys = watch_keys(&config.authentication, keys, handle.clone())?;
         let expose_all = Arc::clone(&sources.expose_all);
         expose_all.store(config.http_expose == Expose::All, Ordering::Relaxed);
@@ -124,7 +126,7 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
         };
         let config = watch_file(file, config, &reloads, clock, parts)?;
         sources.reloads = config.is_some().then_some(reloads);
-        Watches { config, keys }
+        Watches { config, keys, _orders: Some(orders) }
     };
     let mut serving = server.start(sources)?;
     if run_until_told(agent, &handle, &mut serving, &mut signals, &watches).await == End::AtOnce {
@@ -233,6 +235,7 @@ fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
 struct Watches {
     config: Option<ConfigWatch>,
     keys: Option<KeyWatch>,
+    _orders: Option<OrdersWatch>,
 }
 
 impl Watches {

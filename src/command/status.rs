@@ -79,7 +79,7 @@ impl Telling<'_> {
             let time = words::between(&partition.opened_at, &status.time).map(words::span).unwrap_or_default();
             format!("for {time}, since {}", partition.opened_at)
         };
-        let (mark, text) = match (status.partitions.as_slice(), status.mode.mode) {
+        let (mark, text) = match (status.partitions.as_slice(), status.mode.judged()) {
             _ if status.age_seconds > OLD => {
                 let age = words::span_of_seconds(status.age_seconds);
                 ("? ", format!("CANNOT TELL: this agent has done nothing for {age}; what follows is old"))

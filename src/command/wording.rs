@@ -47,6 +47,12 @@ fn known(event: &Map<String, Value>) -> Option<String> {
             number(event, "members")?,
             number(event, "electorate")?
         ),
+        "mode_overridden" => {
+            format!("{} for {}: {}", text(event, "mode")?, seconds(event, "lasts_seconds")?, text(event, "reason")?)
+        }
+        "mode_override_ended" => format!("{} {}", text(event, "mode")?, text(event, "cause")?),
+        "node_forgotten" => text(event, "peer")?.to_owned(),
+        "forget_refused" => format!("{} {}", text(event, "peer")?, text(event, "cause")?),
         "endpoint_down" => format!("{} {}", text(event, "endpoint")?, failure(event)?),
         "endpoint_up" => format!("{} after {}", text(event, "endpoint")?, seconds(event, "down_seconds")?),
         "stalled" => format!("for {}", seconds(event, "seconds")?),
@@ -128,7 +134,9 @@ fn seconds(event: &Map<String, Value>, field: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use netsplit::agent::ShellEvent;
-    use netsplit::detector::event::{AgentDownCause, BlindCause, CloseCause, Event, LeaveReason, LinkRecord};
+    use netsplit::detector::event::{
+        AgentDownCause, BlindCause, CloseCause, Event, ForgetRefusal, LeaveReason, LinkRecord, OverrideEnd,
+    };
     use netsplit::detector::mode::Mode;
     use netsplit::identity::{Digest, Incarnation};
     use netsplit::wire::GoodbyeReason;
@@ -170,6 +178,14 @@ mod tests {
                 electorate: 5,
                 electorate_digest: Digest(7),
             }),
+            said(&Event::ModeOverridden {
+                mode: Mode::Majority,
+                lasts: Duration::from_secs(3600),
+                reason: "the other site burnt down".into(),
+            }),
+            said(&Event::ModeOverrideEnded { mode: Mode::Majority, cause: OverrideEnd::Expired }),
+            said(&Event::NodeForgotten { peer: peer() }),
+            said(&Event::ForgetRefused { peer: peer(), cause: ForgetRefusal::Heard }),
             said(&Event::Stalled { length: Duration::from_secs(90) }),
             said(&Event::Blind { cause: BlindCause::NeverHeard }),
             said(&Event::IncarnationAdopted { incarnation: Incarnation(8) }),
@@ -192,6 +208,10 @@ mod tests {
         link_degraded node-4
         link_recovered node-4
         mode_changed normal → minority, 2 of 5
+        mode_overridden majority for 60 min: the other site burnt down
+        mode_override_ended majority expired
+        node_forgotten node-4
+        forget_refused node-4 heard
         stalled for 90 s
         blind never_heard
         incarnation_adopted 8 from now on

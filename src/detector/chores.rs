@@ -30,6 +30,7 @@ impl Detector {
             self.send_answers(now);
             self.assess(now);
         }
+        self.expire_override(now);
         self.keep(now);
         self.offer_view(now);
     }
@@ -46,6 +47,7 @@ impl Detector {
             self.relaying.next(),
             self.checking.next(&self.timing),
             self.endpoints.next(),
+            self.override_ends(),
         ];
         soonest(always, sometimes)
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::endpoints::{ProbeOrder, Probed};
 use super::event::Event;
 use super::evidence::{Evidence, Question};
+use super::overruling::Overruling;
 use super::saved::{Saved, Serial};
 use super::settings::{Member, Settings};
 use crate::identity::{Incarnation, NodeId, Sequence};
@@ -43,6 +44,8 @@ pub enum Input {
     Settings(Box<Settings>),
     /// This node will not return, an operator says: it no longer counts.
     Forget(String),
+    /// An operator puts another mode in the place of the one that is judged, or takes that back.
+    Overrule(Option<Overruling>),
     /// Something went wrong here, which is no peer's fault.
     LocalFault(LocalFault),
     /// Say goodbye and stop.

@@ -154,6 +154,35 @@ pub enum Event {
         /// Which electorate: sides that parted with the same one never both write.
         electorate_digest: Digest,
     },
+    /// An operator put another mode in the place of the one that this agent judges.
+    ModeOverridden {
+        /// The mode that holds instead.
+        mode: Mode,
+        /// For how long.
+        #[serde(rename = "lasts_seconds", serialize_with = "seconds")]
+        lasts: Duration,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// That is over.
+    ModeOverrideEnded {
+        /// The mode that held instead.
+        mode: Mode,
+        /// What ended it.
+        cause: OverrideEnd,
+    },
+    /// An operator said that a node will not return: it no longer counts.
+    NodeForgotten {
+        /// Its name.
+        peer: String,
+    },
+    /// An operator said so of a node that counts on.
+    ForgetRefused {
+        /// Its name.
+        peer: String,
+        /// Why.
+        cause: ForgetRefusal,
+    },
     /// This agent did not run, and blames nobody for what it missed.
     Stalled {
         /// For how long.
@@ -237,6 +266,30 @@ impl From<GoodbyeReason> for LeaveReason {
             GoodbyeReason::Restarting => Self::Restarting,
         }
     }
+}
+
+/// Why a node that an operator wants forgotten counts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForgetRefusal {
+    /// It is this node.
+    Itself,
+    /// It is heard: it is there.
+    Heard,
+    /// No node of this name belongs to the cluster.
+    Unknown,
+}
+
+/// What ended an override.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideEnd {
+    /// Its time was over.
+    Expired,
+    /// An operator took it back.
+    Cleared,
+    /// An operator put another in its place.
+    Replaced,
 }
 
 /// What shows that an agent does not run.

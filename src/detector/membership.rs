@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ballot::Counted;
 use super::bits::Bits;
 use super::electorate::Electorate;
-use super::event::{Event, LeaveReason};
+use super::event::{Event, ForgetRefusal, LeaveReason};
 use super::peer::Peer;
 use super::settings::WriteQuorum;
 use super::time::Now;
@@ -377,10 +377,20 @@ impl Detector {
     /// An operator says that a node will not return. One that is heard is there all the same, and stays.
     pub(super) fn forget(&mut self, name: &str, now: Now) {
         let id = NodeId::of(&self.settings.cluster, name);
-        let is_heard = self.place_of(id).is_some_and(|place| self.peers[place].link.is_up());
-        if id == self.id || is_heard {
+        let place = self.place_of(id);
+        let counts = self.ballot.newest().is_some_and(|newest| newest.electorate.has(id));
+        let refusal = match place {
+            _ if id == self.id => Some(ForgetRefusal::Itself),
+            Some(place) if self.peers[place].link.is_up() => Some(ForgetRefusal::Heard),
+            None if !counts => Some(ForgetRefusal::Unknown),
+            _ => None,
+        };
+        let peer = name.to_owned();
+        if let Some(cause) = refusal {
+            self.emit_event(Event::ForgetRefused { peer, cause });
             return;
         }
+        self.emit_event(Event::NodeForgotten { peer });
         if let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.has(id)) {
             let mut changed = newest.electorate.changed(&[], &[id]);
             if changed.is_in_foundation() {

@@ -39,6 +39,7 @@ mod link_records;
 mod membership;
 pub mod mode;
 pub mod outcome;
+pub mod overruling;
 mod own_row;
 pub mod partial;
 mod partials;
@@ -162,6 +163,7 @@ pub struct Detector {
     publication: Publication,
     mode: Mode,
     mode_since: Now,
+    overridden: Option<overruling::Override>,
     epoch: Epoch,
     counters: Counters,
     leaving: Option<Leaving>,
@@ -222,6 +224,7 @@ impl Detector {
             publication: Publication::new(now),
             mode: Mode::Starting,
             mode_since: now,
+            overridden: None,
             counters: Counters::default(),
             leaving: None,
             stopped: None,
@@ -262,6 +265,7 @@ impl Detector {
             Input::Saved(serial) => self.learn_durable(serial, now),
             Input::Settings(settings) => self.change_settings(&settings, now),
             Input::Forget(name) => self.forget(&name, now),
+            Input::Overrule(wanted) => self.overrule(wanted, now),
             Input::Evidence(evidence) => self.learn_evidence(&evidence, now),
             Input::Probed(probed) => self.learn_probed(&probed, now),
             Input::LocalFault(fault) => self.local_fault(fault, now),

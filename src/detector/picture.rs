@@ -20,6 +20,7 @@ impl Detector {
             nodes: self.peers.iter().enumerate().map(|(place, peer)| self.node_view(place, peer, now)).collect(),
             mode: self.mode,
             mode_since: self.mode_since,
+            overridden: self.overridden.clone(),
             policy: self.settings.mode,
             quorum: self.quorum(now),
             members,

@@ -87,7 +87,7 @@ impl Detector {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::SocketAddr;
 
     use super::super::saved::Saved;
@@ -103,7 +103,7 @@ mod tests {
         Member::new(format!("n{number}"), "", SocketAddr::from(([10, 0, high, low], 7475)))
     }
 
-    fn detector() -> Detector {
+    pub(in crate::detector) fn detector() -> Detector {
         let timing = ConfiguredTiming::of_period(SECOND);
         let settings = Settings {
             cluster: "c".into(),

@@ -13,6 +13,7 @@ use super::event::{AgentDownCause, BlindCause};
 use super::histogram::{Bounds, Histogram};
 use super::link::LinkState;
 use super::mode::Mode;
+use super::overruling::Override;
 use super::partition::{Closed, Partition, PartitionKind};
 use super::row::Cells;
 use super::settings::{Member, ModePolicy};
@@ -37,7 +38,9 @@ pub struct View {
     pub mode: Mode,
     /// Since when.
     pub mode_since: Now,
-    /// By which rules that was decided.
+    /// What an operator put in the place of the mode, which is what this agent judges all the same.
+    pub overridden: Option<Override>,
+    /// By which rules the mode was decided.
     pub policy: ModePolicy,
     /// Whether this side has a majority of every electorate that counts. None while that cannot be told.
     pub quorum: Option<bool>,

@@ -1,6 +1,6 @@
 //! Answers, put together: text for machines that look at the status, JSON below `/v1`.
 
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -124,6 +124,14 @@ pub(super) fn line(value: &impl Serialize) -> Option<String> {
     line.ok().map(|line| line + "\n")
 }
 
-fn with(answer: &mut Answer, name: hyper::header::HeaderName, value: HeaderValue) {
+/// The same with one header more, of a value that has no place in the body.
+pub(super) fn with_header(mut answer: Answer, name: &'static str, value: &str) -> Answer {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        with(&mut answer, HeaderName::from_static(name), value);
+    }
+    answer
+}
+
+fn with(answer: &mut Answer, name: HeaderName, value: HeaderValue) {
     answer.headers_mut().insert(name, value);
 }

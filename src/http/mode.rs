@@ -65,9 +65,8 @@ fn now(sources: &Sources) -> ModeAnswer {
     ModeAnswer::of(&view, sources.calendar(), view.timeout)
 }
 
-/// Since when a mode holds does not matter: the time of day of one and the same instant is another when the clock was set.
 fn tag(mode: &ModeAnswer) -> Tag {
-    Tag::of(&ModeAnswer { since: String::new(), ..mode.clone() })
+    Tag::of(&mode.timeless())
 }
 
 /// Waits until the answer is another than the asker has: the view changed, or became too old to be relied on.

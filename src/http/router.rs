@@ -13,6 +13,8 @@ use super::guests::Busy;
 use super::limits::Limits;
 use super::query::Query;
 use super::{events, knowledge, mode};
+use crate::api::OVERRIDE;
+use crate::detector::overruling::Override;
 use crate::metrics::Exporter;
 use crate::sources::Sources;
 
@@ -95,7 +97,18 @@ impl Router {
             Ok(answer) => answer,
             Err(refusal) => refusal.answer(path),
         };
-        answer.map(|body| body.keeping(busy))
+        self.with_override(answer).map(|body| body.keeping(busy))
+    }
+
+    /// Whatever is asked: that an operator overrides the mode is not overlooked.
+    fn with_override(&self, answer: Answer) -> Answer {
+        match &self.sources.view().overridden {
+            Some(Override { mode, until, .. }) => {
+                let until = self.sources.calendar().text(*until);
+                answer::with_header(answer, OVERRIDE, &format!("{} until {until}", mode.as_str()))
+            }
+            None => answer,
+        }
     }
 
     async fn find<B>(&self, request: &Request<B>, client: IpAddr, busy: &Busy) -> Result<Answer, Refusal> {

@@ -12,6 +12,11 @@ const COVERAGE_RATIO: Family =
     Family::gauge("netsplit_coverage_ratio", &[], "Share of the other nodes that this agent hears, 0 to 1");
 const MODE: Family =
     Family::gauge("netsplit_mode", &["mode"], "1 for what this agent's side may do now, 0 for the rest");
+const MODE_OVERRIDE: Family = Family::gauge(
+    "netsplit_mode_override",
+    &["mode"],
+    "1 for what an operator put in the place of the mode; netsplit_mode is what the agent judges all the same",
+);
 const QUORUM: Family = Family::gauge(
     "netsplit_quorum",
     &[],
@@ -26,8 +31,17 @@ const VIEW_AGE: Family = Family::gauge(
     "How old what is told here is: more than a few seconds are of an agent that does not run",
 );
 
-pub(super) const FAMILIES: &[Family] =
-    &[BUILD_INFO, ROSTER_SIZE, COVERAGE_RATIO, MODE, QUORUM, ELECTORATE_SIZE, ELECTORATE_MEMBERS, VIEW_AGE];
+pub(super) const FAMILIES: &[Family] = &[
+    BUILD_INFO,
+    ROSTER_SIZE,
+    COVERAGE_RATIO,
+    MODE,
+    MODE_OVERRIDE,
+    QUORUM,
+    ELECTORATE_SIZE,
+    ELECTORATE_MEMBERS,
+    VIEW_AGE,
+];
 
 pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>) {
     let view = &scrape.view;
@@ -36,6 +50,7 @@ pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>) {
     sheet.put(&COVERAGE_RATIO, view.coverage());
     let now = if scrape.is_stale { Mode::Starting } else { view.mode };
     sheet.each(&MODE, Mode::ALL.map(|mode| ([mode.as_str()], mode == now)));
+    sheet.each(&MODE_OVERRIDE, view.overridden.iter().map(|overridden| ([overridden.mode.as_str()], true)));
     sheet.put_if_known(&QUORUM, view.quorum.filter(|_| !scrape.is_stale));
     sheet.put(&ELECTORATE_SIZE, view.electorate);
     sheet.put(&ELECTORATE_MEMBERS, view.members);

@@ -243,6 +243,7 @@ mod tests {
             nodes: (0..nodes).map(node).collect(),
             mode: Mode::Normal,
             mode_since: Now::START,
+            overridden: None,
             policy: ModePolicy::default(),
             quorum: Some(true),
             members: nodes,

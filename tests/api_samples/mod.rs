@@ -108,6 +108,7 @@ pub(crate) fn full(of_one: &View) -> View {
         me: 0,
         mode: Mode::Majority,
         mode_since: at(5),
+        overridden: None,
         quorum: Some(true),
         members: 2,
         electorate: 3,

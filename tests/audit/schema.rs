@@ -9,7 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use netsplit::agent::{EventSink, Happening, PartitionTimes, Record, ShellEvent};
 use netsplit::audit::read::lines;
-use netsplit::detector::event::{AgentDownCause, BlindCause, CloseCause, Event, LeaveReason, LinkRecord};
+use netsplit::detector::event::{
+    AgentDownCause, BlindCause, CloseCause, Event, ForgetRefusal, LeaveReason, LinkRecord, OverrideEnd,
+};
 use netsplit::detector::mode::Mode;
 use netsplit::detector::outcome::{Ailment, Cause};
 use netsplit::detector::partition::{Direction, Partition, PartitionId, PartitionKind, Side, Witness};
@@ -50,6 +52,10 @@ fn kind(happening: &Happening) -> &'static str {
             Event::PartitionChanged(_) => "partition_changed",
             Event::PartitionClosed { .. } => "partition_closed",
             Event::ModeChanged { .. } => "mode_changed",
+            Event::ModeOverridden { .. } => "mode_overridden",
+            Event::ModeOverrideEnded { .. } => "mode_override_ended",
+            Event::NodeForgotten { .. } => "node_forgotten",
+            Event::ForgetRefused { .. } => "forget_refused",
             Event::Stalled { .. } => "stalled",
             Event::Blind { .. } => "blind",
             Event::IncarnationAdopted { .. } => "incarnation_adopted",
@@ -121,6 +127,17 @@ fn samples() -> Vec<Happening> {
     for (from, to) in Mode::ALL.into_iter().zip(Mode::ALL.into_iter().rev()) {
         events.push(Event::ModeChanged { from, to, members: 3, electorate: 5, electorate_digest: Digest(7) });
     }
+    let (lasts, reason) = (Duration::from_secs(3600), "the other site burnt down".to_owned());
+    events.push(Event::ModeOverridden { mode: Mode::Majority, lasts, reason });
+    events.extend(
+        [OverrideEnd::Expired, OverrideEnd::Cleared, OverrideEnd::Replaced]
+            .map(|cause| Event::ModeOverrideEnded { mode: Mode::Minority, cause }),
+    );
+    events.push(Event::NodeForgotten { peer: peer() });
+    events.extend(
+        [ForgetRefusal::Itself, ForgetRefusal::Heard, ForgetRefusal::Unknown]
+            .map(|cause| Event::ForgetRefused { peer: peer(), cause }),
+    );
     let shell = [
         ShellEvent::ConfigReloaded { changed: vec!["mode.policy".to_owned(), "peers.period".to_owned()] },
         ShellEvent::EventsLost { count: 17 },

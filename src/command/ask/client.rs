@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Address, AskError};
+use netsplit::api::OVERRIDE;
 
 /// How large an answer may be: the matrix of 5,000 nodes is 25 MB.
 const LARGEST: usize = 64 << 20;
@@ -34,6 +35,7 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Vec<u8>,
     pub(super) tag: Option<String>,
+    pub(super) overridden: Option<String>,
 }
 
 impl Request<'_> {
@@ -69,8 +71,9 @@ impl Request<'_> {
         let sent = async { sender.send_request(request).await.map_err(|error| self.failed(&error)) };
         let response = self.in_time(sent).await?;
         let status = response.status();
-        let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        Ok(Reply { status, body: self.body(response).await?, tag })
+        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let (tag, overridden) = (header(ETAG.as_str()), header(OVERRIDE));
+        Ok(Reply { status, body: self.body(response).await?, tag, overridden })
     }
 
     async fn body(&self, response: Response<Incoming>) -> Result<Vec<u8>, AskError> {

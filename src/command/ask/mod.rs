@@ -46,6 +46,8 @@ pub(super) struct Answer<T> {
     pub(super) text: String,
     /// What tells it from the next one that is not the same.
     pub(super) tag: Option<String>,
+    /// What an operator put in the place of its mode, and until when.
+    pub(super) overridden: Option<String>,
 }
 
 /// Why there is no answer.
@@ -81,8 +83,7 @@ pub(super) enum AskError {
 impl Asking {
     /// The agent that is meant.
     pub(super) fn agent(&self) -> Result<Agent, AskError> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(AskError::NoRuntime)?;
-        Ok(Agent { address: self.address.clone(), runtime })
+        Agent::at(self.address.clone())
     }
 
     /// What a further command needs to ask the same agent: nothing, or the option with a space before it.
@@ -102,6 +103,9 @@ impl Asking {
         answer: &Answer<T>,
         in_words: impl FnOnce(&T, &Page) -> String,
     ) -> anyhow::Result<()> {
+        if let Some(overridden) = &answer.overridden {
+            note(&format!("An operator overrides the mode of this node: {overridden}. `netsplit mode` says why."));
+        }
         if self.json {
             write_raw(&format!("{}\n", answer.text.trim_end()))?;
         } else {
@@ -113,6 +117,12 @@ impl Asking {
 }
 
 impl Agent {
+    /// The agent that answers there.
+    pub(super) fn at(address: Address) -> Result<Self, AskError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(AskError::NoRuntime)?;
+        Ok(Self { address, runtime })
+    }
+
     /// What it says at `path`.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, AskError> {
         match self.wait_for(path, None, Duration::ZERO)? {
@@ -129,20 +139,17 @@ impl Agent {
         wait: Duration,
     ) -> Result<Option<Answer<T>>, AskError> {
         let request = client::Request { address: &self.address, path, tag, patience: PATIENCE + wait };
-        let Reply { status, body, tag } = self.runtime.block_on(request.send())?;
+        let Reply { status, body, tag, overridden } = self.runtime.block_on(request.send())?;
         match status {
-            StatusCode::OK => self.understand(path, body, tag).map(Some),
+            StatusCode::OK => {
+                self.understand(path, body).map(|(said, text)| Some(Answer { said, text, tag, overridden }))
+            }
             StatusCode::NOT_MODIFIED => Ok(None),
             _ => Err(self.declined(status, &body)),
         }
     }
 
-    fn understand<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: Vec<u8>,
-        tag: Option<String>,
-    ) -> Result<Answer<T>, AskError> {
+    fn understand<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<(T, String), AskError> {
         let text = String::from_utf8(body).map_err(|_| AskError::NotNetsplit(self.address.clone()))?;
         let said = serde_json::from_str(&text).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => AskError::NotUnderstood {
@@ -152,7 +159,7 @@ impl Agent {
             },
             _ => AskError::NotNetsplit(self.address.clone()),
         })?;
-        Ok(Answer { said, text, tag })
+        Ok((said, text))
     }
 
     /// An agent says why as JSON; whoever does not is none.
