@@ -229,7 +229,7 @@ pub(crate) fn endpoint_down(name: &str, kind: &str, cause: &str, from: Unreached
     let mut probe = sound.probe.clone().unwrap();
     probe.found.outcome = ProbeOutcome::Failure;
     probe.found.cause = Some(cause.to_owned());
-    probe.found.detail = "it took longer than the timeout".to_owned();
+    probe.found.detail = "it took longer than the timeout".into();
     Endpoint {
         state: State::Down,
         since: Some(BEFORE.to_owned()),
