@@ -5,6 +5,7 @@
 mod agents;
 mod dns_server;
 mod needs;
+mod ports;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

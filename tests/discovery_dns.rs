@@ -5,6 +5,7 @@
 
 mod dns_server;
 mod needs;
+mod ports;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;

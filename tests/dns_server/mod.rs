@@ -2,9 +2,6 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-#[path = "../ports/mod.rs"]
-mod ports;
-
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -101,7 +98,7 @@ fn hosts(addresses: &[&str]) -> String {
 
 /// A port that nobody had a moment ago, neither over UDP nor over TCP.
 pub(crate) fn free_address() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, ports::free_port()).into()
+    (Ipv4Addr::LOCALHOST, crate::ports::free_port()).into()
 }
 
 fn spawn(program: &PathBuf, address: SocketAddr, directory: &TempDir, more: &[String]) -> Child {

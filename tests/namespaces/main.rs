@@ -32,6 +32,8 @@ mod partial;
 mod paths;
 #[path = "../servers/postgres.rs"]
 mod postgres;
+#[path = "../ports/mod.rs"]
+mod ports;
 #[path = "../servers/redis.rs"]
 mod redis;
 mod silence;

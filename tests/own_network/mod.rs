@@ -12,8 +12,8 @@ const INSIDE: &str = "NETSPLIT_TEST_INSIDE";
 /// Lets every group ping: in a fresh namespace none may.
 pub(crate) const ALLOW_PING: &str = "echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range; ";
 
-/// Runs the test `name`, which calls this, in a fresh network namespace that has `lo` up and was made ready by the shell
-/// commands `prepare`. What they mount is its own, too.
+/// Runs the test `name` (with its modules), which calls this, in a fresh network namespace that has `lo` up and was made
+/// ready by the shell commands `prepare`. What they mount is its own, too.
 pub(crate) fn in_a_network_of_its_own(name: &str, prepare: &str, test: impl FnOnce()) {
     if env::var_os(INSIDE).is_some() {
         return test();

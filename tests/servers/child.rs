@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use crate::group::Group;
+use super::group::Group;
 
 /// As whom servers run that refuse to be root: nobody.
 const NOBODY: u32 = 65534;

@@ -1,7 +1,5 @@
 //! What the tests of all databases share: how one asks, and what is seen.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -10,8 +8,8 @@ use netsplit::clock::Clock;
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::{self, Address, Check, Credentials, Fact, Host, Report, Target, Tls};
 
-use crate::faults::{Certificates, LONG, Shows, fails, probed};
-pub(crate) use crate::group::output_of;
+use super::faults::{Certificates, LONG, Shows, fails, probed};
+pub(crate) use super::group::output_of;
 
 /// What one probe finds out, which is nothing bad.
 #[track_caller]
@@ -73,7 +71,7 @@ pub(crate) fn certificates_of_a_server_are_told_apart<S>(
     let certificates = Certificates::make();
     let Some(good) = start(&certificates, Shows::Good) else { return };
     let report = succeeds(check(&good, certificates.trust()));
-    assert_eq!(fact(&report, "certificate_expires").as_deref(), Some(crate::faults::EXPIRES));
+    assert_eq!(fact(&report, "certificate_expires").as_deref(), Some(super::faults::EXPIRES));
     assert!(report.phases.tls.is_some());
     fails(check(&good, Tls::default()), Cause::Tls);
     drop(good);

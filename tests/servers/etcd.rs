@@ -1,7 +1,5 @@
 //! A real etcd: one member, or three that elect a leader.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::net::SocketAddr;
 
 use netsplit::probe::etcd::Etcd;
@@ -9,14 +7,14 @@ use netsplit::probe::web::Web;
 use netsplit::probe::{Address, Check, Host, Tls};
 use tempfile::TempDir;
 
-use crate::faults::{Certificates, LONG, Shows, probed};
-use crate::process::{Process, free_address, program, until};
+use super::faults::{Certificates, LONG, Shows, probed};
+use super::process::{Process, free_address, program, until};
 
 /// A member that runs.
 pub(crate) struct Member {
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
-    directory: TempDir,
+    _directory: TempDir,
 }
 
 /// How a probe asks a member.
@@ -37,7 +35,7 @@ pub(crate) fn cluster(size: usize, certificates: Option<(&Certificates, Shows)>,
             let mut arguments = arguments(at, &addresses, certificates);
             arguments.extend(more.iter().map(ToString::to_string));
             let process = Process::start(&program, &arguments, directory.path(), "log");
-            Member { address: addresses[at].0, process, directory }
+            Member { address: addresses[at].0, process, _directory: directory }
         };
         let mut members: Vec<Member> = (0..size).map(start).collect();
         // Some want a certificate of whoever asks; the others do not mind.

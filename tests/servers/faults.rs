@@ -3,12 +3,10 @@
 //!
 //! [`are_told_apart`] holds a type against all that is the same for every protocol over TCP.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -246,11 +244,6 @@ impl Certificates {
     fn identity(&self, shows: Shows) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let certificate = CertificateDer::from_pem_file(self.certificate(shows)).unwrap();
         (vec![certificate], PrivateKeyDer::from_pem_file(self.key(shows)).unwrap())
-    }
-
-    /// Where all of them are.
-    pub(crate) fn directory(&self) -> &Path {
-        self.0.path()
     }
 
     fn file(&self, name: &str) -> PathBuf {

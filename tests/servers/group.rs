@@ -4,9 +4,6 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-#[path = "../ports/mod.rs"]
-mod ports;
-
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -19,7 +16,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-pub(crate) use ports::free_port;
+pub(crate) use crate::ports::free_port;
 
 /// How long a command may take. Those of RabbitMQ take seconds each on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(2);

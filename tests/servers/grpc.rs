@@ -1,7 +1,5 @@
 //! A server of gRPC over HTTP/2 by hyper that answers each call as the test wants.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;

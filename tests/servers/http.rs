@@ -1,7 +1,5 @@
 //! Servers that speak HTTP: Prometheus, a registry of images, and one that says what the test wants.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use crate::faults::{self, Certificates, Shows};
-use crate::process::{Process, free_address, listens, program};
+use super::faults::{self, Certificates, Shows};
+use super::process::{Process, free_address, listens, program};
 
 /// What a password is in these servers, and for whom.
 pub(crate) const USER: &str = "netsplit";

@@ -1,8 +1,6 @@
 //! A real Kafka on loopback: one broker that is its own controller, or more that follow it. Each listens
 //! for everybody, for those who log in, and twice for those who speak TLS.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,8 +11,8 @@ use netsplit::probe::kafka::Kafka;
 use netsplit::probe::{Address, Check, Fact, Host, Tls};
 use tempfile::TempDir;
 
-use crate::faults::{Certificates, LONG, Shows, probed};
-use crate::process::{Process, free_address, program, until};
+use super::faults::{Certificates, LONG, Shows, probed};
+use super::process::{Process, free_address, program, until};
 
 /// The name of the user.
 pub(crate) const USER: &str = "probe";

@@ -1,7 +1,5 @@
 //! A real MariaDB on loopback, for tests. Its `root` needs no password and comes by the socket.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -11,8 +9,8 @@ use std::sync::OnceLock;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::child::{self, Process, as_owner};
-use crate::group::{free_port, keep, output_of};
+use super::child::{self, Process, as_owner};
+use super::group::{free_port, keep, output_of};
 use crate::needs::skip;
 
 /// Small and quick: what a crash would lose, no test needs.

@@ -1,7 +1,5 @@
 //! A server that a test runs: a program of the machine on loopback, ended with the test.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -11,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::group::{Group, free_port};
+use super::group::{Group, free_port};
 
 /// How often it is looked whether what is waited for is there.
 const PAUSE: Duration = Duration::from_millis(50);

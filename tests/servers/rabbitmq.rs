@@ -1,7 +1,5 @@
 //! A real RabbitMQ on loopback, with its management API, for tests. It brings its own epmd: nothing of the machine's is used.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
@@ -15,8 +13,8 @@ use netsplit::probe::Tls;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::faults::{Certificates, Shows};
-use crate::group::{Group, free_port, output_of};
+use super::faults::{Certificates, Shows};
+use super::group::{Group, free_port, output_of};
 
 /// The name of the user, an administrator.
 pub(crate) const USER: &str = "probe";
@@ -48,7 +46,7 @@ pub(crate) struct Rabbitmq {
     directory: TempDir,
     names: u16,
     server: Group,
-    epmd: Group,
+    _epmd: Group,
 }
 
 impl Rabbitmq {
@@ -98,7 +96,7 @@ impl Rabbitmq {
         command.stdout(fs::File::create(place.join("output")).unwrap());
         let server = Group::start(command.stderr(Stdio::null()), place);
         let (amqp, amqps, management) = (local(amqp), local(amqps), local(management));
-        let mut broker = Self { amqp, amqps, management, node, directory, names, server, epmd };
+        let mut broker = Self { amqp, amqps, management, node, directory, names, server, _epmd: epmd };
         broker.is_ready().then_some(broker)
     }
 

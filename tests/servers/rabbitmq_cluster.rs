@@ -1,7 +1,5 @@
 //! A real cluster of RabbitMQ on loopback, whose nodes a test stops in their tracks to part them. It brings its own epmd.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,8 +9,8 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::group::Group;
-use crate::process::{free_address, listens, until};
+use super::group::Group;
+use super::process::{free_address, listens, until};
 
 /// A user that may look, and its password.
 pub(crate) const USER: &str = "probe";

@@ -8,8 +8,8 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::child::{self, Process};
-use crate::group::{free_port, output_of};
+use super::child::{self, Process};
+use super::group::{free_port, output_of};
 use crate::needs::skip;
 
 /// A Redis. It ends when this is dropped.

@@ -1,20 +1,6 @@
 //! The type `mysql` against real servers of MariaDB, against what says as MySQL what MariaDB does not, and against what is
 //! neither.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/child.rs"]
-mod child;
-#[path = "servers/databases.rs"]
-mod databases;
-#[path = "servers/faults.rs"]
-mod faults;
-#[path = "servers/group.rs"]
-mod group;
-#[path = "servers/mariadb.rs"]
-mod mariadb;
-mod needs;
-
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
@@ -24,14 +10,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use child::wait_for;
-use databases::{at_port, certificates_of_a_server_are_told_apart, credentials, fact, is_unhealthy, output_of};
-use databases::{probe_often, succeeds, to};
-use faults::{Certificates, Secured, Shows};
-use faults::{LONG, Port, are_told_apart, fails, probed, saying, serving, times_out};
-use group::finished;
-use mariadb::Mariadb;
-use needs::skip;
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::mysql::Mysql as Probe;
 use netsplit::probe::postgres::Postgres;
@@ -41,6 +19,18 @@ use nix::sys::signal::Signal;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
+
+use crate::needs::skip;
+use crate::servers::child::{self, wait_for};
+use crate::servers::databases::{
+    at_port, certificates_of_a_server_are_told_apart, credentials, fact, is_unhealthy, output_of, probe_often,
+    succeeds, to,
+};
+use crate::servers::faults::{
+    Certificates, LONG, Port, Secured, Shows, are_told_apart, fails, probed, saying, serving, times_out,
+};
+use crate::servers::group::finished;
+use crate::servers::mariadb::Mariadb;
 
 /// Without TLS, name or expectation.
 fn plain(address: SocketAddr) -> Probe {
@@ -314,7 +304,7 @@ fn in_a_network_of_its_own(name: &str, test: impl FnOnce()) {
 
 #[test]
 fn a_thousand_probes_block_no_host_and_leave_no_trace() {
-    in_a_network_of_its_own("a_thousand_probes_block_no_host_and_leave_no_trace", || {
+    in_a_network_of_its_own("mysql::a_thousand_probes_block_no_host_and_leave_no_trace", || {
         let options = ["--bind-address=0.0.0.0", "--performance-schema=ON", "--max-connect-errors=10"];
         let Some(server) = start(&options) else { return };
         let away = |probe: Probe| Probe { address: to(SocketAddr::from(([10, 9, 0, 1], server.port))), ..probe };

@@ -1,32 +1,21 @@
 //! The type `postgres` against real servers, and against what is none.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/child.rs"]
-mod child;
-#[path = "servers/databases.rs"]
-mod databases;
-#[path = "servers/faults.rs"]
-mod faults;
-#[path = "servers/group.rs"]
-mod group;
-mod needs;
-#[path = "servers/postgres.rs"]
-mod postgres;
-
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use child::wait_for;
-use databases::{at_port, certificates_of_a_server_are_told_apart, credentials, fact, is_unhealthy, output_of};
-use databases::{probe_often, succeeds, to};
-use faults::{Certificates, LONG, Shows, answering, are_told_apart, fails, probed, times_out};
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::postgres::Postgres as Probe;
 use netsplit::probe::{Check, Role, Tls};
 use nix::sys::signal::Signal;
-use postgres::{EVERYBODY, PASSWORD, Postgres, USER};
+
+use crate::servers::child::wait_for;
+use crate::servers::databases::{
+    at_port, certificates_of_a_server_are_told_apart, credentials, fact, is_unhealthy, output_of, probe_often,
+    succeeds, to,
+};
+use crate::servers::faults::{self, Certificates, LONG, Shows, answering, are_told_apart, fails, probed, times_out};
+use crate::servers::postgres::{self, EVERYBODY, PASSWORD, Postgres, USER};
 
 /// Without TLS, name or expectation.
 fn plain(address: SocketAddr) -> Probe {

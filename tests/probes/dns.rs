@@ -1,22 +1,15 @@
 //! The probe of the DNS against a real dnsmasq, and against what a name server does that cannot be had from it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-mod dns_server;
-#[path = "servers/faults.rs"]
-mod faults;
-mod needs;
-mod own_network;
-
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::thread;
 
-use dns_server::Server;
-use faults::{LONG, SHORT, fails, probed};
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::dns::Dns;
 use netsplit::probe::{Address, Check, Fact, Host, Report};
-use own_network::in_a_network_of_its_own;
+
+use crate::dns_server::Server;
+use crate::own_network::in_a_network_of_its_own;
+use crate::servers::faults::{self, LONG, SHORT, fails, probed};
 
 /// The name that the server knows.
 const NAME: &str = "agents.example";
@@ -210,7 +203,7 @@ fn what_cannot_be_asked_for_says_nothing_of_the_server() {
 fn the_servers_of_the_system_are_asked_in_turn() {
     let prepare = "printf 'nameserver 127.0.0.2\\nnameserver 127.0.0.3\\nnameserver 127.0.0.1\\n' > /tmp/netsplit-$$; \
                    mount --bind /tmp/netsplit-$$ /etc/resolv.conf; rm /tmp/netsplit-$$; ";
-    in_a_network_of_its_own("the_servers_of_the_system_are_asked_in_turn", prepare, || {
+    in_a_network_of_its_own("dns::the_servers_of_the_system_are_asked_in_turn", prepare, || {
         // Nobody is at the first, the second fails, the third knows.
         for (address, code) in [("127.0.0.3", 2), ("127.0.0.1", 0)] {
             let socket = UdpSocket::bind((address, 53)).unwrap();
@@ -233,7 +226,7 @@ fn the_servers_of_the_system_are_asked_in_turn() {
 fn what_the_network_says_of_the_server_is_told_apart() {
     let prepare = "ip link add v0 type veth peer name v1; ip address add 10.9.0.1/24 dev v0; ip link set v1 up; \
                    ip link set v0 up; echo 20 > /proc/sys/net/ipv4/neigh/v0/retrans_time_ms; ";
-    in_a_network_of_its_own("what_the_network_says_of_the_server_is_told_apart", prepare, || {
+    in_a_network_of_its_own("dns::what_the_network_says_of_the_server_is_told_apart", prepare, || {
         // A neighbour that is not there, a port that nobody has, and no route at all: that is of this machine.
         fails(ask("10.9.0.2:53".parse().unwrap(), NAME, "A"), Cause::Unreachable);
         fails(ask("127.0.0.1:53".parse().unwrap(), NAME, "A"), Cause::Refused);

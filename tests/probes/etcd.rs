@@ -1,33 +1,21 @@
 //! The probes of etcd and of the health service of gRPC, against a real etcd, which has both; what an etcd never says of its
 //! health is said by a server of the test.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/etcd.rs"]
-mod etcd;
-#[path = "servers/faults.rs"]
-mod faults;
-#[path = "servers/group.rs"]
-mod group;
-#[path = "servers/grpc.rs"]
-mod health;
-#[path = "servers/http.rs"]
-mod http;
-mod needs;
-#[path = "servers/process.rs"]
-mod process;
-
 use std::net::SocketAddr;
 
-use etcd::{check, cluster};
-use faults::{Certificates, EXPIRES, LONG, Shows, certificates_are_told_apart, fails, probed, times_out};
-use health::{Reply, replying};
-use http::{Door, Fixture, prometheus};
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::etcd::Etcd;
 use netsplit::probe::grpc::Grpc;
 use netsplit::probe::web::{Authorization, Web};
 use netsplit::probe::{Address, Check, Credentials, Fact, Host, Report, Tls};
+
+use crate::servers::etcd::{check, cluster};
+use crate::servers::faults::{
+    self, Certificates, EXPIRES, LONG, Shows, certificates_are_told_apart, fails, probed, times_out,
+};
+use crate::servers::grpc::{Reply, replying};
+use crate::servers::http::{Door, Fixture, prometheus};
+use crate::servers::process;
 
 fn grpc(address: SocketAddr, tls: Option<Tls>, service: &str) -> Check {
     let address = Address { host: Host::Ip(address.ip()), port: address.port() };

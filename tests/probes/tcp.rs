@@ -1,19 +1,16 @@
 //! The probe of a TCP connection: what it says, what it waits for, and what it tells of a certificate.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/faults.rs"]
-mod faults;
-mod needs;
-
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc;
 
-use faults::{Certificates, EXPIRES, LONG, Shows, certificates_are_told_apart, fails, probed, times_out};
 use netsplit::detector::outcome::{Cause, Outcome};
 use netsplit::probe::tcp::Tcp;
 use netsplit::probe::{Address, Check, Fact, Host, Report};
+
+use crate::servers::faults::{
+    self, Certificates, EXPIRES, LONG, Shows, certificates_are_told_apart, fails, probed, times_out,
+};
 
 fn tcp(address: SocketAddr) -> Tcp {
     let address = Address { host: Host::Ip(address.ip()), port: address.port() };

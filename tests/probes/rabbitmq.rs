@@ -1,31 +1,19 @@
 //! The probe of RabbitMQ's management API, against a real broker and a real cluster that is cut.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/faults.rs"]
-mod faults;
-#[path = "servers/group.rs"]
-mod group;
-#[path = "servers/http.rs"]
-mod http;
-mod needs;
-#[path = "servers/process.rs"]
-mod process;
-#[path = "servers/rabbitmq_cluster.rs"]
-mod rabbitmq_cluster;
-
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use faults::{LONG, certificates_are_told_apart, fails, probed, times_out};
-use http::Fixture;
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::rabbitmq::Rabbitmq;
 use netsplit::probe::web::{Authorization, Web};
 use netsplit::probe::{Address, Check, Credentials, Fact, Host, Report, Tls};
-use rabbitmq_cluster::{USER, cluster};
+
+use crate::servers::faults::{self, LONG, certificates_are_told_apart, fails, probed, times_out};
+use crate::servers::http::Fixture;
+use crate::servers::process;
+use crate::servers::rabbitmq_cluster::{USER, cluster};
 
 fn check(address: SocketAddr, tls: Option<Tls>, password: Option<PathBuf>) -> Check {
     let address = Address { host: Host::Ip(address.ip()), port: address.port() };

@@ -1,25 +1,16 @@
 //! The probe of AMQP against a real RabbitMQ, and against what a broker does that cannot be had here.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/faults.rs"]
-mod faults;
-#[path = "servers/group.rs"]
-mod group;
-mod needs;
-#[path = "servers/rabbitmq.rs"]
-mod rabbitmq;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use faults::{fails, probed, saying, serving, times_out};
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::amqp::Amqp;
 use netsplit::probe::{Address, Check, Credentials, Fact, Host, Report, Tls};
-use rabbitmq::{Rabbitmq, USER, becomes};
+
+use crate::servers::faults::{self, fails, probed, saying, serving, times_out};
+use crate::servers::rabbitmq::{Rabbitmq, USER, becomes};
 
 /// How a broker greets that has no capabilities (specification, section 1.4.2.2): version 0-9, no properties, PLAIN, `en_US`.
 const GREETING: &[u8] = b"\x01\0\0\0\0\0\x1c\0\x0a\0\x0a\0\x09\0\0\0\0\0\0\0\x05PLAIN\0\0\0\x05en_US\xce";

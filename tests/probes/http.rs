@@ -1,25 +1,11 @@
 //! The probes over HTTP: against Prometheus and a registry of images, against what the documentation of Kubernetes and
 //! Consul says that they answer, and against everything that can be wrong.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/faults.rs"]
-mod faults;
-#[path = "servers/group.rs"]
-mod group;
-#[path = "servers/http.rs"]
-mod http;
-mod needs;
-#[path = "servers/process.rs"]
-mod process;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use faults::{Certificates, EXPIRES, LONG, Shows, certificates_are_told_apart, fails, probed, times_out};
-use http::{Door, Fixture, PASSWORD, USER, prometheus, registry};
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::consul::Consul;
 use netsplit::probe::http::Http;
@@ -27,6 +13,12 @@ use netsplit::probe::kubernetes::Kubernetes;
 use netsplit::probe::registry::Registry;
 use netsplit::probe::web::{Authorization, Web};
 use netsplit::probe::{Address, Check, Credentials, Fact, Host, Report, Tls};
+
+use crate::servers::faults::{
+    self, Certificates, EXPIRES, LONG, Shows, certificates_are_told_apart, fails, probed, times_out,
+};
+use crate::servers::http::{Door, Fixture, PASSWORD, USER, prometheus, registry};
+use crate::servers::process;
 
 fn get(address: SocketAddr, path: &str) -> Http {
     let address = Address { host: Host::Ip(address.ip()), port: address.port() };

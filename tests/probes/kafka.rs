@@ -1,28 +1,17 @@
 //! The probe of Kafka against a real broker, and against what a broker does that cannot be had here.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/faults.rs"]
-mod faults;
-#[path = "servers/group.rs"]
-mod group;
-#[path = "servers/kafka.rs"]
-mod kafka;
-mod needs;
-#[path = "servers/process.rs"]
-mod process;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use faults::{LONG, fails, probed, saying, serving, times_out};
-use kafka::{USER, cluster, shared};
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::kafka::Kafka;
 use netsplit::probe::{Address, Check, Credentials, Fact, Host, Report, Tls};
-use process::until;
+
+use crate::servers::faults::{self, LONG, fails, probed, saying, serving, times_out};
+use crate::servers::kafka::{USER, cluster, shared};
+use crate::servers::process::until;
 
 fn open(address: SocketAddr) -> Kafka {
     let address = Address { host: Host::Ip(address.ip()), port: address.port() };

@@ -1,31 +1,21 @@
 //! The type `redis` against real servers, and against what is none.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
-
-#[path = "servers/child.rs"]
-mod child;
-#[path = "servers/databases.rs"]
-mod databases;
-#[path = "servers/faults.rs"]
-mod faults;
-#[path = "servers/group.rs"]
-mod group;
-mod needs;
-#[path = "servers/redis.rs"]
-mod redis;
-
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 
-use child::wait_for;
-use databases::{at_port, certificates_of_a_server_are_told_apart, credentials, fact, is_unhealthy, succeeds, to};
-use databases::{output_of, probe_often};
-use faults::{LONG, answering, are_told_apart, certificates_are_told_apart, fails, probed, times_out};
 use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::probe::redis::Redis as Probe;
 use netsplit::probe::{Check, Credentials, Role, Tls};
 use nix::sys::signal::Signal;
-use redis::Redis;
+
+use crate::needs;
+use crate::servers::child::{self, wait_for};
+use crate::servers::databases::{
+    at_port, certificates_of_a_server_are_told_apart, credentials, fact, is_unhealthy, output_of, probe_often,
+    succeeds, to,
+};
+use crate::servers::faults::{LONG, answering, are_told_apart, certificates_are_told_apart, fails, probed, times_out};
+use crate::servers::redis::Redis;
 
 /// Without TLS, name or expectation.
 fn plain(address: SocketAddr) -> Probe {
@@ -242,7 +232,7 @@ fn a_server_ends_with_the_test_program_even_if_that_is_killed() {
     let directory = tempfile::tempdir().unwrap();
     let told = directory.path().join("told");
     let mut itself = std::process::Command::new(std::env::current_exe().unwrap());
-    itself.args(["--exact", "a_server_ends_with_the_test_program_even_if_that_is_killed"]).env(TOLD, &told);
+    itself.args(["--exact", "redis::a_server_ends_with_the_test_program_even_if_that_is_killed"]).env(TOLD, &told);
     let mut itself = itself.stdout(std::process::Stdio::null()).spawn().unwrap();
     wait_for("the server", || fs::read_to_string(&told).is_ok_and(|told| told.contains('/')));
     let text = fs::read_to_string(&told).unwrap();

@@ -1,22 +1,18 @@
 //! The second opinions about a silent peer, against real ports and hosts: on loopback, and in network namespaces that a
 //! test makes for itself (as root; elsewhere it skips, or fails if `NETSPLIT_TEST_ALL=1`).
 
-#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
-
-mod needs;
-mod own_network;
-
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use needs::skip;
 use netsplit::detector::evidence::{Evidence, HostAnswer, PortAnswer, Question};
 use netsplit::identity::NodeId;
 use netsplit::network::{Cut, FaultyNetwork, Network, SourcePorts, UdpNetwork};
 use netsplit::probe;
-use own_network::{ALLOW_PING, in_a_network_of_its_own};
+
+use crate::needs::skip;
+use crate::own_network::{ALLOW_PING, in_a_network_of_its_own};
 
 /// Longer than any answer takes.
 const LONG: Duration = Duration::from_mins(1);
@@ -135,7 +131,7 @@ fn across_a_cut_host_and_port_are_silent_for_the_whole_time() {
 
 #[test]
 fn a_host_that_is_there_replies() {
-    in_a_network_of_its_own("a_host_that_is_there_replies", ALLOW_PING, || {
+    in_a_network_of_its_own("second_opinions::a_host_that_is_there_replies", ALLOW_PING, || {
         for address in ["127.0.0.1:9", "127.0.0.9:9", "[::1]:9"] {
             assert_eq!(look(address.parse().unwrap(), LONG), (HostAnswer::Replied, PortAnswer::Refused), "{address}");
         }
@@ -144,20 +140,24 @@ fn a_host_that_is_there_replies() {
 
 #[test]
 fn many_are_asked_at_once_and_none_takes_the_answer_of_another() {
-    in_a_network_of_its_own("many_are_asked_at_once_and_none_takes_the_answer_of_another", ALLOW_PING, || {
-        run(async {
-            let question = |last| Question { peer: PEER, host: [127, 0, 0, last].into(), port: None };
-            let asked: Vec<_> = (1..=16).map(|last| tokio::spawn(probe::look(question(last), LONG))).collect();
-            for asked in asked {
-                assert_eq!(asked.await.unwrap().host, HostAnswer::Replied);
-            }
-        });
-    });
+    in_a_network_of_its_own(
+        "second_opinions::many_are_asked_at_once_and_none_takes_the_answer_of_another",
+        ALLOW_PING,
+        || {
+            run(async {
+                let question = |last| Question { peer: PEER, host: [127, 0, 0, last].into(), port: None };
+                let asked: Vec<_> = (1..=16).map(|last| tokio::spawn(probe::look(question(last), LONG))).collect();
+                for asked in asked {
+                    assert_eq!(asked.await.unwrap().host, HostAnswer::Replied);
+                }
+            });
+        },
+    );
 }
 
 #[test]
 fn a_kernel_that_allows_no_ping_is_not_held_against_the_host() {
-    in_a_network_of_its_own("a_kernel_that_allows_no_ping_is_not_held_against_the_host", "", || {
+    in_a_network_of_its_own("second_opinions::a_kernel_that_allows_no_ping_is_not_held_against_the_host", "", || {
         for address in ["127.0.0.1:9", "[::1]:9"] {
             assert_eq!(look(address.parse().unwrap(), LONG), (HostAnswer::NotAsked, PortAnswer::Refused), "{address}");
         }
@@ -171,7 +171,7 @@ fn what_is_swallowed_on_the_way_is_silent() {
          add chain inet t in {{ type filter hook input priority 0; }}; \
          add rule inet t in ip daddr 127.0.0.9 drop; add rule inet t in ip6 daddr fd00::9 drop'; "
     );
-    in_a_network_of_its_own("what_is_swallowed_on_the_way_is_silent", &prepare, || {
+    in_a_network_of_its_own("second_opinions::what_is_swallowed_on_the_way_is_silent", &prepare, || {
         for address in ["127.0.0.9:7476", "[fd00::9]:7476"] {
             assert_eq!(look(address.parse().unwrap(), SHORT), (HostAnswer::Silent, PortAnswer::Silent), "{address}");
         }
@@ -184,7 +184,7 @@ fn a_neighbour_that_is_not_there_is_silent() {
         "{ALLOW_PING} ip link add v0 type veth peer name v1; ip address add 10.9.0.1/24 dev v0; ip link set v1 up; \
          ip link set v0 up; echo 20 > /proc/sys/net/ipv4/neigh/v0/retrans_time_ms; "
     );
-    in_a_network_of_its_own("a_neighbour_that_is_not_there_is_silent", &prepare, || {
+    in_a_network_of_its_own("second_opinions::a_neighbour_that_is_not_there_is_silent", &prepare, || {
         // The kernel says "no route to host" long before the end of this time; for the echo request it says nothing.
         let address: SocketAddr = "10.9.0.2:7476".parse().unwrap();
         let question = Question { peer: PEER, host: [127, 0, 0, 1].into(), port: Some(address) };
@@ -195,7 +195,7 @@ fn a_neighbour_that_is_not_there_is_silent() {
 
 #[test]
 fn without_a_route_nothing_is_asked() {
-    in_a_network_of_its_own("without_a_route_nothing_is_asked", ALLOW_PING, || {
+    in_a_network_of_its_own("second_opinions::without_a_route_nothing_is_asked", ALLOW_PING, || {
         // TEST-NET-1 (RFC 5737), and what documentation has of IPv6 (RFC 3849).
         for address in ["192.0.2.1:7476", "[2001:db8::1]:7476"] {
             assert_eq!(look(address.parse().unwrap(), LONG), (HostAnswer::NotAsked, PortAnswer::NotAsked), "{address}");
@@ -207,7 +207,7 @@ fn without_a_route_nothing_is_asked() {
 fn a_route_that_forbids_is_no_word_of_the_network() {
     let prepare =
         format!("{ALLOW_PING} ip route add unreachable 192.0.2.0/24; ip route add prohibit 198.51.100.0/24; ");
-    in_a_network_of_its_own("a_route_that_forbids_is_no_word_of_the_network", &prepare, || {
+    in_a_network_of_its_own("second_opinions::a_route_that_forbids_is_no_word_of_the_network", &prepare, || {
         for address in ["192.0.2.1:7476", "198.51.100.1:7476"] {
             assert_eq!(look(address.parse().unwrap(), LONG), (HostAnswer::NotAsked, PortAnswer::NotAsked), "{address}");
         }
