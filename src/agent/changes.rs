@@ -17,11 +17,15 @@ pub(super) struct Change {
     pub(super) source_ports: Option<SourcePorts>,
     /// The keys of the configuration that have other values, if that is to be told.
     pub(super) told: Option<BTreeSet<String>>,
-    /// What overrules the mode, or that nothing does any more.
-    pub(super) overruling: Option<Option<Overruling>>,
+    /// What an operator says of the mode.
+    pub(super) overruling: Option<Overruled>,
     /// Nodes that will not return.
     pub(super) forgotten: BTreeSet<String>,
 }
+
+/// What overrules the mode from now on; none: nothing does any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Overruled(pub(super) Option<Overruling>);
 
 /// The place where a change waits.
 #[derive(Debug, Default)]
@@ -44,7 +48,7 @@ impl Changes {
     }
 
     pub(super) fn overrule(&self, wanted: Option<Overruling>) {
-        self.waiting().overruling = Some(wanted);
+        self.waiting().overruling = Some(Overruled(wanted));
         self.comes.notify_one();
     }
 

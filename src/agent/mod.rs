@@ -43,7 +43,7 @@ use crate::probe::prober::Prober;
 use crate::state;
 use crate::wire::{Newer, Opened, Refusal};
 use alarms::Alarms;
-use changes::Change;
+use changes::{Change, Overruled};
 use gate::{Gate, Refused};
 use handle::{Command, Doors};
 use inquiries::Inquiries;
@@ -307,7 +307,7 @@ impl<N: Network> Agent<N> {
         if let Some(settings) = change.settings {
             self.detector.handle(Input::Settings(Box::new(settings)), moment.now);
         }
-        if let Some(wanted) = change.overruling {
+        if let Some(Overruled(wanted)) = change.overruling {
             self.detector.handle(Input::Overrule(wanted), moment.now);
         }
         for node in change.forgotten {

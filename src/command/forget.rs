@@ -22,6 +22,9 @@ is only cut off, its side may go on writing as well.
 Exit codes: 0 it is forgotten, or will be when the agent runs; 1 the agent refused; 2 wrong arguments; 3 the
 state directory cannot be written, or the agent cannot be asked.";
 
+/// What came of an order that was followed.
+const FORGOTTEN: &str = "forgotten";
+
 /// Say that a node will not return: it no longer counts.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,12 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         outcome(events, node).is_some()
     })?;
     let (text, exit) = match answer.as_ref().and_then(|events| outcome(events, node)) {
-        Some(None) => (format!("{node} is forgotten: it no longer counts."), Exit::Fine),
-        Some(Some("heard")) => (format!("{node} counts on: it is heard, so it is there."), Exit::Negative),
-        Some(Some("itself")) => (format!("{node} counts on: it is this node."), Exit::Negative),
-        Some(Some(_)) => {
-            (format!("No node {node} belongs to the cluster; `netsplit peers` lists them."), Exit::Negative)
-        }
+        Some(FORGOTTEN) => (format!("{node} is forgotten: it no longer counts."), Exit::Fine),
+        Some("heard") => (format!("{node} counts on: it is heard, so it is there."), Exit::Negative),
+        Some("itself") => (format!("{node} counts on: it is this node."), Exit::Negative),
+        Some(_) => (format!("No node {node} belongs to the cluster; `netsplit peers` lists them."), Exit::Negative),
         None if order.exists() => {
             let directory = ordering.directory();
             (
@@ -68,13 +69,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// What the agent did: nothing yet, forgot it, or refused for this cause.
-fn outcome<'a>(events: &'a Events, node: &str) -> Option<Option<&'a str>> {
+/// What the agent did, as its log has it: `forgotten`, or why not; none before it is there.
+fn outcome<'a>(events: &'a Events, node: &str) -> Option<&'a str> {
     events.events.iter().find_map(|event| {
         let text = |field| event.line.get(field).and_then(Value::as_str);
         match text("event").filter(|_| text("peer") == Some(node))? {
-            "node_forgotten" => Some(None),
-            "forget_refused" => Some(text("cause").or(Some("unknown"))),
+            "node_forgotten" => Some(FORGOTTEN),
+            "forget_refused" => text("cause"),
             _ => None,
         }
     })

@@ -121,7 +121,9 @@ pub(super) fn line(mode: &ModeAnswer) -> String {
         line.push_str(", stale");
     }
     if let Some(OverrideAnswer { judged, until, reason }) = &mode.overridden {
-        line += &format!(", by an operator's override until {until} ({reason}); the agent judges {}", judged.as_str());
+        let judged = judged.as_str();
+        let told = [", by an operator's override until ", until, " (", reason, "); the agent judges ", judged];
+        line.push_str(&told.concat());
     }
     line
 }

@@ -1,7 +1,7 @@
 //! What the commands that order an agent share: where its state directory is, and how it is asked what it made of an order.
 
 use std::path::PathBuf;
-use std::thread::sleep;
+use std::thread::park_timeout;
 use std::time::Duration;
 
 use clap::Args;
@@ -67,7 +67,7 @@ impl Ordering {
             if is_wanted(&answer) || clock.now() > Now::at(PATIENCE) {
                 return Ok(Some(answer));
             }
-            sleep(PAUSE);
+            park_timeout(PAUSE);
         }
     }
 }

@@ -129,7 +129,7 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
         Watches { config, keys, _orders: Some(orders) }
     };
     let mut serving = server.start(sources)?;
-    if run_until_told(agent, &handle, &mut serving, &mut signals, &watches).await == End::AtOnce {
+    if Box::pin(run_until_told(agent, &handle, &mut serving, &mut signals, &watches)).await == End::AtOnce {
         tracing::warn!("a second signal: ending at once, though not every peer was told");
         return Ok(Exit::Fine);
     }

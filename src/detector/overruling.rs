@@ -85,8 +85,9 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    fn wanted(mode: Mode, lasts: u64) -> Option<Overruling> {
-        Some(Overruling { mode, lasts: seconds(lasts), reason: "the other site burnt down".to_owned() })
+    fn overrule(detector: &mut Detector, mode: Mode, lasts: u64, at: u64) {
+        let wanted = Overruling { mode, lasts: seconds(lasts), reason: "the other site burnt down".to_owned() };
+        detector.handle(Input::Overrule(Some(wanted)), Now::at(seconds(at)));
     }
 
     fn told(detector: &mut Detector) -> Vec<Event> {
@@ -99,14 +100,14 @@ mod tests {
     #[test]
     fn an_override_holds_until_its_end_and_is_told_at_both() {
         let mut detector = detector();
-        detector.handle(Input::Overrule(wanted(Mode::Majority, 60)), Now::START);
+        overrule(&mut detector, Mode::Majority, 60, 0);
         let lasts = seconds(60);
         let reason = "the other site burnt down".to_owned();
         assert_eq!(told(&mut detector), [Event::ModeOverridden { mode: Mode::Majority, lasts, reason }]);
         let view = detector.view(Now::START);
         assert_eq!((view.mode, view.overridden.as_ref().unwrap().mode), (Mode::Starting, Mode::Majority));
         // It is read again, as after a restart of who reads it: nothing happens.
-        detector.handle(Input::Overrule(wanted(Mode::Majority, 30)), Now::at(seconds(30)));
+        overrule(&mut detector, Mode::Majority, 30, 30);
         assert_eq!(told(&mut detector), []);
         let end = Now::at(seconds(60));
         while detector.poll_timeout().unwrap() < end {
@@ -125,8 +126,8 @@ mod tests {
         let mut detector = detector();
         detector.handle(Input::Overrule(None), Now::START);
         assert_eq!(told(&mut detector), []);
-        detector.handle(Input::Overrule(wanted(Mode::Majority, 60)), Now::START);
-        detector.handle(Input::Overrule(wanted(Mode::Minority, 60)), Now::START);
+        overrule(&mut detector, Mode::Majority, 60, 0);
+        overrule(&mut detector, Mode::Minority, 60, 0);
         detector.handle(Input::Overrule(None), Now::START);
         let causes = told(&mut detector).into_iter().filter_map(|event| match event {
             Event::ModeOverrideEnded { cause, .. } => Some(cause),

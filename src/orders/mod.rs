@@ -137,7 +137,7 @@ impl Orders {
         };
         let is_one = |path: &PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with(FORGET) && name.ends_with(".json")
+            name.starts_with(FORGET)
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_one).collect();
         paths.sort();

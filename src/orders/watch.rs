@@ -119,9 +119,9 @@ mod tests {
     #[test]
     fn an_order_holds_for_what_is_left_of_its_time() {
         let order = OverrideOrder { mode: Mode::Majority, until: "2026-11-22T13:00:00Z".into(), reason: "?".into() };
-        let (end, hour) = (Duration::from_secs(1_795_352_400), Duration::from_secs(3600));
+        let (noon, hour) = (Duration::from_secs(1_795_348_800), Duration::from_secs(3600));
         let lasts = |wall| overruling(&order, wall).map(|told| told.lasts);
-        assert_eq!([lasts(end - hour), lasts(end), lasts(end + hour)], [Some(hour), None, None]);
-        assert_eq!(OverrideOrder::from(end - hour, order.mode, hour, order.reason.clone()), order);
+        assert_eq!([lasts(noon), lasts(noon + hour), lasts(noon + hour * 2)], [Some(hour), None, None]);
+        assert_eq!(OverrideOrder::from(noon, order.mode, hour, order.reason.clone()), order);
     }
 }

@@ -8,6 +8,7 @@ mod check_and_keygen;
 mod lab;
 #[path = "../needs/mod.rs"]
 mod needs;
+mod orders;
 #[path = "../ports/mod.rs"]
 mod ports;
 mod probe;

@@ -30,10 +30,10 @@ mod one_way;
 mod overlay;
 mod partial;
 mod paths;
-#[path = "../servers/postgres.rs"]
-mod postgres;
 #[path = "../ports/mod.rs"]
 mod ports;
+#[path = "../servers/postgres.rs"]
+mod postgres;
 #[path = "../servers/redis.rs"]
 mod redis;
 mod silence;

@@ -1,5 +1,7 @@
 //! A real PostgreSQL on loopback, for tests: a fresh cluster, its superuser `probe` with the password `correct horse`.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};

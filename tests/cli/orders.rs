@@ -1,19 +1,16 @@
 //! `netsplit override` and `netsplit forget`, with real agents: what an operator orders holds, is told everywhere, and
 //! outlives a restart.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
-
-mod ports;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::thread::park_timeout;
 use std::time::Duration;
 
-use ports::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::ports::free_port;
 
 const REASON: &str = "the other site burnt down";
 
@@ -100,7 +97,7 @@ impl Cluster {
         let came = (0..600).any(|_| {
             let is_so = self.mode(node)["mode"] == mode;
             if !is_so {
-                sleep(Duration::from_millis(100));
+                park_timeout(Duration::from_millis(100));
             }
             is_so
         });
@@ -113,7 +110,7 @@ impl Cluster {
         let came = (0..600).any(|_| {
             let is_so = log().contains(what);
             if !is_so {
-                sleep(Duration::from_millis(100));
+                park_timeout(Duration::from_millis(100));
             }
             is_so
         });
