@@ -5,6 +5,7 @@
 
 mod ask;
 mod budget;
+mod cat;
 mod check;
 mod diagnostics;
 mod endpoints;
@@ -102,6 +103,9 @@ enum Command {
 
 /// Does what the command line says.
 pub(crate) fn run_from_arguments() -> Exit {
+    if cat::is_called() {
+        return cat::run();
+    }
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 mod ask;
+mod cat;
 mod check_and_keygen;
 mod lab;
 #[path = "../needs/mod.rs"]

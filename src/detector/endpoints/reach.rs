@@ -63,7 +63,7 @@ pub struct Reach {
 }
 
 /// Who says what of one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::detector) struct Votes {
     pub(in crate::detector) up: Bits,
     pub(in crate::detector) down: Bits,

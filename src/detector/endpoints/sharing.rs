@@ -1,9 +1,10 @@
 //! What the agents tell each other of endpoints, and what that comes to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reach::Votes;
+use super::reach::{Reach, Votes};
 use super::settings::{EndpointSettings, From};
 use super::watch::{EndpointState, Watch};
 use super::{Endpoint, Endpoints, JudgedBy};
@@ -163,11 +164,17 @@ impl Detector {
             (member.name.as_str(), member.zone.as_str())
         };
         let judged: Vec<Votes> = (0..self.endpoints.list.len()).map(|index| Votes::of(index, &words)).collect();
-        let reaches: Vec<_> = judged.iter().map(|votes| votes.reach(judged_by.all_heard, node)).collect();
+        // Where much is lost at once it is lost by the same nodes: their names are sorted once.
+        let mut told: BTreeMap<&Votes, Arc<Reach>> = BTreeMap::new();
+        let reach = |votes| {
+            let reach = told.entry(votes).or_insert_with(|| Arc::new(votes.reach(judged_by.all_heard, node)));
+            Arc::clone(reach)
+        };
+        let reaches: Vec<Arc<Reach>> = judged.iter().map(reach).collect();
         (self.endpoints.judged, self.endpoints.next_judgement) = (now, back);
         for (endpoint, reach) in self.endpoints.list.iter_mut().zip(reaches) {
-            if *endpoint.reach != reach {
-                endpoint.reach = Arc::new(reach);
+            if endpoint.reach != reach {
+                endpoint.reach = reach;
                 self.view_is_old = true;
             }
         }

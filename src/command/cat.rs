@@ -1,0 +1,63 @@
+//! Called as `cat`: the image has no other program, and the runbooks say `kubectl exec POD -- cat /var/log/partition-events.log`.
+//!
+//! It prints files below `/var/log` and no others, since what else there is to read in the image are keys.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::{Exit, page};
+
+/// What may be printed.
+const LOGS: &str = "/var/log";
+
+/// Why a file is not printed.
+#[derive(Debug, thiserror::Error)]
+enum CatError {
+    #[error("{0}: {1}")]
+    Failed(PathBuf, io::Error),
+    #[error("{0}: not printed: this is netsplit, which prints files below {LOGS} only")]
+    Elsewhere(PathBuf),
+    #[error("{0}: this is netsplit, which knows no options of cat: name files below {LOGS}")]
+    Unknown(PathBuf),
+}
+
+/// Whether the program was called by that name.
+pub(crate) fn is_called() -> bool {
+    env::args_os().next().is_some_and(|name| Path::new(&name).file_name().is_some_and(|name| name == "cat"))
+}
+
+/// Prints the files that are named, as far as that may be.
+pub(crate) fn run() -> Exit {
+    let files: Vec<OsString> = env::args_os().skip(1).filter(|argument| argument != "--").collect();
+    if files.is_empty() {
+        page::note(&format!("cat: this is netsplit, which prints files below {LOGS}: name one"));
+        return Exit::Wrong;
+    }
+    let mut exit = Exit::Fine;
+    for error in files.iter().filter_map(|file| print(Path::new(file)).err()) {
+        page::note(&format!("cat: {error}"));
+        exit = Exit::Negative;
+    }
+    exit
+}
+
+fn print(path: &Path) -> Result<(), CatError> {
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        return Err(CatError::Unknown(path.to_owned()));
+    }
+    let failed = |error| CatError::Failed(path.to_owned(), error);
+    // The file itself, wherever links lead.
+    let file = fs::canonicalize(path).map_err(failed)?;
+    if !file.starts_with(LOGS) {
+        return Err(CatError::Elsewhere(path.to_owned()));
+    }
+    let mut file = File::open(file).map_err(failed)?;
+    match io::copy(&mut file, &mut io::stdout().lock()) {
+        // Whoever read it has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map(drop).map_err(failed),
+    }
+}
