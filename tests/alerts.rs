@@ -163,8 +163,7 @@ fn an_alert_is_told_once_a_cluster_and_says_how_grave_it_is_and_where_to_read() 
         let severity = rule.labels["severity"].as_str().unwrap();
         let known = SEVERITIES.iter().find(|(name, _)| *name == rule.name).map_or(&["warning"][..], |(_, known)| known);
         assert!(known.contains(&severity), "{}: {severity}", rule.name);
-        let runbook =
-            format!("https://github.com/netsplit/netsplit/blob/main/docs/alerts.md#{}", rule.name.to_lowercase());
+        let runbook = format!("https://github.com/netsplit/netsplit/blob/main/docs/runbooks/{}.md", rule.name);
         assert_eq!(rule.annotations["runbook_url"], runbook, "{}", rule.name);
         assert!(rule.annotations["summary"].is_string(), "{}", rule.name);
     }
@@ -173,13 +172,6 @@ fn an_alert_is_told_once_a_cluster_and_says_how_grave_it_is_and_where_to_read() 
         let others: Vec<&String> = labels.filter(|label| !LABELS.contains(&label.as_str())).collect();
         assert!(others.is_empty(), "{name} would be told once for each of {others:?}");
     }
-}
-
-#[test]
-fn the_document_has_a_section_for_each_alert_and_no_other() {
-    let document = read("docs/alerts.md");
-    let sections = document.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_owned);
-    assert_eq!(sections.collect::<BTreeSet<String>>(), names());
 }
 
 /// The rows of the table of the document whose head begins so, without the ticks.
