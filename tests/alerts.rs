@@ -119,12 +119,53 @@ fn the_scrape_configurations_call_the_job_as_the_rules_do_and_name_the_node() {
     for file in ["alerts/prometheus-scrape.example.yaml", "alerts/prometheus-scrape-kubernetes.example.yaml"] {
         let scrape = &parse(file)["scrape_configs"][0];
         let job = scrape["job_name"].as_str().unwrap();
-        assert!(text.contains(&format!("job=\"{job}\"")), "{file}");
+        assert!(text.contains(&format!("up{{job=~\"{job}(-host)?\"}}")), "{file}");
         assert_eq!(scrape["scrape_interval"], "10s", "{file}");
         let relabelled = list(&scrape["relabel_configs"]).any(|rule| rule["target_label"] == "node");
         let labelled = list(&scrape["static_configs"]).all(|target| target["labels"]["node"].is_string());
         assert!(relabelled || (labelled && scrape["static_configs"].is_array()), "{file} gives no label `node`");
     }
+}
+
+#[test]
+fn the_operator_of_prometheus_gets_the_same_rules_and_finds_the_same_agents() {
+    let overlay = |name: &str| parse(&format!("daemonset/overlays/monitoring/{name}.yaml"))["spec"].clone();
+    assert_eq!(
+        overlay("prometheusrule")["groups"],
+        parse("alerts/netsplit.rules.yaml")["groups"],
+        "run scripts/prometheusrule.py"
+    );
+    let monitor = overlay("servicemonitor");
+    let endpoint = &monitor["endpoints"][0];
+    assert_eq!((&endpoint["interval"], &endpoint["port"]), (&json!("10s"), &json!("http")));
+    assert!(list(&endpoint["relabelings"]).any(|rule| rule["targetLabel"] == "node"));
+    // The job is the label `app` of the Service, and so the name of the DaemonSet.
+    assert_eq!(monitor["jobLabel"], "app");
+    let apps = json!(["network-partition-detector", "network-partition-detector-host"]);
+    assert_eq!(monitor["selector"]["matchExpressions"], json!([{"key": "app", "operator": "In", "values": apps}]));
+}
+
+#[test]
+fn the_operator_of_prometheus_gets_the_same_inhibition_rules() {
+    let matcher = |text: &Value| {
+        let (name, rest) = text.as_str().unwrap().split_once([' ', '=']).unwrap();
+        let rest = rest.trim();
+        let (kind, value) = rest.strip_prefix("=~").map_or(("=", rest.trim_start_matches('=')), |value| ("=~", value));
+        json!({"name": name, "matchType": kind, "value": value.trim().trim_matches('"')})
+    };
+    let matchers = |rule: &Value, field: &str| list(&rule[field]).map(matcher).collect::<Vec<_>>();
+    let plain = parse("alerts/alertmanager-inhibition.yaml");
+    let expected: Vec<Value> = list(&plain["inhibit_rules"])
+        .map(|rule| {
+            json!({
+                "sourceMatch": matchers(rule, "source_matchers"),
+                "targetMatch": matchers(rule, "target_matchers"),
+                "equal": rule["equal"],
+            })
+        })
+        .collect();
+    let operators = parse("daemonset/overlays/monitoring/alertmanagerconfig.yaml")["spec"]["inhibitRules"].clone();
+    assert_eq!(operators, json!(expected));
 }
 
 #[test]
