@@ -5,6 +5,7 @@
 //! probes. So many at once and no more are under way, those that are sound apart from those that fail: what hangs waits for
 //! what hangs, and delays nothing else.
 
+pub mod pauses;
 mod probing;
 pub mod reach;
 pub mod sample;

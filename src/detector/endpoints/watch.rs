@@ -7,23 +7,16 @@
 //!                                           └───────────── failure ────────────┘
 //! ```
 //!
-//! While it is down a circuit breaker is open: trials go one at a time, each after a pause of its own, up to 1 s, 2 s, 4 s …
-//! 30 s, drawn evenly from nothing to that ("full jitter": many agents that lost one endpoint together do not come back
-//! together). After a success the breaker is half open: the trials that confirm it go at the confirm period, and a failure
-//! opens it again where it was. What says nothing of the endpoint, a fault of this machine, counts neither way.
-
-use std::time::Duration;
+//! While it is down a circuit breaker is open: trials go one at a time, each after a pause of its own ([`pauses`]). After a
+//! success the breaker is half open: the trials that confirm it go at the confirm period, and a failure opens it again where
+//! it was. What says nothing of the endpoint, a fault of this machine, counts neither way.
 
 use serde::{Deserialize, Serialize};
 
 use super::super::outcome::{Cause, Outcome};
 use super::super::time::Now;
+use super::pauses;
 use super::settings::ProbeSchedule;
-
-/// The pause before the first trial is no longer than this…
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// …and before no trial longer than this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What is known of an endpoint from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,7 +263,7 @@ impl Watch {
     /// Nothing was found out for longer than it takes to judge: then nothing is known. Returns whether that is new.
     pub fn forget(&mut self, now: Now) -> bool {
         let last = self.judged.unwrap_or(self.since);
-        let is_old = now.since(last) > self.schedule.detection_bound() + LONGEST_PAUSE;
+        let is_old = now.since(last) > self.schedule.detection_bound() + pauses::LONGEST;
         let forgets = is_old && self.state != EndpointState::Unknown;
         if forgets {
             (self.state, self.since) = (EndpointState::Unknown, now);
@@ -280,17 +273,11 @@ impl Watch {
 
     fn next_after(&self, began: Now, jitter: f64, now: Now) -> Now {
         match self.breaker {
-            Breaker::Open => now + self.pause().mul_f64(jitter),
+            Breaker::Open => now + pauses::pause(self.trials, jitter),
             Breaker::HalfOpen => (began + self.schedule.confirm_period).max(now),
             Breaker::Closed if self.failures > 0 => (began + self.schedule.confirm_period).max(now),
             Breaker::Closed => self.next_on_grid(began, jitter, now),
         }
-    }
-
-    /// The longest pause before the next trial.
-    fn pause(&self) -> Duration {
-        let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(self.trials).unwrap_or(u32::MAX));
-        doubled.min(LONGEST_PAUSE)
     }
 
     /// As heartbeats: at phase + k · ⅞ P, and up to P/8 later, so that no pause is longer than a period.
@@ -305,6 +292,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU8;
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
@@ -468,7 +456,7 @@ mod tests {
             let (mut is_down, mut last) = (false, at(0.0));
             for (outcome, jitter) in outcomes {
                 let due = watch.next().unwrap();
-                let (was, limit) = (watch.breaker(), watch.pause());
+                let (was, limit) = (watch.breaker(), pauses::limit(watch.trials));
                 prop_assert!(due.since(last) <= schedule().period);
                 if was == Breaker::Open {
                     prop_assert!(due.since(last) <= limit, "{:?} of {limit:?}", due.since(last));
@@ -498,8 +486,8 @@ mod tests {
                 watch.end(outcome, jitter, due + SHORT);
             }
             prop_assume!(matches!(watch.state(), EndpointState::Down(_)));
-            let returned = watch.asked.map_or(watch.next - watch.pause(), |asked| asked.at);
-            let limit = watch.pause().max(schedule().confirm_period) + (schedule().confirm_period + SHORT) * 2;
+            let returned = watch.asked.map_or(watch.next - pauses::limit(watch.trials), |asked| asked.at);
+            let limit = pauses::limit(watch.trials).max(schedule().confirm_period) + (schedule().confirm_period + SHORT) * 2;
             let (_, changes) = run(&mut watch, returned + limit, SHORT, |_| Outcome::Success, always(jitter));
             prop_assert!(matches!(changes[..], [(up, Change::Up { .. })] if up.since(returned) <= limit), "{changes:?}");
         }
