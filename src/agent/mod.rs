@@ -286,6 +286,10 @@ impl<N: Network> Agent<N> {
                 self.key_troubles.forget_all_but(belongs);
             }
             self.alarms.look(&view, moment.now);
+            if let Some(prober) = &self.prober {
+                let probed = view.endpoints.iter().filter(|endpoint| endpoint.is_probed);
+                prober.hold_to(probed.map(|endpoint| endpoint.settings.name.as_str()));
+            }
             self.doors.view.send_replace(view);
         }
     }

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use netsplit::agent::AgentHandle;
 use netsplit::audit;
 use netsplit::clock::Clock;
-use netsplit::config::{self, Authentication, Change, Config, Expose};
+use netsplit::config::{self, Authentication, Change, Config, Endpoint, Expose};
 use netsplit::discovery::{self, DnsList, Families, Pace, StaticList, Switch};
 use netsplit::key_watch::KeyWatch;
-use netsplit::probe::prober::{Desk, Targets};
+use netsplit::probe::keeper;
+use netsplit::probe::prober::{Aim, Desk, Targets};
 
 /// Everything that a change may reach.
 pub(super) struct Parts {
@@ -49,7 +50,11 @@ impl Parts {
 
 /// What is probed, for the thread that does.
 pub(super) fn targets_of(config: &Config) -> Targets {
-    config.endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.target.clone())).collect()
+    let aim = |endpoint: &Endpoint| {
+        let keep = endpoint.schedule.keep.then(|| keeper::every(endpoint.schedule.period));
+        (endpoint.name.clone(), Aim { target: endpoint.target.clone(), keep })
+    };
+    config.endpoints.iter().map(aim).collect()
 }
 
 /// A way to another discovery of the same kind; the kind is for the whole run.

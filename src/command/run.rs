@@ -99,7 +99,7 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let memory = Memory { saved, incarnation: Some(incarnation), keeper: Some(keeper) };
     let families = Families::reached_from(network.local_address());
     let (discovery, switch) = start_discovery(config.discovery.clone(), families, clock);
-    let prober = Prober::start(targets_of(&config), clock)?;
+    let (prober, prober_closing) = Prober::start(targets_of(&config), clock)?;
     let probes = prober.desk();
     let setup =
         Setup { settings: config.settings.clone(), discovery, keys: keys.clone(), memory, prober: Some(prober) };
@@ -135,6 +135,7 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     }
     log_closing.finish();
     closing.finish();
+    prober_closing.finish();
     // Whoever follows the events by HTTP hears the last one, too.
     tokio::time::sleep(FAREWELL).await;
     tracing::info!("stopped");

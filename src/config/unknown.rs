@@ -3,7 +3,7 @@
 use super::secret::is_secret;
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 71] = [
+pub const KEYS: [&str; 72] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -42,6 +42,7 @@ pub const KEYS: [&str; 71] = [
     "endpoints.confirm_period",
     "endpoints.from",
     "endpoints.partition",
+    "endpoints.keep",
     "endpoints.url",
     "endpoints.address",
     "endpoints.host",

@@ -13,6 +13,9 @@
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
 mod frame;
+mod held;
+
+use std::num::NonZeroU16;
 
 use tokio::io::AsyncWriteExt;
 
@@ -23,6 +26,7 @@ use super::stream::Stream;
 use super::target::{Address, Credentials, Tls};
 use super::words::words;
 use crate::detector::outcome::{Ailment, Cause};
+pub(super) use held::Held;
 
 /// The greeting of a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,16 +61,8 @@ const FRAMES: usize = 16;
 
 impl Amqp {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
-        let login = attempt.sasl_plain(self.credentials.as_ref()).await?;
-        let virtual_host = frame::short(&self.virtual_host)?;
-        let mut stream = attempt.open(&self.address, self.tls.as_ref(), &[]).await?;
-        stream.write_all(&frame::HEADER).await?;
-        stream.flush().await?;
-        let mut talk = Talk { stream, blocked: None };
-        let greeting = Greeting::read(&talk.await_method(number::START).await?, attempt)?;
-        if let Some(login) = login {
-            let opened = talk.open(&greeting, &login, &virtual_host).await;
-            opened.map_err(|fault| fault.of_login(&greeting))?;
+        let (mut talk, is_in) = self.open(attempt, None).await?;
+        if is_in {
             talk.close().await?;
         }
         // Whoever is on the other side may have gone already.
@@ -75,6 +71,22 @@ impl Amqp {
             Some(why) => Err(Fault::unhealthy(Ailment::Alarm, format!("it takes no messages: {why}"))),
             None => Ok(()),
         }
+    }
+
+    /// A connection that was greeted, and whether it is logged in on: where there are credentials. `heartbeat`: how far apart
+    /// signs of life should be, in seconds; none where it does not live that long.
+    async fn open(&self, attempt: &mut Attempt, heartbeat: Option<NonZeroU16>) -> Result<(Talk, bool), Fault> {
+        let login = attempt.sasl_plain(self.credentials.as_ref()).await?;
+        let virtual_host = frame::short(&self.virtual_host)?;
+        let mut stream = attempt.open(&self.address, self.tls.as_ref(), &[]).await?;
+        stream.write_all(&frame::HEADER).await?;
+        stream.flush().await?;
+        let mut talk = Talk { stream, blocked: None, heartbeat };
+        let greeting = Greeting::read(&talk.await_method(number::START).await?, attempt)?;
+        let Some(login) = login else { return Ok((talk, false)) };
+        let opened = talk.open(&greeting, &login, &virtual_host).await;
+        opened.map_err(|fault| fault.of_login(&greeting))?;
+        Ok((talk, true))
     }
 }
 
@@ -144,6 +156,8 @@ struct Talk {
     stream: Stream,
     /// Why the broker takes no messages, if it says so.
     blocked: Option<String>,
+    /// How far apart signs of life are, in seconds: first as it is wanted here, after the login as both sides have it.
+    heartbeat: Option<NonZeroU16>,
 }
 
 impl Talk {
@@ -157,9 +171,12 @@ impl Talk {
         self.say(number::START_OK, &answer).await?;
         let limits = self.await_method(number::TUNE).await.map_err(Refusal::Ended)?;
         let mut limits = Arguments(&limits);
-        let (channels, largest, _heartbeat) = (limits.u16()?, limits.u32()?, limits.u16()?);
-        // Its own limits, and no heartbeat: the connection does not live that long.
-        let limits = [&channels.to_be_bytes()[..], &largest.to_be_bytes(), &[0, 0]].concat();
+        let (channels, largest, heartbeat) = (limits.u16()?, limits.u32()?, limits.u16()?);
+        // The more frequent one. Zero of theirs is no wish.
+        self.heartbeat = self.heartbeat.map(|own| NonZeroU16::new(heartbeat).map_or(own, |theirs| theirs.min(own)));
+        let heartbeat = self.heartbeat.map_or(0, NonZeroU16::get);
+        // Its own limits.
+        let limits = [&channels.to_be_bytes()[..], &largest.to_be_bytes(), &heartbeat.to_be_bytes()].concat();
         self.say(number::TUNE_OK, &limits).await?;
         self.say(number::OPEN, &[virtual_host, &[0, 0]].concat()).await?;
         self.await_method(number::OPEN_OK).await?;
@@ -181,22 +198,30 @@ impl Talk {
     async fn await_method(&mut self, wanted: u16) -> Result<Vec<u8>, Fault> {
         for _ in 0..FRAMES {
             let Frame::Method(method, arguments) = frame::read(&mut self.stream).await? else { continue };
-            match method {
-                _ if method == wanted => return Ok(arguments),
-                number::BLOCKED => self.blocked = Some(words(Arguments(&arguments).short()?)),
-                number::UNBLOCKED => self.blocked = None,
-                number::CLOSE => {
-                    let fault = closed(&arguments)?;
-                    // It may not wait for it.
-                    let _ = self.say(number::CLOSE_OK, &[]).await;
-                    let _ = self.stream.shutdown().await;
-                    return Err(fault);
-                }
-                number::SECURE => return Err(Fault::new(Cause::Auth, "it wants more than a password")),
-                other => return Err(Fault::protocol(format!("method {other} where {wanted} should come"))),
+            if method == wanted {
+                return Ok(arguments);
             }
+            self.take_unasked(method, &arguments).await?;
         }
         Err(Fault::protocol("many frames, and not the one that should come"))
+    }
+
+    /// A method that is not the one that is waited for, if any is.
+    async fn take_unasked(&mut self, method: u16, arguments: &[u8]) -> Result<(), Fault> {
+        match method {
+            number::BLOCKED => self.blocked = Some(words(Arguments(arguments).short()?)),
+            number::UNBLOCKED => self.blocked = None,
+            number::CLOSE => {
+                let fault = closed(arguments)?;
+                // It may not wait for it.
+                let _ = self.say(number::CLOSE_OK, &[]).await;
+                let _ = self.stream.shutdown().await;
+                return Err(fault);
+            }
+            number::SECURE => return Err(Fault::new(Cause::Auth, "it wants more than a password")),
+            other => return Err(Fault::protocol(format!("method {other} where nobody expects it"))),
+        }
+        Ok(())
     }
 }
 
@@ -225,7 +250,8 @@ fn client() -> Result<Vec<u8>, Fault> {
         capabilities.extend(b"t\x01");
     }
     let mut properties = [&frame::short("capabilities")?[..], b"F", &frame::long(&capabilities)].concat();
-    for (name, text) in [("product", "netsplit"), ("version", env!("CARGO_PKG_VERSION"))] {
+    let texts = [("product", "netsplit"), ("version", env!("CARGO_PKG_VERSION")), ("connection_name", "netsplit")];
+    for (name, text) in texts {
         properties.extend(frame::short(name)?);
         properties.push(b'S');
         properties.extend(frame::long(text.as_bytes()));

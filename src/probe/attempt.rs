@@ -70,7 +70,7 @@ impl Attempt {
                 Fault::local(format!("{} was not read in time: does its disk hang?", self.file.display()))
             }
             Some((Part::Dns, _)) => Fault::new(Cause::Dns, "no name server told the addresses in time"),
-            _ => Fault::new(Cause::Timeout, "it took longer than the timeout"),
+            _ => Fault::too_late(),
         }
     }
 

@@ -86,6 +86,15 @@ impl Conversation {
         driven(&mut self.connection, asked).await.map_err(|error| fault_of(&error, is_http2))
     }
 
+    /// Keeps it going while nothing is asked, and says why it has ended. May be dropped at any time.
+    pub(super) async fn ended(&mut self) -> Fault {
+        let Some(running) = &mut self.connection else { return Fault::closed() };
+        let ended = running.await;
+        self.connection = None;
+        let is_http2 = matches!(self.sender, Sender::Two(_));
+        ended.map_or_else(|error| fault_of(&error, is_http2), |()| Fault::closed())
+    }
+
     /// Whether the other side has ended it, and another question needs another conversation.
     pub(super) fn is_over(&self) -> bool {
         match &self.sender {

@@ -6,6 +6,10 @@
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod held;
+
+use std::time::Duration;
+
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
@@ -17,6 +21,7 @@ use super::report::{Fact, Fault};
 use super::target::{Address, Tls};
 use super::web::{AGENT, quoted};
 use crate::detector::outcome::{Ailment, Cause};
+pub(super) use held::Held;
 
 /// The health service of gRPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +44,7 @@ const SERVING: u64 = 1;
 impl Grpc {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
         let stream = attempt.open(&self.address, self.tls.as_ref(), &["h2"]).await?;
-        let request = self.request(attempt)?;
+        let request = self.request(attempt.left())?;
         let mut conversation = Conversation::over_http2(stream).await?;
         let answer = conversation.ask(request).await?;
         conversation.leave(attempt.left()).await;
@@ -52,7 +57,7 @@ impl Grpc {
         Err(Fault::unhealthy(Ailment::NotServing, format!("it says that it is {}", name(status))))
     }
 
-    fn request(&self, attempt: &Attempt) -> Result<Request<Full<Bytes>>, Fault> {
+    fn request(&self, left: Duration) -> Result<Request<Full<Bytes>>, Fault> {
         let no_uri = |error: hyper::http::Error| Fault::local(format!("the address: {error}"));
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let uri = Uri::builder().scheme(scheme).authority(self.address.to_string());
@@ -64,7 +69,7 @@ impl Grpc {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(USER_AGENT, AGENT);
         // The server need not go on once nobody waits. Eight digits are the most that may be said.
-        let left = HeaderValue::try_from(format!("{}m", attempt.left().as_millis().min(99_999_999)));
+        let left = HeaderValue::try_from(format!("{}m", left.as_millis().min(99_999_999)));
         headers.insert("grpc-timeout", left.map_err(|error| Fault::local(error.to_string()))?);
         Ok(request)
     }

@@ -9,6 +9,7 @@
 //! user who may do nothing sees the brokers, and of the topics those that it may describe.
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod held;
 mod metadata;
 mod wire;
 
@@ -18,6 +19,7 @@ use super::attempt::Attempt;
 use super::report::{Fact, Fault};
 use super::target::{Address, Credentials, Tls};
 use crate::detector::outcome::{Ailment, Cause};
+pub(super) use held::Held;
 
 /// A broker of Kafka.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,14 +50,9 @@ const ALL_TOPICS: [u8; 5] = [0xff, 0xff, 0xff, 0xff, 0];
 
 impl Kafka {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
-        let login = attempt.sasl_plain(self.credentials.as_ref()).await?;
-        let mut talk = Talk::new(attempt.open(&self.address, self.tls.as_ref(), &[]).await?);
-        takes(&mut talk).await?;
-        if let Some(login) = &login {
-            authenticate(&mut talk, login).await?;
-        }
+        let mut talk = self.open(attempt).await?;
         let asked = talk.ask(api::METADATA, &ALL_TOPICS).await;
-        asked.map_err(|fault| without_login(fault, login.is_none()))?;
+        asked.map_err(|fault| without_login(fault, self.credentials.is_none()))?;
         let metadata = Metadata::read(&mut talk).await?;
         // Whoever is on the other side may have gone already.
         let _ = talk.shutdown().await;
@@ -64,6 +61,17 @@ impl Kafka {
         attempt.note("partitions", Fact::Count(metadata.partitions));
         attempt.note("partitions_without_leader", Fact::Count(metadata.without_leader));
         judge(&metadata)
+    }
+
+    /// A connection on which the broker told what it takes, and took the login where there is one.
+    async fn open(&self, attempt: &mut Attempt) -> Result<Talk, Fault> {
+        let login = attempt.sasl_plain(self.credentials.as_ref()).await?;
+        let mut talk = Talk::new(attempt.open(&self.address, self.tls.as_ref(), &[]).await?);
+        takes(&mut talk).await?;
+        if let Some(login) = &login {
+            authenticate(&mut talk, login).await?;
+        }
+        Ok(talk)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Probes: one file per protocol. What comes of one is data, never an error.
 //!
 //! [`probe`] asks an endpoint: each type is a file with its options and a `probe` that speaks its protocol over what an
-//! `Attempt` opens, notes what the endpoint says of itself, and ends it as the protocol wants. [`look`] takes second opinions
+//! `Attempt` opens, notes what the endpoint says of itself, and ends it as the protocol wants. [`prober`] is the thread on which
+//! that happens, and [`keeper`] holds connections there. [`look`] takes second opinions
 //! about a silent peer: does its host answer (`echo`), and its agent's port (`http_port`)?
 
 pub mod amqp;
@@ -17,6 +18,7 @@ pub mod http;
 mod http_port;
 pub mod icmp;
 pub mod kafka;
+pub mod keeper;
 pub mod kubernetes;
 pub mod mysql;
 pub mod postgres;

@@ -20,6 +20,7 @@
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod held;
 mod login;
 mod packet;
 
@@ -34,6 +35,7 @@ use super::target::{Address, Credentials, Role, Tls};
 use super::unseen;
 use super::words::words;
 use crate::detector::outcome::{Ailment, Cause};
+pub(super) use held::Held;
 use login::{Greeting, User};
 use packet::{Fields, Packets, Value};
 
@@ -71,6 +73,18 @@ pub struct Mysql {
 
 impl Mysql {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
+        let (mut packets, greeting, entered) = self.open(attempt).await?;
+        if let Err(fault) = entered {
+            let is_an_answer = self.credentials.is_none() && fault.cause == Some(Cause::Auth);
+            return if is_an_answer { Ok(()) } else { Err(fault) };
+        }
+        let found = if self.credentials.is_some() { self.ask(&mut packets, &greeting, attempt).await } else { Ok(()) };
+        farewell(&mut packets.stream, &QUIT, attempt.left()).await;
+        found
+    }
+
+    /// A connection, the greeting of the server, and whether it took the login.
+    async fn open(&self, attempt: &mut Attempt) -> Result<(Packets, Greeting, Result<(), Fault>), Fault> {
         let password = attempt.password(self.credentials.as_ref()).await?;
         let user = match (&self.credentials, &password) {
             (Some(own), Some(password)) => {
@@ -83,15 +97,12 @@ impl Mysql {
         if let Some(tls) = &self.tls {
             packets = self.secure(packets, &greeting, &user, tls, attempt).await?;
         }
-        if let Err(fault) = greeting.log_in(&mut packets, &user).await {
+        let entered = greeting.log_in(&mut packets, &user).await;
+        if entered.is_err() {
             // It has hung up, or does so now.
             let _ = packets.stream.shutdown().await;
-            let is_an_answer = self.credentials.is_none() && fault.cause == Some(Cause::Auth);
-            return if is_an_answer { Ok(()) } else { Err(fault) };
         }
-        let found = if self.credentials.is_some() { self.ask(&mut packets, &greeting, attempt).await } else { Ok(()) };
-        farewell(&mut packets.stream, &QUIT, attempt.left()).await;
-        found
+        Ok((packets, greeting, entered))
     }
 
     async fn secure(

@@ -16,12 +16,14 @@
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod held;
+
 use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
-use postgres_protocol::message::backend::{DataRowBody, ErrorResponseBody, Header, Message, ParameterStatusBody};
+use postgres_protocol::message::backend::{DataRowBody, ErrorFields, Header, Message, ParameterStatusBody};
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::spawn_blocking;
@@ -36,6 +38,7 @@ use super::target::{Address, Credentials, Role, Tls};
 use super::unseen;
 use super::words::words;
 use crate::detector::outcome::{Ailment, Cause};
+pub(super) use held::Held;
 
 /// The largest message: an error with all its fields has some hundred bytes.
 const LARGEST: usize = 64 * 1024;
@@ -76,6 +79,14 @@ pub struct Postgres {
 impl Postgres {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
         let Some(own) = &self.credentials else { return self.greet(attempt).await };
+        let mut talk = self.open(own, attempt).await?;
+        let found = self.ask(&mut talk, attempt).await;
+        talk.leave(attempt.left()).await;
+        found
+    }
+
+    /// A session that is ready.
+    async fn open(&self, own: &Credentials, attempt: &mut Attempt) -> Result<Talk, Fault> {
         let password = attempt.secret(&own.password_file).await?;
         let mut stream = attempt.open(&self.address, None, &[]).await?;
         if let Some(tls) = &self.tls {
@@ -85,9 +96,11 @@ impl Postgres {
             stream = self.secure(stream, tls, attempt).await?;
         }
         let mut talk = Talk { stream, is_in: false };
-        let found = self.ask(&mut talk, &own.username, &password, attempt).await;
-        talk.leave(attempt).await;
-        found
+        if let Err(fault) = talk.log_in(&own.username, &self.database, &password, attempt).await {
+            talk.leave(attempt.left()).await;
+            return Err(fault);
+        }
+        Ok(talk)
     }
 
     async fn greet(&self, attempt: &mut Attempt) -> Result<(), Fault> {
@@ -119,8 +132,7 @@ impl Postgres {
         judged.map(|()| stream)
     }
 
-    async fn ask(&self, talk: &mut Talk, user: &str, secret: &Secret, attempt: &mut Attempt) -> Result<(), Fault> {
-        talk.log_in(user, &self.database, secret, attempt).await?;
+    async fn ask(&self, talk: &mut Talk, attempt: &mut Attempt) -> Result<(), Fault> {
         let row = talk.query(QUESTION).await?;
         let told = Replication::told(&row)?;
         told.note(attempt);
@@ -172,11 +184,10 @@ async fn not_begun(stream: &mut Stream) -> Fault {
     Fault::protocol("the answer to the request for encryption is not one of PostgreSQL")
 }
 
-/// What an error says, by its SQLSTATE (appendix A of PostgreSQL's manual).
-fn refusal(body: &ErrorResponseBody) -> Fault {
+/// The code and the message of an error or a notice; empty where there is none.
+fn told(mut fields: ErrorFields<'_>) -> (Vec<u8>, Vec<u8>) {
     use fallible_iterator::FallibleIterator as _;
     let (mut code, mut message) = (Vec::new(), Vec::new());
-    let mut fields = body.fields();
     while let Ok(Some(field)) = fields.next() {
         match field.type_() {
             b'C' => code = field.value_bytes().to_vec(),
@@ -184,6 +195,12 @@ fn refusal(body: &ErrorResponseBody) -> Fault {
             _ => {}
         }
     }
+    (code, message)
+}
+
+/// What an error says, by its SQLSTATE (appendix A of PostgreSQL's manual).
+fn refusal(fields: ErrorFields<'_>) -> Fault {
+    let (code, message) = told(fields);
     let detail = format!("{} ({})", words(&message), words(&code));
     match code.as_slice() {
         // A password or user that is wrong, no line in pg_hba.conf, no right to connect.
@@ -226,7 +243,7 @@ impl Talk {
                 }
                 Message::AuthenticationCleartextPassword => self.say_password(secret).await?,
                 Message::ParameterStatus(body) => note_version(&body, attempt),
-                Message::ErrorResponse(body) => return Err(refusal(&body)),
+                Message::ErrorResponse(body) => return Err(refusal(body.fields())),
                 Message::ReadyForQuery(_) if self.is_in => return Ok(()),
                 Message::BackendKeyData(_) | Message::NoticeResponse(_) => {}
                 _ => return Err(Fault::new(Cause::Auth, "it wants a proof of identity that netsplit does not have")),
@@ -248,7 +265,7 @@ impl Talk {
         self.say(|buffer| frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), buffer)).await?;
         let first = match self.next().await? {
             Message::AuthenticationSaslContinue(body) => body.data().to_vec(),
-            Message::ErrorResponse(body) => return Err(refusal(&body)),
+            Message::ErrorResponse(body) => return Err(refusal(body.fields())),
             _ => return Err(Fault::protocol("SCRAM did not go on")),
         };
         // The server says how many rounds (at most 100,000, says the library): that takes milliseconds, which the
@@ -261,7 +278,7 @@ impl Talk {
             Message::AuthenticationSaslFinal(body) => {
                 scram.finish(body.data()).map_err(|error| Fault::new(Cause::Auth, format!("SCRAM: {error}")))
             }
-            Message::ErrorResponse(body) => Err(refusal(&body)),
+            Message::ErrorResponse(body) => Err(refusal(body.fields())),
             _ => Err(Fault::protocol("SCRAM did not come to its end")),
         }
     }
@@ -273,7 +290,7 @@ impl Talk {
         for _ in 0..MOST {
             match self.next().await? {
                 Message::DataRow(body) => row = row.or(Some(body)),
-                Message::ErrorResponse(body) => return Err(refusal(&body)),
+                Message::ErrorResponse(body) => return Err(refusal(body.fields())),
                 Message::ReadyForQuery(_) => return row.ok_or_else(|| Fault::protocol("the answer has no row")),
                 _ => {}
             }
@@ -306,11 +323,11 @@ impl Talk {
 
     /// Ends the session. Before the login there is none: then `Terminate` would be logged as an answer that is none, and an
     /// end without a word is not.
-    async fn leave(&mut self, attempt: &Attempt) {
+    async fn leave(&mut self, left: Duration) {
         if self.is_in {
             let mut last_words = BytesMut::new();
             frontend::terminate(&mut last_words);
-            farewell(&mut self.stream, &last_words, attempt.left()).await;
+            farewell(&mut self.stream, &last_words, left).await;
         } else {
             let _ = self.stream.shutdown().await;
         }

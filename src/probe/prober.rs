@@ -3,17 +3,21 @@
 //!
 //! The detector says which endpoint is probed when, and has so many under way at once and no more; here each is a task
 //! with a timeout. What came of it goes back; the last report of each endpoint, and how many probes came to what, is kept for
-//! who asks.
+//! who asks. Beside them are the connections that are held ([`super::keeper`]).
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::keeper::connection::Connection;
+use super::keeper::{Hold, Keepers, Wanted};
 use super::{Report, Target, probe};
 use crate::clock::Clock;
 use crate::detector::endpoints::{ProbeOrder, Probed};
@@ -23,8 +27,21 @@ use crate::detector::time::Now;
 /// How many orders and answers may wait: more than the detector has under way at once.
 const QUEUE: usize = 1024;
 
+/// How long the end of the thread is waited for: what it has under way is left as it is, but connections that are held are
+/// taken leave of.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The targets by the name of the endpoint.
-pub type Targets = BTreeMap<String, Target>;
+pub type Targets = BTreeMap<String, Aim>;
+
+/// What is done about one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aim {
+    /// How it is probed.
+    pub target: Target,
+    /// How often a sign of life is asked for over the connection that is held to it; none if none is held.
+    pub keep: Option<Duration>,
+}
 
 /// The agent's end of the thread.
 #[derive(Debug)]
@@ -39,6 +56,16 @@ pub struct Prober {
 pub struct Desk {
     targets: Mutex<Targets>,
     records: Mutex<BTreeMap<String, Record>>,
+    wanted: watch::Sender<Wanted>,
+    /// Of each endpoint to which a connection is to be held; none before it was begun.
+    connections: Mutex<BTreeMap<String, Option<Connection>>>,
+}
+
+/// The end, for whoever waits until the other ends of connections were told.
+#[derive(Debug)]
+pub struct Closing {
+    /// Nothing is ever sent: that the sender is gone says that the thread has ended, however it ended.
+    thread: Receiver<()>,
 }
 
 /// What is kept of the probes of one endpoint.
@@ -79,6 +106,22 @@ impl Tally {
     }
 }
 
+impl From<Target> for Aim {
+    /// Probed, and no connection is held.
+    fn from(target: Target) -> Self {
+        Self { target, keep: None }
+    }
+}
+
+impl Closing {
+    /// Waits until connections that were held have been taken leave of, for two seconds at most. The [`Prober`] must be gone.
+    pub fn finish(self) {
+        if self.thread.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the thread that probes does not end: some connections are left without a word");
+        }
+    }
+}
+
 impl Desk {
     /// The last report of an endpoint.
     pub fn report(&self, endpoint: &str) -> Option<Arc<Report>> {
@@ -90,14 +133,39 @@ impl Desk {
         held(&self.records).get(endpoint).cloned()
     }
 
+    /// What is kept of the connection that is held to an endpoint; none if none is, or it was not begun yet.
+    pub fn connection(&self, endpoint: &str) -> Option<Connection> {
+        held(&self.connections).get(endpoint).cloned().flatten()
+    }
+
     /// From now on these are the targets. What was found about others is forgotten.
     pub fn change_targets(&self, targets: Targets) {
         held(&self.records).retain(|endpoint, _| targets.contains_key(endpoint));
+        let kept: BTreeMap<String, Hold> = targets.iter().filter_map(hold).collect();
         *held(&self.targets) = targets;
+        let mut connections = held(&self.connections);
+        connections.retain(|endpoint, _| kept.contains_key(endpoint));
+        for endpoint in kept.keys() {
+            connections.entry(endpoint.clone()).or_default();
+        }
+        drop(connections);
+        self.wanted.send_if_modified(|wanted| wanted.keep(kept));
+    }
+
+    /// These endpoints are this agent's to probe, and connections are held to no others.
+    pub fn hold_to<'a>(&self, probed: impl Iterator<Item = &'a str>) {
+        self.wanted.send_if_modified(|wanted| wanted.probe(probed));
+    }
+
+    /// Something came of the connection to an endpoint. Of one that is to be held no more nothing is noted.
+    pub fn change_connection(&self, endpoint: &str, now: Now, change: impl FnOnce(&mut Connection, Now)) {
+        if let Some(connection) = held(&self.connections).get_mut(endpoint) {
+            change(connection.get_or_insert_with(|| Connection::none_yet(now)), now);
+        }
     }
 
     fn target(&self, endpoint: &str) -> Option<Target> {
-        held(&self.targets).get(endpoint).cloned()
+        held(&self.targets).get(endpoint).map(|aim| aim.target.clone())
     }
 
     /// Notes what a probe found out, which ended just now. A probe of an endpoint that is no more is not noted.
@@ -112,34 +180,48 @@ impl Desk {
     }
 }
 
+fn hold((endpoint, aim): (&String, &Aim)) -> Option<(String, Hold)> {
+    Some((endpoint.clone(), Hold { target: aim.target.clone(), every: aim.keep? }))
+}
+
 /// Whoever panicked with it in hand left it whole.
 fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Prober {
-    /// Starts the thread. It ends when this is dropped, and what is under way with it.
+    /// Starts the thread. It ends when this is dropped: what is under way is dropped with it, and connections that are held are
+    /// taken leave of, for which [`Closing::finish`] waits.
     ///
     /// # Errors
     /// The system has no thread for it.
-    pub fn start(targets: Targets, clock: Clock) -> Result<Self, NoThread> {
-        let desk = Arc::new(Desk { targets: Mutex::new(targets), records: Mutex::default() });
+    pub fn start(targets: Targets, clock: Clock) -> Result<(Self, Closing), NoThread> {
+        let desk = Arc::<Desk>::default();
+        desk.change_targets(targets);
         let (orders, ordered) = mpsc::channel(QUEUE);
         let (answer, answers) = mpsc::channel(QUEUE);
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(NoThread)?;
+        let keepers = Keepers::new(Arc::clone(&desk), clock, desk.wanted.subscribe());
         let room = Room { desk: Arc::clone(&desk), clock, answer, tasks: JoinSet::new(), under_way: BTreeMap::new() };
+        let (running, ended) = sync_channel(0);
         let run = move || {
-            runtime.block_on(room.run(ordered));
+            let _running: SyncSender<()> = running;
+            runtime.block_on(work(room, ordered, keepers));
             // Who reads from a disk that hangs is not waited for.
             runtime.shutdown_background();
         };
         thread::Builder::new().name("probes".to_owned()).spawn(run).map_err(NoThread)?;
-        Ok(Self { orders, answers, desk })
+        Ok((Self { orders, answers, desk }, Closing { thread: ended }))
     }
 
     /// What is shared with who asks.
     pub fn desk(&self) -> Arc<Desk> {
         Arc::clone(&self.desk)
+    }
+
+    /// These endpoints are this agent's to probe, and connections are held to no others.
+    pub fn hold_to<'a>(&self, probed: impl Iterator<Item = &'a str>) {
+        self.desk.hold_to(probed);
     }
 
     /// Has an endpoint probed. If the thread is gone there is no more to be said of any.
@@ -154,6 +236,15 @@ impl Prober {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Probes what is ordered and holds connections, until nobody orders any more.
+async fn work(room: Room, ordered: mpsc::Receiver<ProbeOrder>, mut keepers: Keepers) {
+    tokio::select! {
+        () = room.run(ordered) => {}
+        () = keepers.run() => {}
+    }
+    keepers.end().await;
 }
 
 /// What the thread works with.
@@ -218,7 +309,6 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
     use super::super::icmp::Icmp;
     use super::super::{Check, Host, Phases};
@@ -227,8 +317,8 @@ mod tests {
 
     fn targets(names: &[&str]) -> Targets {
         let check = Check::Icmp(Icmp { host: Host::Ip(Ipv4Addr::LOCALHOST.into()) });
-        let target = Target { check, timeout: Duration::from_secs(1) };
-        names.iter().map(|name| ((*name).to_owned(), target.clone())).collect()
+        let aim = Aim::from(Target { check, timeout: Duration::from_secs(1) });
+        names.iter().map(|name| ((*name).to_owned(), aim.clone())).collect()
     }
 
     fn report(outcome: Outcome) -> Report {
@@ -251,5 +341,29 @@ mod tests {
         assert!(desk.record("nobody").is_none() && desk.record("database").is_none());
         desk.change_targets(targets(&["database"]));
         assert!(desk.record("cache").is_none());
+    }
+
+    fn kept(names: &[&str]) -> Targets {
+        let keep = |(name, aim): (String, Aim)| (name, Aim { keep: Some(Duration::from_secs(30)), ..aim });
+        targets(names).into_iter().map(keep).collect()
+    }
+
+    #[test]
+    fn what_is_known_of_a_connection_outlives_a_changed_target_and_ends_with_the_wish_for_it() {
+        let desk = Desk::default();
+        desk.change_targets(kept(&["cache"]));
+        assert!(desk.connection("cache").is_none(), "nobody has begun yet");
+        let establish = |name| desk.change_connection(name, Now::START, |held, now| held.establish(None, now));
+        ["cache", "nobody"].into_iter().for_each(establish);
+        let mut other = kept(&["cache"]);
+        for aim in other.values_mut() {
+            aim.target.timeout *= 2;
+        }
+        desk.change_targets(other);
+        assert_eq!(desk.connection("cache").map(|held| held.established), Some(1), "a counter does not go back");
+        assert!(desk.connection("nobody").is_none());
+        desk.change_targets(targets(&["cache"]));
+        establish("cache");
+        assert!(desk.connection("cache").is_none());
     }
 }

@@ -6,6 +6,8 @@
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod held;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -18,6 +20,7 @@ use super::stream::Stream;
 use super::target::{Address, Credentials, Role, Tls};
 use super::words::words;
 use crate::detector::outcome::{Ailment, Cause};
+pub(super) use held::Held;
 
 /// The longest line of an answer: that of the protected mode, the longest that Redis has, is a thousand bytes.
 const LONGEST_LINE: u64 = 4096;
@@ -40,26 +43,36 @@ pub struct Redis {
 
 impl Redis {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
-        let password = attempt.password(self.credentials.as_ref()).await?;
-        let stream = attempt.open(&self.address, self.tls.as_ref(), &[]).await?;
-        let mut talk = Talk(BufReader::new(stream));
-        let found = self.ask(&mut talk, password, attempt).await;
-        let speaks_redis = !matches!(&found, Err(fault) if matches!(fault.cause, Some(Cause::Protocol | Cause::Reset)));
-        if speaks_redis {
-            farewell(&mut talk.0, &command(&["QUIT"]), attempt.left()).await;
-        }
+        let (mut talk, entered) = self.open(attempt).await?;
+        let found = match entered {
+            Ok(()) => self.ask(&mut talk, attempt).await,
+            refused => refused,
+        };
+        talk.leave_after(&found, attempt.left()).await;
         found
     }
 
-    async fn ask(&self, talk: &mut Talk, password: Option<Secret>, attempt: &mut Attempt) -> Result<(), Fault> {
+    /// A connection, and whether the server took the login and answered.
+    async fn open(&self, attempt: &mut Attempt) -> Result<(Talk, Result<(), Fault>), Fault> {
+        let password = attempt.password(self.credentials.as_ref()).await?;
+        let stream = attempt.open(&self.address, self.tls.as_ref(), &[]).await?;
+        let mut talk = Talk(BufReader::new(stream));
+        let entered = self.enter(&mut talk, password).await;
+        Ok((talk, entered))
+    }
+
+    async fn enter(&self, talk: &mut Talk, password: Option<Secret>) -> Result<(), Fault> {
         if let (Some(own), Some(password)) = (&self.credentials, password) {
             talk.authenticate(&own.username, &password).await?;
         }
         match talk.ask(&["PING"]).await? {
-            Reply::Text(text) if text == b"PONG" => {}
-            Reply::Error(error) => return Err(refusal(&error)),
-            Reply::Text(_) => return Err(Fault::protocol("PING was answered by something else than PONG")),
+            Reply::Text(text) if text == b"PONG" => Ok(()),
+            Reply::Error(error) => Err(refusal(&error)),
+            Reply::Text(_) => Err(Fault::protocol("PING was answered by something else than PONG")),
         }
+    }
+
+    async fn ask(&self, talk: &mut Talk, attempt: &mut Attempt) -> Result<(), Fault> {
         match talk.ask(&["INFO", "replication"]).await? {
             Reply::Text(text) => {
                 let told = Replication::told(&String::from_utf8_lossy(&text));
@@ -136,6 +149,14 @@ impl Talk {
             sent.and(flushed)?;
         }
         reply
+    }
+
+    /// Leaves, unless whoever is there has gone, or speaks another protocol.
+    async fn leave_after(&mut self, found: &Result<(), Fault>, left: Duration) {
+        let is_no_redis = matches!(found, Err(fault) if matches!(fault.cause, Some(Cause::Protocol | Cause::Reset)));
+        if !is_no_redis {
+            farewell(&mut self.0, &command(&["QUIT"]), left).await;
+        }
     }
 
     async fn note_version(&mut self, attempt: &mut Attempt) -> Result<(), Fault> {

@@ -112,7 +112,25 @@ impl Fault {
             io::ErrorKind::InvalidData => Cause::Protocol,
             _ => Cause::Reset,
         };
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::closed();
+        }
         Self::new(cause, error.to_string())
+    }
+
+    /// Nothing came within the time that there was.
+    pub(super) fn too_late() -> Self {
+        Self::new(Cause::Timeout, "it took longer than the timeout")
+    }
+
+    /// Something came on a connection where the other end only answers.
+    pub(super) fn unasked() -> Self {
+        Self::protocol("it answers what nobody asked")
+    }
+
+    /// The other end closed the connection and did not say why.
+    pub(super) fn closed() -> Self {
+        Self::new(Cause::Reset, "it closed the connection")
     }
 
     /// What it says of an endpoint that a connection could not even be begun: nothing, but for a refusal on this machine.

@@ -3,10 +3,20 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+use super::report::Fault;
+
+/// How often in a row the kernel asks: one answer that is lost is no silence.
+const TRIES: u32 = 3;
+
+/// The longest time that the kernel takes for keepalive (`MAX_TCP_KEEPIDLE`).
+const MOST_SECONDS: u32 = 32_767;
 
 /// A connection, secured or not.
 #[derive(Debug)]
@@ -60,7 +70,41 @@ fn read_why<T>(written: Poll<io::Result<T>>, all: T) -> Poll<io::Result<T>> {
     }
 }
 
+/// Waits until something comes, or the connection ends; takes nothing. May be dropped at any time.
+pub(super) async fn stirs(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<(), Fault> {
+    if reader.fill_buf().await?.is_empty() { Err(Fault::closed()) } else { Ok(()) }
+}
+
+/// One at least, and as many as the kernel takes at most.
+fn whole_seconds(time: Duration) -> u32 {
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    u32::try_from(seconds).unwrap_or(MOST_SECONDS).clamp(1, MOST_SECONDS)
+}
+
 impl Stream {
+    /// Waits until something comes, or the connection ends; takes nothing. May be dropped at any time.
+    pub(super) async fn stirs(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Plain(stream) if stream.peek(&mut [0]).await? == 0 => Err(Fault::closed()),
+            Self::Plain(_) => Ok(()),
+            Self::Secure(stream) => stirs(stream).await,
+        }
+    }
+
+    /// Has the kernel ask the other one for signs of life (TCP keepalive) where nobody has anything to say: after `every`
+    /// without a word, and the connection is over if none comes within `patience`. Both count in whole seconds.
+    pub(super) fn keep_alive(&self, every: Duration, patience: Duration) -> Result<(), Fault> {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Secure(stream) => stream.get_ref().0,
+        };
+        let set = setsockopt(stream, sockopt::TcpKeepIdle, &whole_seconds(every))
+            .and_then(|()| setsockopt(stream, sockopt::TcpKeepInterval, &whole_seconds(patience / TRIES)))
+            .and_then(|()| setsockopt(stream, sockopt::TcpKeepCount, &TRIES))
+            .and_then(|()| setsockopt(stream, sockopt::KeepAlive, &true));
+        set.map_err(|error| Fault::local(format!("this machine does not watch over a connection: {error}")))
+    }
+
     /// The protocol that both sides agreed on in TLS (ALPN).
     pub(super) fn agreed(&self) -> Option<&[u8]> {
         match self {

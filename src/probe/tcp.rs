@@ -5,12 +5,16 @@
 
 #![warn(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod held;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::attempt::Attempt;
 use super::report::Fault;
+use super::stream::Stream;
 use super::target::{Address, Tls};
 use crate::detector::outcome::Cause;
+pub(super) use held::Held;
 
 /// How much is read while what is expected has not come.
 const MOST: usize = 64 * 1024;
@@ -30,6 +34,14 @@ pub struct Tcp {
 
 impl Tcp {
     pub(super) async fn probe(&self, attempt: &mut Attempt) -> Result<(), Fault> {
+        let mut stream = self.open(attempt).await?;
+        // Whoever is on the other side may have gone already.
+        let _ = stream.shutdown().await;
+        Ok(())
+    }
+
+    /// A connection on which all was said and came.
+    async fn open(&self, attempt: &mut Attempt) -> Result<Stream, Fault> {
         let mut stream = attempt.open(&self.address, self.tls.as_ref(), &[]).await?;
         if let Some(text) = &self.send {
             stream.write_all(text.as_bytes()).await?;
@@ -38,9 +50,7 @@ impl Tcp {
         if let Some(expected) = &self.expect {
             await_text(&mut stream, expected.as_bytes()).await?;
         }
-        // Whoever is on the other side may have gone already.
-        let _ = stream.shutdown().await;
-        Ok(())
+        Ok(stream)
     }
 }
 

@@ -5,7 +5,7 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use netsplit::config::endpoints::{From, MAX_ENDPOINTS};
+use netsplit::config::endpoints::{From, MAX_ENDPOINTS, MAX_KEPT};
 use netsplit::config::{Config, Effective, Endpoint, Environment, Loaded, MAX_FILE_SIZE, Schedule, load};
 use netsplit::probe::web::{Authorization, Web};
 use netsplit::probe::{Address, Check, Credentials, Host, Role, Tls};
@@ -80,6 +80,7 @@ fn the_schedule_is_that_of_the_design_if_nothing_is_said() {
         confirm_period: Duration::from_secs(5),
         from: From::All,
         partition: false,
+        keep: false,
     };
     let least = endpoint("type: icmp, host: b");
     assert_eq!((least.schedule, least.target.timeout), (usual, Duration::from_secs(5)));
@@ -89,7 +90,7 @@ fn the_schedule_is_that_of_the_design_if_nothing_is_said() {
 fn every_key_of_the_schedule_counts() {
     let given = endpoint(
         "type: tcp, address: \"b:1\", period: 10s, timeout: 9s, failure_threshold: 1, success_threshold: 20, \
-         confirm_period: 100ms, from: sample(3), partition: true",
+         confirm_period: 100ms, from: sample(3), partition: true, keep: true",
     );
     let expected = Schedule {
         period: Duration::from_secs(10),
@@ -99,8 +100,30 @@ fn every_key_of_the_schedule_counts() {
         confirm_period: Duration::from_millis(100),
         from: From::Sample(NonZeroU16::new(3).unwrap()),
         partition: true,
+        keep: true,
     };
     assert_eq!((given.schedule, given.target.timeout), (expected, Duration::from_secs(9)));
+}
+
+#[test]
+fn a_connection_is_held_to_whatever_is_one_and_to_a_hundred_at_most() {
+    for keys in ["type: tcp, address: \"b:1\", tls: true", "type: grpc, address: \"b:1\"", "type: kafka, address: b"] {
+        assert!(endpoint(&format!("{keys}, keep: true")).schedule.keep, "{keys}");
+    }
+    for kind in ["amqp", "postgres", "mysql", "redis"] {
+        assert!(endpoint(&format!("type: {kind}, address: b, {LOGIN}, keep: true")).schedule.keep, "{kind}");
+    }
+    assert!(!endpoint("type: http, url: \"http://b\", keep: false").schedule.keep, "whoever holds none may say so");
+    let entries = |count: usize| -> String {
+        let entry = |number| format!("  - {{name: a{number}, type: redis, address: b, keep: true}}\n");
+        let others = "  - {name: other, type: redis, address: b}\n";
+        format!("endpoints:\n{others}{}", (0..count).map(entry).collect::<String>())
+    };
+    assert_eq!(config(&entries(MAX_KEPT)).endpoints.len(), MAX_KEPT + 1);
+    let environment = Environment::of([("NODE_NAME", "node-1")]);
+    let refused = load("f", &format!("{REST}{}", entries(MAX_KEPT + 1)), &environment).unwrap_err();
+    let [problem] = refused.problems() else { panic!("{refused}") };
+    assert_eq!(problem.message, "101 endpoints are to be kept connected, and 100 may be");
 }
 
 #[test]

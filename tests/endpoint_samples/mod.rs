@@ -15,7 +15,8 @@ use netsplit::detector::outcome::{Ailment, Cause, Outcome};
 use netsplit::detector::time::Now;
 use netsplit::detector::view::EndpointView;
 use netsplit::probe::icmp::Icmp;
-use netsplit::probe::prober::Desk;
+use netsplit::probe::keeper::connection::Why;
+use netsplit::probe::prober::{Desk, Targets};
 use netsplit::probe::{Check, Fact, Host, Phases, Report, Target};
 
 /// When the certificate of the first one expires.
@@ -108,8 +109,13 @@ fn report(outcome: Outcome, port: u16) -> Report {
 pub(crate) fn desk() -> Arc<Desk> {
     let desk = Desk::default();
     let check = Check::Icmp(Icmp { host: Host::Ip(Ipv4Addr::LOCALHOST.into()) });
-    let target = |name: &str| (name.to_owned(), Target { check: check.clone(), timeout: Duration::from_secs(5) });
-    desk.change_targets(["cache", "central-prometheus", "orders-database", "registry"].map(target).into());
+    let target =
+        |name: &str| (name.to_owned(), Target { check: check.clone(), timeout: Duration::from_secs(5) }.into());
+    let mut targets = Targets::from(["cache", "central-prometheus", "orders-database", "registry"].map(target));
+    for name in ["cache", "orders-database"] {
+        targets.get_mut(name).unwrap().keep = Some(Duration::from_secs(30));
+    }
+    desk.change_targets(targets);
     let at = Now::at(Duration::from_secs(8));
     let word = |word: &str| Fact::Word(word.to_owned());
     let sound = Report {
@@ -138,5 +144,22 @@ pub(crate) fn desk() -> Arc<Desk> {
     ] {
         desk.keep(name, report.clone(), at);
     }
+    hold(&desk);
     Arc::new(desk)
+}
+
+/// The connection to the first stands again since second 6, that to the third was lost in second 7 and there is none since.
+fn hold(desk: &Desk) {
+    let at = |second| Now::at(Duration::from_secs(second));
+    let why = |cause, detail: &str| Why { cause: Some(cause), detail: detail.to_owned() };
+    let address = |port| Some((IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7)), port).into());
+    let stops = Cause::Unhealthy(Ailment::NotServing);
+    let ended = why(stops, "terminating connection due to administrator command (57P01)");
+    let starts = why(stops, "the database system is starting up (57P03)");
+    desk.change_connection("cache", at(1), |held, now| held.establish(address(6379), now));
+    desk.change_connection("cache", at(5), |held, now| held.lose(why(Cause::Tls, "received fatal alert"), now));
+    desk.change_connection("cache", at(6), |held, now| held.establish(address(6379), now));
+    desk.change_connection("orders-database", at(2), |held, now| held.establish(address(5432), now));
+    desk.change_connection("orders-database", at(7), |held, now| held.lose(ended, now));
+    desk.change_connection("orders-database", at(8), |held, _| held.fail(starts));
 }

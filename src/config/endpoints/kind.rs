@@ -83,6 +83,16 @@ impl Kind {
         WEB.contains(&self)
     }
 
+    /// Whether it is a connection that can be held. One over which HTTP is spoken is not: a request may have one of its own.
+    pub(super) fn is_stream(self) -> bool {
+        STREAMS.contains(&self)
+    }
+
+    /// The names of all that are.
+    pub(super) fn streams() -> String {
+        STREAMS.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn has(self, key: &str) -> bool {
         owners(key).into_iter().any(|kinds| kinds.contains(&self))
     }

@@ -1,13 +1,14 @@
 //! `endpoints`: what the cluster leans on, as the configuration lists it, or a URL on the command line names it.
 //!
 //! The way of an entry: [`schema`] has every key as it is written; `kind` knows which type has which; `schedule` reads what
-//! all types have, `check` what only some have, by means of `whereto`, `tls`, `credentials` and `http`. `show` is the way
-//! back, and `url` makes an entry of a URL.
+//! all types have, `check` what only some have, by means of `whereto`, `tls`, `credentials` and `http`; `keep` says to which of
+//! them a connection can be held. `show` is the way back, and `url` makes an entry of a URL.
 
 mod check;
 mod credentials;
 mod entry;
 mod http;
+mod keep;
 mod kind;
 mod schedule;
 pub mod schema;
@@ -28,6 +29,7 @@ use crate::probe::Target;
 use entry::Entry;
 use kind::{KINDS, Kind};
 
+pub use keep::MAX_KEPT;
 pub use schedule::{From, Schedule, TIMEOUT};
 pub(super) use show::Shown;
 pub use show::whereabouts;
@@ -78,6 +80,9 @@ pub(super) fn read(
         all.push(endpoint(&entry.value, entry.referenced, &mut first, reader));
     }
     let mut all: Vec<Endpoint> = all.into_iter().collect::<Option<_>>()?;
+    if !keep::fit(&list.value, &all, reader) {
+        return None;
+    }
     all.sort_by(|one, other| one.name.cmp(&other.name));
     Some(all)
 }
@@ -91,8 +96,12 @@ fn endpoint(
     let name = name(keys, place, first, reader);
     let kind = kind(keys, place, reader);
     let schedule = schedule::read(keys, reader);
-    let check = kind.and_then(|kind| check::read(&Entry { keys, kind, place }, reader));
-    let (name, schedule, check) = (name?, schedule?, check?);
+    let entry = kind.map(|kind| Entry { keys, kind, place });
+    let check = entry.as_ref().and_then(|entry| check::read(entry, reader));
+    let (name, schedule, entry, check) = (name?, schedule?, entry?, check?);
+    if schedule.keep && !keep::fits(&entry, &check, reader) {
+        return None;
+    }
     let target = Target { check, timeout: schedule.timeout };
     Some(Endpoint { name, target, schedule })
 }

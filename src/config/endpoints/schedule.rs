@@ -52,6 +52,8 @@ pub struct Schedule {
     pub from: From,
     /// Whether a side that cannot reach it is a partition.
     pub partition: bool,
+    /// Whether each agent that probes it holds a connection to it, too.
+    pub keep: bool,
 }
 
 impl Schedule {
@@ -80,6 +82,7 @@ pub(super) fn read(keys: &schema::Endpoint, reader: &mut Reader<'_>) -> Option<S
     let success = threshold("success_threshold", keys.success_threshold.as_ref(), 2, reader);
     let from = reader.read("from", keys.from.as_ref(), from).or(From::All);
     let partition = truth("partition", keys.partition.as_ref(), reader).or(false);
+    let keep = truth("keep", keys.keep.as_ref(), reader).or(false);
     Some(Schedule {
         period: period?,
         timeout: timeout?,
@@ -88,6 +91,7 @@ pub(super) fn read(keys: &schema::Endpoint, reader: &mut Reader<'_>) -> Option<S
         confirm_period: confirm_period?,
         from: from?,
         partition: partition?,
+        keep: keep?,
     })
 }
 

@@ -33,6 +33,8 @@ pub struct Endpoint {
     pub from: Option<Text>,
     /// Whether a side that cannot reach it is a partition.
     pub partition: Option<Text>,
+    /// Whether an agent holds one connection to it beside its probes, and tells when it is lost.
+    pub keep: Option<Text>,
     /// Where it is, for types that speak HTTP.
     pub url: Option<Text>,
     /// Where it is: a host and a port.

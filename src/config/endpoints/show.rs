@@ -30,6 +30,7 @@ pub(in super::super) struct Shown {
     confirm_period: String,
     from: String,
     partition: bool,
+    keep: bool,
 }
 
 /// The keys that only some types have.
@@ -104,7 +105,7 @@ struct Options {
 
 impl Shown {
     pub(in super::super) fn of(endpoint: &Endpoint) -> Self {
-        let Schedule { period, timeout, failure_threshold, success_threshold, confirm_period, from, partition } =
+        let Schedule { period, timeout, failure_threshold, success_threshold, confirm_period, from, partition, keep } =
             endpoint.schedule;
         let human = |duration: Duration| Human(duration).to_string();
         Self {
@@ -121,6 +122,7 @@ impl Shown {
                 From::Sample(agents) => format!("sample({agents})"),
             },
             partition,
+            keep,
         }
     }
 }

@@ -74,6 +74,9 @@ async fn other_protocol(stream: &mut (impl AsyncRead + Unpin)) -> Fault {
     Fault::protocol(format!("it does not take AMQP 0-9-1: it speaks {spoken}"))
 }
 
+/// A sign of life, as a frame (section 4.2.7).
+pub(super) const HEARTBEAT: [u8; 8] = [8, 0, 0, 0, 0, 0, 0, END];
+
 /// A method of the connection, as a frame.
 pub(super) fn method(number: u16, arguments: &[u8]) -> Vec<u8> {
     let size = u32::try_from(arguments.len()).unwrap_or(u32::MAX).saturating_add(4);

@@ -9,7 +9,7 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Take};
 
 use crate::probe::report::Fault;
-use crate::probe::stream::Stream;
+use crate::probe::stream::{Stream, stirs};
 use crate::probe::words::words;
 
 /// The longest answer that is read: of 400,000 partitions with three replicas, twice what Kafka's makers advise for a
@@ -64,6 +64,11 @@ impl Talk {
     /// Nothing more is in the answer.
     pub(super) fn end(&self) -> Result<(), Fault> {
         if self.answer.limit() == 0 { Ok(()) } else { Err(Fault::protocol("an answer is longer than what is in it")) }
+    }
+
+    /// Waits until something comes that nobody asked for, or the connection ends; takes nothing. May be dropped at any time.
+    pub(super) async fn stirs(&mut self) -> Result<(), Fault> {
+        stirs(self.answer.get_mut()).await
     }
 
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {

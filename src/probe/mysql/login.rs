@@ -21,10 +21,14 @@ const TLS: u32 = 1 << 11;
 const TRANSACTIONS: u32 = 1 << 13;
 const SECURE_CONNECTION: u32 = 1 << 15;
 const PLUGIN_AUTHENTICATION: u32 = 1 << 19;
+const CONNECTION_ATTRIBUTES: u32 = 1 << 20;
 
 const NATIVE: &str = "mysql_native_password";
 const CACHING_SHA2: &str = "caching_sha2_password";
 const CLEAR: &str = "mysql_clear_password";
+
+/// Who this is, for `performance_schema.session_connect_attrs`: the length of all, then each name and value after its own.
+const ATTRIBUTES: &[u8] = b"\x16\x0cprogram_name\x08netsplit";
 
 /// utf8mb4: the names are ours.
 const CHARACTERS: u8 = 45;
@@ -93,7 +97,7 @@ impl Greeting {
     /// How every answer begins. With TLS it is said twice, and some servers believe the first.
     fn head(&self, user: &User<'_>, tls: bool) -> Vec<u8> {
         let mut flags = LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION;
-        flags |= self.capabilities & PLUGIN_AUTHENTICATION;
+        flags |= self.capabilities & (PLUGIN_AUTHENTICATION | CONNECTION_ATTRIBUTES);
         flags |= if tls { TLS } else { 0 };
         flags |= if user.database.is_empty() { 0 } else { CONNECT_WITH_DATABASE };
         [&flags.to_le_bytes()[..], &LARGEST.to_le_bytes(), &[CHARACTERS], &[0; 23]].concat()
@@ -116,6 +120,9 @@ impl Greeting {
         }
         response.extend_from_slice(plugin.as_bytes());
         response.push(0);
+        if self.capabilities & CONNECTION_ATTRIBUTES != 0 {
+            response.extend_from_slice(ATTRIBUTES);
+        }
         Ok(response)
     }
 
