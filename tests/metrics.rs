@@ -30,7 +30,9 @@ use netsplit::detector::time::Now;
 use netsplit::detector::view::{EndpointView, RowView, View};
 use netsplit::detector::{Input, LocalFault};
 use netsplit::discovery::Status;
-use netsplit::metrics::{CONTENT_TYPE, Exporter, LIMIT, NAMED, SERIES_EACH, ZONES, families};
+use netsplit::metrics::{CONTENT_TYPE, Exporter, LIMIT, NAMED, SERIES_EACH, SERIES_KEPT, ZONES, families};
+use netsplit::probe::keeper::connection::{Connection, Why};
+use netsplit::probe::prober::Desk;
 use netsplit::sources::{Sources, Times};
 use netsplit::state::{self, Directory, Whose};
 use netsplit::table;
@@ -206,6 +208,7 @@ fn the_table_in_the_docs_is_what_the_code_says() {
         "netsplit_endpoint_down",
         "netsplit_endpoint_unreached",
         "netsplit_endpoint_breaker",
+        "netsplit_endpoint_connection_losses_total",
     ];
     for (name, documented) in &told {
         let family = said.get(name).unwrap_or_else(|| panic!("{name} is in docs/metrics.md, and nobody says it"));
@@ -410,10 +413,15 @@ fn as_many_silent_nodes_are_named_as_there_is_room_for_beside_the_zones() {
 
 /// The series of endpoints in a text of a healthy cluster that leans on these; `late`: by a loop that stands still.
 fn series_of_endpoints(endpoints: Vec<EndpointView>, late: bool) -> Vec<String> {
+    series_at(&endpoint_samples::desk(), endpoints, late)
+}
+
+/// The same, where the probes found this.
+fn series_at(desk: &Arc<Desk>, endpoints: Vec<EndpointView>, late: bool) -> Vec<String> {
     let view = leaning_on(&Crowd::gathered(2, 1, fast()).view(), endpoints);
     let now = view.at + Duration::from_secs(if late { 60 } else { 0 });
     let mut sources = Sources::of_view(watch::channel(view).1, Arc::new(Fixed(now)));
-    sources.probes = Some(endpoint_samples::desk());
+    sources.probes = Some(Arc::clone(desk));
     let text = text(sources);
     series(&text).filter(|line| line.starts_with("netsplit_endpoint_")).map(str::to_owned).collect()
 }
@@ -439,9 +447,8 @@ fn an_endpoint_of_which_nothing_is_known_is_neither_green_nor_red() {
 #[test]
 fn a_loop_that_stands_still_says_nothing_more_of_endpoints_than_what_was_counted() {
     let late = series_of_endpoints(endpoint_samples::endpoints(), true);
-    let counted = ["probes_total", "probe_duration_seconds", "certificate_expiry_timestamp_seconds"];
-    let is_counted =
-        |line: &String| counted.iter().any(|name| line.starts_with(&format!("netsplit_endpoint_{name}{{")));
+    let counted = ["probes_total{", "probe_duration_seconds{", "certificate_expiry_timestamp_seconds{", "connection"];
+    let is_counted = |line: &String| counted.iter().any(|name| line.starts_with(&format!("netsplit_endpoint_{name}")));
     assert!(!late.is_empty() && late.iter().all(is_counted), "{late:?}");
 }
 
@@ -452,7 +459,8 @@ fn every_cause_ailment_state_and_verdict_is_in_the_docs_and_one_series() {
     let named = |names: Vec<&str>| -> BTreeSet<String> { names.into_iter().map(str::to_owned).collect() };
     let mut causes: Vec<&str> = Cause::ALL.map(Cause::as_str).to_vec();
     causes.push(Cause::Unhealthy(Ailment::Alarm).as_str());
-    assert_eq!(values("netsplit_endpoint_down", "cause"), named(causes));
+    assert_eq!(values("netsplit_endpoint_down", "cause"), named(causes.clone()));
+    assert_eq!(values("netsplit_endpoint_connection_losses_total", "cause"), named(causes));
     let mut ailments = Ailment::ALL.map(Ailment::as_str).to_vec();
     ailments.push("");
     assert_eq!(values("netsplit_endpoint_down", "ailment"), named(ailments));
@@ -476,7 +484,8 @@ fn a_thousand_endpoints_have_no_more_series_than_their_number_times_a_handful() 
     let endpoints = (0..1000).map(|number| endpoint_samples::down(&format!("endpoint-{number:03}"), "postgres", cause));
     let mut endpoints: Vec<EndpointView> = endpoints.collect();
     let most = series_of_endpoints(vec![endpoint_samples::down("cache", "redis", cause)], false);
-    assert_eq!(most.len(), SERIES_EACH, "one that is down and has shown a certificate: {most:?}");
+    let of_probes = most.iter().filter(|line| !line.contains("_connection"));
+    assert_eq!(of_probes.count(), SERIES_EACH, "one that is down and has shown a certificate: {most:?}");
     endpoints[0] = endpoint_samples::up("cache", "redis");
     assert!(series_of_endpoints(endpoints.clone(), false).len() <= SERIES_EACH * 1000);
     let mut crowd = Crowd::gathered(200, 30, fast());
@@ -485,6 +494,36 @@ fn a_thousand_endpoints_have_no_more_series_than_their_number_times_a_handful() 
     let text = text(with_surroundings(leaning_on(&crowd.view(), endpoints), directory.path()));
     let others = series(&text).filter(|line| !line.starts_with("netsplit_endpoint_")).count();
     assert!(others <= LIMIT && names_down(&text) >= 10, "endpoints take no room from nodes: {others} series");
+}
+
+#[test]
+fn a_connection_that_was_lost_for_every_cause_has_one_series_for_each_and_three() {
+    let desk = endpoint_samples::desk();
+    let now = Now::at(Duration::from_secs(9));
+    let unwell = [Ailment::NotServing, Ailment::Alarm].map(Cause::Unhealthy);
+    for cause in Cause::ALL.into_iter().chain(unwell) {
+        desk.change_connection("cache", now, |held, now| {
+            held.establish(None, now);
+            held.lose(Why { cause: Some(cause), detail: String::new() }, now);
+        });
+    }
+    desk.change_connection("cache", now, |held, now| held.establish(None, now));
+    let said = series_at(&desk, vec![endpoint_samples::up("cache", "redis")], false);
+    let of_it: Vec<&String> = said.iter().filter(|line| line.contains("_connection")).collect();
+    assert_eq!(of_it.len(), SERIES_KEPT, "{of_it:?}");
+    let unhealthy =
+        "netsplit_endpoint_connection_losses_total{endpoint=\"cache\",type=\"redis\",cause=\"unhealthy\"} 2";
+    assert!(of_it.iter().any(|line| *line == unhealthy), "{of_it:?}");
+}
+
+#[test]
+fn a_connection_that_was_not_tried_is_neither_up_nor_down_and_its_counters_are_there() {
+    let desk = endpoint_samples::desk();
+    desk.change_connection("cache", Now::START, Connection::let_go);
+    let said = series_at(&desk, vec![endpoint_samples::up("cache", "redis")], false);
+    let is_told = |name: &str| said.iter().any(|line| line.starts_with(&format!("netsplit_endpoint_{name}{{")));
+    assert!(!is_told("connection_up") && !is_told("connection_established_timestamp_seconds"), "{said:?}");
+    assert!(is_told("connections_total") && is_told("connection_losses_total"), "{said:?}");
 }
 
 #[test]

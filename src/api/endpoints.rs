@@ -11,6 +11,7 @@ use crate::detector::endpoints::reach::UnreachedFrom;
 use crate::detector::endpoints::watch::{Breaker, EndpointState};
 use crate::detector::outcome::{Cause, Outcome};
 use crate::detector::view::{EndpointView, View};
+use crate::probe::keeper::connection::{Close, Connection, Standing};
 use crate::probe::prober::{Desk, Record};
 use crate::probe::{Fact, Phases, Report};
 
@@ -47,6 +48,8 @@ pub struct Endpoint {
     pub breaker: Option<Breaker>,
     /// What the last probe found; null before the first has ended.
     pub probe: Option<LastProbe>,
+    /// The connection that this agent holds to it; null if it holds none.
+    pub connection: Option<HeldConnection>,
     /// From where it is not reached.
     pub unreached_from: UnreachedFrom,
     /// How many nodes do not reach it.
@@ -129,6 +132,44 @@ pub struct PhaseTimes {
     pub exchange_seconds: Option<f64>,
 }
 
+/// The connection that an agent holds to an endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldConnection {
+    /// Whether it stands; null if that is not known: it was not tried yet, or a fault of this machine keeps it from being tried.
+    pub up: Option<bool>,
+    /// Since when it stands, or there is none.
+    pub since: String,
+    /// With whom; null while there is none.
+    pub address: Option<String>,
+    /// Why there is none, as the last trial found; null while it stands, and where nothing is known of the endpoint.
+    pub cause: Option<String>,
+    /// What the endpoint says of itself, if that is the cause; else null.
+    pub ailment: Option<String>,
+    /// Why, in words; empty while it stands. It may quote the endpoint.
+    pub detail: String,
+    /// How many connections were established, one after the other.
+    pub established: u64,
+    /// How many of them were lost.
+    pub lost: u64,
+    /// The last loss; null if none was lost.
+    pub last_close: Option<LastClose>,
+}
+
+/// The last loss of a connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastClose {
+    /// When.
+    pub at: String,
+    /// For how long it had stood.
+    pub lasted_seconds: f64,
+    /// Why; null for a fault of this machine.
+    pub cause: Option<String>,
+    /// What the endpoint says of itself, if that is the cause; else null.
+    pub ailment: Option<String>,
+    /// Why, in words: what the endpoint said last, if it said anything.
+    pub detail: String,
+}
+
 impl Endpoints {
     /// The answer from a view, and from what the probes found.
     pub fn of(view: &View, desk: Option<&Desk>, calendar: Calendar) -> Self {
@@ -141,7 +182,9 @@ impl Endpoint {
     /// What is said of one of them.
     pub fn of(endpoint: &EndpointView, view: &View, desk: Option<&Desk>, calendar: Calendar) -> Self {
         let EndpointView { settings, reach, .. } = endpoint;
-        let record = desk.filter(|_| endpoint.is_probed).and_then(|desk| desk.record(&settings.name));
+        let desk = desk.filter(|_| endpoint.is_probed);
+        let record = desk.and_then(|desk| desk.record(&settings.name));
+        let connection = desk.and_then(|desk| desk.connection(&settings.name));
         let (state, cause) = match endpoint.state {
             EndpointState::Unknown => (State::Unknown, None),
             EndpointState::Up => (State::Up, None),
@@ -160,6 +203,7 @@ impl Endpoint {
             failures: endpoint.failures,
             breaker: endpoint.breaker,
             probe: record.map(|record| LastProbe::of(&record, calendar)),
+            connection: connection.map(|connection| HeldConnection::of(&connection, calendar)),
             unreached_from: reach.unreached_from,
             unreached: reach.unreached,
             nodes: reach.nodes.clone(),
@@ -175,16 +219,46 @@ impl Endpoint {
         self.state == State::Down || matches!(self.unreached_from, SomeNodes | ThisSide | Everywhere)
     }
 
-    /// What is judged, without the times of day and the last probe, which are others each time.
+    /// What is judged, without the times of day and the last probe, which are others each time, and without the connection, by
+    /// which nothing is judged.
     #[must_use]
     pub fn judgement(self) -> Self {
-        Self { since: None, probe: None, ..self }
+        Self { since: None, probe: None, connection: None, ..self }
     }
 }
 
 impl LastProbe {
     fn of(record: &Record, calendar: Calendar) -> Self {
         Self { at: calendar.text(record.at), found: ProbeAnswer::of(&record.report) }
+    }
+}
+
+impl HeldConnection {
+    fn of(held: &Connection, calendar: Calendar) -> Self {
+        let (since, address, why) = match &held.standing {
+            Standing::Up { since, address } => (since, address.map(|address| address.to_string()), None),
+            Standing::Down { since, why } => (since, None, why.as_ref()),
+        };
+        let [cause, ailment] = words(why.and_then(|why| why.cause));
+        Self {
+            up: held.is_up(),
+            since: calendar.text(*since),
+            address,
+            cause,
+            ailment,
+            detail: why.map(|why| why.detail.clone()).unwrap_or_default(),
+            established: held.established,
+            lost: held.lost_in_all(),
+            last_close: held.last_close.as_ref().map(|close| LastClose::of(close, calendar)),
+        }
+    }
+}
+
+impl LastClose {
+    fn of(close: &Close, calendar: Calendar) -> Self {
+        let [cause, ailment] = words(close.why.cause);
+        let (at, lasted_seconds) = (calendar.text(close.at), precise(close.lasted));
+        Self { at, lasted_seconds, cause, ailment, detail: close.why.detail.clone() }
     }
 }
 

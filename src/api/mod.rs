@@ -11,7 +11,9 @@ mod partitions;
 mod peers;
 mod status;
 
-pub use endpoints::{Endpoint, Endpoints, LastProbe, PhaseTimes, ProbeAnswer, ProbeOutcome, State};
+pub use endpoints::{
+    Endpoint, Endpoints, HeldConnection, LastClose, LastProbe, PhaseTimes, ProbeAnswer, ProbeOutcome, State,
+};
 pub use events::{EventAnswer, Events};
 pub use matrix::{Matrix, MatrixRow, Turned};
 pub use mode::{ModeAnswer, OVERRIDE, OverrideAnswer, SideAnswer};

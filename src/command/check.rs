@@ -23,7 +23,7 @@ Examples:
 
 Prints the configuration with its defaults filled in, then the timing that it comes to at N nodes, and what
 it costs with them spread evenly over the zones of the list: one heartbeat per peer each 7/8 of the period, 96 bytes and 28 (IPv4) or 48 (IPv6)
-of headers each, 30 days a month; and the probes of each endpoint while all is well. Nodes that are looked up are not known here: that is 100 nodes in one
+of headers each, 30 days a month; the probes of each endpoint while all is well, and how many connections it has to bear. Nodes that are looked up are not known here: that is 100 nodes in one
 zone then, or as many as --nodes says. Exit code 2 if the file or the keys are wrong.";
 
 /// With how many nodes it is reckoned where they are looked up.
@@ -132,9 +132,14 @@ fn push_probes(out: &mut String, probing: &[Probing]) -> anyhow::Result<()> {
     let each: f64 = probing.iter().map(|endpoint| endpoint.by_agent).sum();
     writeln!(out, "  probes per agent      {} while all is well; each endpoint gets", rate(each))?;
     let widest = probing.iter().map(|endpoint| endpoint.endpoint.len()).max().unwrap_or_default().max(18);
-    for Probing { endpoint, agents, at_endpoint, .. } in probing {
+    for Probing { endpoint, agents, at_endpoint, connections, .. } in probing {
         let agents = if *agents == 1 { "1 agent".to_owned() } else { format!("{agents} agents") };
-        writeln!(out, "    {endpoint:widest$}  {} from {agents}", rate(*at_endpoint))?;
+        let held = match connections {
+            0 => String::new(),
+            1 => ", 1 connection held".to_owned(),
+            many => format!(", {many} connections held"),
+        };
+        writeln!(out, "    {endpoint:widest$}  {} from {agents}{held}", rate(*at_endpoint))?;
     }
     Ok(())
 }
@@ -148,6 +153,7 @@ fn as_json(loaded: &Loaded, cluster: Cluster) -> serde_json::Value {
             "agents": one.agents,
             "probes_per_second": one.at_endpoint,
             "probes_per_second_per_agent": one.by_agent,
+            "connections_held": one.connections,
         })
     });
     json!({

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use clap::Args;
-use netsplit::api::{Endpoint, Endpoints, LastProbe, ProbeOutcome, State, Status};
+use netsplit::api::{Endpoint, Endpoints, HeldConnection, LastClose, LastProbe, ProbeOutcome, State, Status};
 use netsplit::detector::endpoints::reach::UnreachedFrom;
 use netsplit::detector::endpoints::watch::Breaker;
 use netsplit::table::natural;
@@ -20,7 +20,7 @@ Examples:
   netsplit endpoints --json
   netsplit endpoints cache && ./start
 
-With names only these are shown, each with its last probe from this node. Here is what this node
+With names only these are shown, each with its last probe from this node and the connection that it holds. Here is what this node
 finds: up, down, ? unknown, – if others probe it. Unreached is what all nodes find that this one
 hears: from nowhere, from some nodes, from this side (not everybody is heard), from everywhere.
 Exit codes: 0 fine, 1 one of those shown is not reached from here or from elsewhere,
@@ -148,10 +148,40 @@ impl Telling<'_> {
         if endpoint.partition {
             text += &self.line("partition", "a side that cannot reach it is a partition");
         }
+        if let Some(connection) = &endpoint.connection {
+            text += &self.line("connection", &self.connection(connection));
+            text += &connection.last_close.as_ref().map(|close| self.close(close)).unwrap_or_default();
+        }
         if let Some(probe) = &endpoint.probe {
             text += &self.probe(probe);
         }
         text
+    }
+
+    /// The one that is held.
+    fn connection(&self, held: &HeldConnection) -> String {
+        let time = words::between(&held.since, self.now).map(words::span).unwrap_or_default();
+        let lost = match (held.established, held.lost) {
+            (0, _) => "none was ever held".to_owned(),
+            (_, 0) => "never lost".to_owned(),
+            (_, 1) => "lost once".to_owned(),
+            (_, count) => format!("lost {count} times"),
+        };
+        let why = said(&cause(held.cause.as_deref(), held.ailment.as_deref()), &held.detail);
+        match (held.up, &held.address) {
+            (Some(true), Some(address)) => format!("held for {time}, to {address}; {lost}"),
+            (Some(true), None) => format!("held for {time}; {lost}"),
+            (Some(false), _) => format!("none for {time}; {lost}; {why}"),
+            (None, _) if held.detail.is_empty() => format!("not tried yet; {lost}"),
+            (None, _) => format!("this machine could not try; {lost}; {why}"),
+        }
+    }
+
+    fn close(&self, close: &LastClose) -> String {
+        let ago = words::between(&close.at, self.now).map(words::span).unwrap_or_default();
+        let lasted = words::span_of_seconds(close.lasted_seconds);
+        let why = said(&cause(close.cause.as_deref(), close.ailment.as_deref()), &close.detail);
+        self.line("last close", &format!("{ago} ago, after {lasted}: {why}"))
     }
 
     fn state(&self, endpoint: &Endpoint) -> String {
@@ -290,6 +320,11 @@ fn zones(endpoint: &Endpoint) -> String {
 
 fn cause(cause: Option<&str>, ailment: Option<&str>) -> String {
     [cause, ailment].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// A cause with what was said of it.
+fn said(cause: &str, detail: &str) -> String {
+    [cause, detail].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 fn milliseconds(seconds: f64) -> String {

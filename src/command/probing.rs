@@ -16,6 +16,8 @@ pub(crate) struct Probing {
     pub(crate) at_endpoint: f64,
     /// Probes that an agent makes of it in a second, on average over all agents.
     pub(crate) by_agent: f64,
+    /// Connections that are held to it, by all agents together.
+    pub(crate) connections: u32,
 }
 
 impl Probing {
@@ -23,7 +25,8 @@ impl Probing {
         let agents = endpoint.schedule.probers(nodes, zones);
         let at_endpoint = f64::from(agents) / endpoint.schedule.period.as_secs_f64();
         let by_agent = at_endpoint / f64::from(nodes.max(1));
-        Self { endpoint: endpoint.name.clone(), agents, at_endpoint, by_agent }
+        let connections = if endpoint.schedule.keep { agents } else { 0 };
+        Self { endpoint: endpoint.name.clone(), agents, at_endpoint, by_agent, connections }
     }
 }
 
@@ -64,6 +67,20 @@ mod tests {
         assert_eq!(cost("period: 20s, from: sample(4)", 100, 3), (4, 0.2, 0.002));
         assert_eq!(cost("period: 20s, from: sample(1)", 100, 5), (5, 0.25, 0.0025));
         assert_eq!(cost("period: 20s, from: sample(9)", 2, 1), (2, 0.1, 0.05));
+    }
+
+    #[test]
+    fn each_agent_that_asks_holds_one_connection_if_it_is_to() {
+        let connections = |keys: &str| {
+            let text = format!(
+                "authentication: insecure\npeers: {{discovery: {{dns: {{name: a.b}}}}}}\nendpoints: [{{name: a, type: tcp, \
+                 address: \"a:1\", {keys}}}]"
+            );
+            let config = load("f", &text, &Environment::of([("NODE_NAME", "a")])).unwrap().config;
+            Probing::of(&config.endpoints[0], 100, 3).connections
+        };
+        let keys = ["keep: false", "keep: true", "keep: true, from: sample(4)"];
+        assert_eq!(keys.map(connections), [0, 100, 4]);
     }
 
     #[test]

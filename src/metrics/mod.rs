@@ -25,7 +25,7 @@ use prometheus::core::Collector;
 use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use collector::{LIMIT, families};
-pub use endpoints::SERIES_EACH;
+pub use endpoints::{SERIES_EACH, SERIES_KEPT};
 pub use family::{Family, Kind};
 pub use peers::{NAMED, ZONES};
 

@@ -281,6 +281,15 @@ fn endpoints_are_told_with_what_is_judged_and_what_the_last_probe_found() {
                 "phases": {"dns_seconds": null, "connect_seconds": null, "tls_seconds": null, "exchange_seconds": null},
                 "facts": {},
             },
+            "connection": {
+                "up": false, "since": "1970-01-01T00:00:07.000Z", "address": null, "cause": "unhealthy",
+                "ailment": "not_serving", "detail": "the database system is starting up (57P03)",
+                "established": 1, "lost": 1,
+                "last_close": {
+                    "at": "1970-01-01T00:00:07.000Z", "lasted_seconds": 5.0, "cause": "unhealthy", "ailment": "not_serving",
+                    "detail": "terminating connection due to administrator command (57P01)",
+                },
+            },
             "unreached_from": "some_nodes", "unreached": 2, "nodes": ["node-1", "node-2"], "zones": ["west"],
             "reached": 1, "undecided": 1,
         })
@@ -290,6 +299,13 @@ fn endpoints_are_told_with_what_is_judged_and_what_the_last_probe_found() {
     let facts =
         json!({"certificate_expires": endpoint_samples::EXPIRES, "in_recovery": false, "lag": 1.5, "replicas": 2});
     assert_eq!(probe["facts"], facts);
+    let held = &json("cache")["connection"];
+    assert_eq!((&held["up"], &held["address"], &held["cause"]), (&json!(true), &json!("10.0.0.7:6379"), &json!(null)));
+    assert_eq!(
+        (&held["established"], &held["lost"], &held["last_close"]["cause"]),
+        (&json!(2), &json!(1), &json!("tls"))
+    );
+    assert_eq!(json("central-prometheus")["connection"], json!(null), "none is held to it");
 }
 
 #[test]

@@ -107,6 +107,12 @@ fn instances() -> Instances {
     // A probe that spoke with nobody has no address.
     let mut lone = probes[0].clone();
     lone["address"] = Value::Null;
+    let connections = watched.iter().map(|endpoint| endpoint["connection"].clone()).filter(Value::is_object);
+    let connections: Vec<Value> = connections.collect();
+    let mut new = connections[0].clone();
+    (new["up"], new["last_close"]) = (Value::Null, Value::Null);
+    let mut of_this_machine = connections[0]["last_close"].clone();
+    (of_this_machine["cause"], of_this_machine["ailment"]) = (Value::Null, Value::Null);
     let mut event = events(event, "1")["events"][0].clone();
     event.as_object_mut().unwrap().remove("event");
     BTreeMap::from([
@@ -129,6 +135,8 @@ fn instances() -> Instances {
         ("Endpoint", watched),
         ("PhaseTimes", probes.iter().map(|probe| probe["phases"].clone()).collect()),
         ("LastProbe", [probes, vec![lone]].concat()),
+        ("LastClose", connections.iter().map(|held| held["last_close"].clone()).chain([of_this_machine]).collect()),
+        ("HeldConnection", [connections, vec![new]].concat()),
         ("EventAnswer", vec![event]),
         ("Events", vec![events("", "null"), events("", "1")]),
         ("Status", vec![told, bare_status]),

@@ -1,9 +1,9 @@
 //! What agents answer, by hand: the design says what each situation looks like from inside.
 
 use netsplit::api::{
-    AuditStatus, AuthenticationStatus, DiscoveryStatus, Endpoint, Endpoints, LastProbe, Link, Matrix, MatrixRow,
-    Method, ModeAnswer, Names, PartitionAnswer, Partitions, Peer, Peers, PhaseTimes, ProbeAnswer, ProbeOutcome,
-    SideAnswer, State, StateStatus, Status, UnreachedEndpoints,
+    AuditStatus, AuthenticationStatus, DiscoveryStatus, Endpoint, Endpoints, HeldConnection, LastClose, LastProbe,
+    Link, Matrix, MatrixRow, Method, ModeAnswer, Names, PartitionAnswer, Partitions, Peer, Peers, PhaseTimes,
+    ProbeAnswer, ProbeOutcome, SideAnswer, State, StateStatus, Status, UnreachedEndpoints,
 };
 use netsplit::detector::endpoints::reach::UnreachedFrom;
 use netsplit::detector::endpoints::watch::Breaker;
@@ -214,12 +214,28 @@ pub(crate) fn endpoint(name: &str, kind: &str) -> Endpoint {
         failures: 0,
         breaker: Some(Breaker::Closed),
         probe: Some(probe),
+        connection: None,
         unreached_from: UnreachedFrom::Nowhere,
         unreached: 0,
         nodes: Vec::new(),
         zones: Vec::new(),
         reached: 5,
         undecided: 0,
+    }
+}
+
+/// A connection that stands.
+fn held() -> HeldConnection {
+    HeldConnection {
+        up: Some(true),
+        since: "2026-11-21T08:40:01.000Z".to_owned(),
+        address: Some("10.0.0.7:6379".to_owned()),
+        cause: None,
+        ailment: None,
+        detail: String::new(),
+        established: 1,
+        lost: 0,
+        last_close: None,
     }
 }
 
@@ -258,15 +274,35 @@ pub(crate) fn leaning() -> Situation {
         vec!["node-1".to_owned(), "node-5".to_owned()],
     );
     (database.zones, database.partition) = (vec!["west".to_owned()], true);
+    database.connection = Some(HeldConnection {
+        up: Some(false),
+        since: BEFORE.to_owned(),
+        address: None,
+        cause: Some("timeout".to_owned()),
+        detail: "it took longer than the timeout".to_owned(),
+        lost: 2,
+        last_close: Some(LastClose {
+            at: BEFORE.to_owned(),
+            lasted_seconds: 10_921.4,
+            cause: Some("unhealthy".to_owned()),
+            ailment: Some("not_serving".to_owned()),
+            detail: "terminating connection due to administrator command (57P01)".to_owned(),
+        }),
+        ..held()
+    });
     let mut elsewhere = endpoint("cache", "redis");
+    elsewhere.connection = Some(held());
     (elsewhere.unreached_from, elsewhere.unreached, elsewhere.reached) = (UnreachedFrom::SomeNodes, 1, 4);
     elsewhere.nodes = names(2..=2);
     let mut new = endpoint("queue", "amqp");
     (new.state, new.probe, new.unreached_from, new.reached) = (State::Unknown, None, UnreachedFrom::Unknown, 0);
+    new.connection = Some(HeldConnection { up: None, address: None, ..held() });
     let mut others = endpoint("registry", "registry");
     (others.probed, others.state, others.since, others.probe, others.breaker) =
         (false, State::Unknown, None, None, None);
     others.reached = 3;
+    let detail = "/run/secrets/stock cannot be read: No such file or directory (os error 2)".to_owned();
+    unwell.connection = Some(HeldConnection { up: None, address: None, detail, lost: 1, ..held() });
     let mut sound = endpoint("central-prometheus", "http");
     if let Some(probe) = &mut sound.probe {
         probe.found.facts.insert("status".to_owned(), 200.into());
