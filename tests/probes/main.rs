@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics is a test that fails")]
 
 mod amqp;
+mod connections;
 mod dns;
 #[path = "../dns_server/mod.rs"]
 mod dns_server;

@@ -7,9 +7,9 @@ use netsplit::detector::outcome::Cause;
 use netsplit::probe::kafka::Kafka;
 use netsplit::probe::{Check, Credentials};
 
-use crate::databases::to;
-use crate::holding::{Holding, connections_to, until};
-use crate::kafka::{USER, cluster};
+use super::holding::{Holding, connections_to, until};
+use crate::servers::databases::to;
+use crate::servers::kafka::{USER, cluster};
 
 fn held(address: SocketAddr) -> Kafka {
     Kafka { address: to(address), tls: None, credentials: None }

@@ -11,11 +11,11 @@ use netsplit::detector::outcome::Cause;
 use netsplit::probe::tcp::Tcp;
 use netsplit::probe::{Check, Tls};
 
-use crate::databases::to;
-use crate::faults::{Certificates, Shows, secured, serving};
-use crate::group::output_of;
-use crate::holding::{Holding, connections_to, until};
+use super::holding::{Holding, connections_to, until};
 use crate::own_network::in_a_network_of_its_own;
+use crate::servers::databases::to;
+use crate::servers::faults::{Certificates, Shows, secured, serving};
+use crate::servers::group::output_of;
 
 fn held(address: SocketAddr) -> Tcp {
     Tcp { address: to(address), tls: None, send: None, expect: None }

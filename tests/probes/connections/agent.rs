@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
-use crate::group::{Group, finished, free_port};
-use crate::holding::until;
-use crate::redis::Redis as Server;
+use super::holding::until;
+use crate::servers::group::{Group, finished, free_port};
+use crate::servers::redis::Redis as Server;
 
 /// An agent that is alone and leans on one Redis.
 struct Agent {

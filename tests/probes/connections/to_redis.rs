@@ -7,10 +7,10 @@ use netsplit::probe::redis::Redis;
 use netsplit::probe::{Check, Role, Tls};
 use nix::sys::signal::Signal;
 
-use crate::databases::{at_port, credentials, to};
-use crate::faults::{Certificates, Shows};
-use crate::holding::{Holding, connections_to, until};
-use crate::redis::Redis as Server;
+use super::holding::{Holding, connections_to, until};
+use crate::servers::databases::{at_port, credentials, to};
+use crate::servers::faults::{Certificates, Shows};
+use crate::servers::redis::Redis as Server;
 
 fn held(server: &Server) -> Redis {
     Redis { address: to(at_port(server.port)), tls: None, credentials: None, role: Role::Any }

@@ -12,8 +12,8 @@ use netsplit::probe::keeper::connection::{Close, Connection, Standing};
 use netsplit::probe::prober::{Aim, Closing, Prober, Targets};
 use netsplit::probe::{Check, Target};
 
-use crate::databases::output_of;
-use crate::faults::LONG;
+use crate::servers::databases::output_of;
+use crate::servers::faults::LONG;
 
 /// How often a sign of life is asked for, unless a test says otherwise.
 pub(crate) const OFTEN: Duration = Duration::from_secs(1);

@@ -9,10 +9,10 @@ use netsplit::probe::mysql::Mysql;
 use netsplit::probe::{Check, Role, Tls};
 use nix::sys::signal::Signal;
 
-use crate::databases::{at_port, credentials, to};
-use crate::faults::{Certificates, Shows, serving};
-use crate::holding::{Holding, connections_to, until};
-use crate::mariadb::Mariadb as Server;
+use super::holding::{Holding, connections_to, until};
+use crate::servers::databases::{at_port, credentials, to};
+use crate::servers::faults::{Certificates, Shows, serving};
+use crate::servers::mariadb::Mariadb as Server;
 
 const PASSWORD: &str = "correct horse";
 

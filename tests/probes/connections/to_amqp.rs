@@ -6,9 +6,9 @@ use netsplit::detector::outcome::{Ailment, Cause};
 use netsplit::probe::amqp::Amqp;
 use netsplit::probe::{Check, Credentials};
 
-use crate::databases::to;
-use crate::holding::{Holding, connections_to, until};
-use crate::rabbitmq::{Rabbitmq, USER};
+use super::holding::{Holding, connections_to, until};
+use crate::servers::databases::to;
+use crate::servers::rabbitmq::{Rabbitmq, USER};
 
 const STOPS: Cause = Cause::Unhealthy(Ailment::NotServing);
 

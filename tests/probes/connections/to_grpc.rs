@@ -20,9 +20,9 @@ use netsplit::probe::Check;
 use netsplit::probe::grpc::Grpc;
 use tokio::sync::watch;
 
-use crate::databases::to;
-use crate::faults::hung;
-use crate::holding::{Holding, connections_to, until};
+use super::holding::{Holding, connections_to, until};
+use crate::servers::databases::to;
+use crate::servers::faults::hung;
 
 /// What a server is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use netsplit::probe::{Check, Role, Tls};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::databases::{at_port, credentials, to};
-use crate::faults::{Certificates, Shows};
-use crate::holding::{Holding, bytes_said_to, connections_to, until};
-use crate::postgres::{PASSWORD, Postgres as Server, USER};
+use super::holding::{Holding, bytes_said_to, connections_to, until};
+use crate::servers::databases::{at_port, credentials, to};
+use crate::servers::faults::{Certificates, Shows};
+use crate::servers::postgres::{PASSWORD, Postgres as Server, USER};
 
 /// Each line of the log says which client it is of.
 const NAMED: &str = "log_line_prefix=%a: ";
