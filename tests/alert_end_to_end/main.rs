@@ -5,6 +5,8 @@
 //! cut what it reads, unless a case pulls these cables, too. It needs root, `ip` and `nft`, and the Debian packages
 //! `prometheus` and `prometheus-alertmanager`.
 //!
+//! `dashboards` runs the queries of the shipped dashboards against the same Prometheus.
+//!
 //! Cases run with the shipped files made faster (`shipped`), which must be all that is changed. `make verify`
 //! (`NETSPLIT_VERIFY=1`) takes the times with the files as they are shipped.
 
@@ -12,6 +14,7 @@
 #![allow(unreachable_pub, reason = "the modules of one test share what they need")]
 
 mod cases;
+mod dashboards;
 #[path = "../laboratory/mod.rs"]
 mod laboratory;
 mod management;

@@ -18,6 +18,9 @@ use crate::shipped::{Pace, shipped};
 /// The alert of a cut.
 pub const PARTITION: &str = "NetworkPartitionDetected";
 
+/// What Prometheus runs with.
+const CONFIGURATION: &str = "prometheus-scrape.example.yaml";
+
 /// How long anything may take that must come, beside what it waits for by its own rules.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,9 +49,17 @@ pub struct Series {
 impl Monitoring {
     /// Starts both beside a cluster, and waits until they answer.
     pub fn of(cluster: &Cluster, pace: Pace) -> Self {
+        Self::with_further(cluster, pace, "")
+    }
+
+    /// The same with further lines at the end of the shipped configuration of Prometheus, which is its list of jobs.
+    pub fn with_further(cluster: &Cluster, pace: Pace, lines: &str) -> Self {
         let management = Management::of(&cluster.network, cluster.all().count());
         let directory = laboratory::directory();
         pace.put(directory.path());
+        let configuration = directory.path().join(CONFIGURATION);
+        let shipped_lines = fs::read_to_string(&configuration).unwrap();
+        fs::write(configuration, shipped_lines + lines).unwrap();
         let alertmanager_file = "route: {receiver: nobody, group_wait: 0s}\nreceivers: [{name: nobody}]\n".to_owned()
             + &shipped("alertmanager-inhibition.yaml");
         fs::write(directory.path().join("alertmanager.yaml"), alertmanager_file).unwrap();
@@ -63,11 +74,8 @@ impl Monitoring {
             9093,
             &["--config.file=alertmanager.yaml", "--storage.path=alertmanager", "--cluster.listen-address="],
         );
-        let prometheus = start(
-            "prometheus",
-            9090,
-            &["--config.file=prometheus-scrape.example.yaml", "--storage.tsdb.path=prometheus"],
-        );
+        let prometheus =
+            start("prometheus", 9090, &[&format!("--config.file={CONFIGURATION}"), "--storage.tsdb.path=prometheus"]);
         let patience = PATIENCE + Duration::from_secs(2 * pace.scrape_interval());
         let clock = Clock::start();
         let monitoring = Self { prometheus, alertmanager, management, _directory: directory, clock, patience };
@@ -105,6 +113,18 @@ impl Monitoring {
         let answer = self.prometheus.ask(&self.management, &path).unwrap_or_default();
         let result = answer["data"]["result"].as_array().cloned().unwrap_or_default();
         result.iter().map(series).collect()
+    }
+
+    /// What Prometheus has under this path of its API, or what it says is wrong with the question.
+    pub fn data(&self, path: &str) -> Result<Value, String> {
+        let (status, body) = self.prometheus.answer(&self.management, path).ok_or("no answer")?;
+        let answer: Value = serde_json::from_str(&body).map_err(|error| format!("{status}, {error}: {body}"))?;
+        if status == 200 { Ok(answer["data"].clone()) } else { Err(format!("{status}: {}", answer["error"])) }
+    }
+
+    /// The series of such an answer to a query.
+    pub fn series(&self, path: &str) -> Result<Vec<Series>, String> {
+        Ok(self.data(path)?["result"].as_array().into_iter().flatten().map(series).collect())
     }
 
     /// Everything that fired since the start, with the times of its evaluations.

@@ -38,6 +38,11 @@ impl Process {
         serde_json::from_str(&body).ok()
     }
 
+    /// What it answers, be it a success or not: the status and the body. None as long as it does not answer.
+    pub fn answer(&self, management: &Management, path: &str) -> Option<(u16, String)> {
+        management.within(|| answer(self.port, path))
+    }
+
     /// Whether it answers this with success.
     pub fn is_ready(&self, management: &Management, path: &str) -> bool {
         management.within(|| get(self.port, path)).is_some()
@@ -57,15 +62,20 @@ impl Drop for Process {
     }
 }
 
-/// The body of an answer of 200. HTTP 1.0: it ends with the connection, and comes in one piece.
+/// The body of an answer of 200.
 fn get(port: u16, path: &str) -> Option<String> {
+    answer(port, path).and_then(|(status, body)| (status == 200).then_some(body))
+}
+
+/// Status and body. HTTP 1.0: it ends with the connection, and comes in one piece.
+fn answer(port: u16, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    (head.split(' ').nth(1)? == "200").then(|| body.to_owned())
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
 /// As it stands in the query of a URL.
