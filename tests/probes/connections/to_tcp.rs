@@ -109,7 +109,7 @@ fn a_connection_over_tls_is_held_and_its_end_is_seen() {
 /// Nobody says that a network is cut: the kernel asks, as it was told to.
 #[test]
 fn a_network_that_is_cut_without_a_word_is_noticed() {
-    let name = "to_tcp::a_network_that_is_cut_without_a_word_is_noticed";
+    let name = "connections::to_tcp::a_network_that_is_cut_without_a_word_is_noticed";
     in_a_network_of_its_own(name, "", || {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
