@@ -77,7 +77,7 @@ impl ModeAnswer {
         let before = view.mode_before.filter(|_| is_fresh && view.mode == Mode::Starting);
         let judged = if is_fresh { before.unwrap_or(view.mode) } else { Mode::Starting };
         // Who stalled does not know whether its time is over.
-        let overridden = view.overridden.as_ref().filter(|_| is_fresh);
+        let overridden = view.overriding(calendar.now).filter(|_| is_fresh);
         let mode = overridden.map_or(judged, |overridden| overridden.mode);
         let since = overridden.map_or(view.mode_since, |overridden| overridden.since);
         Self {

@@ -4,9 +4,13 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use super::{Exit, page};
 
@@ -49,12 +53,14 @@ fn print(path: &Path) -> Result<(), CatError> {
         return Err(CatError::Unknown(path.to_owned()));
     }
     let failed = |error| CatError::Failed(path.to_owned(), error);
-    // The file itself, wherever links lead.
-    let file = fs::canonicalize(path).map_err(failed)?;
-    if !file.starts_with(LOGS) {
+    // A pipe to which nobody writes must not be waited for.
+    let flags = (OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits();
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    // Where the file is that is open, wherever links led.
+    let place = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(failed)?;
+    if !place.starts_with(LOGS) || !file.metadata().map_err(failed)?.is_file() {
         return Err(CatError::Elsewhere(path.to_owned()));
     }
-    let mut file = File::open(file).map_err(failed)?;
     match io::copy(&mut file, &mut io::stdout().lock()) {
         // Whoever read it has read enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

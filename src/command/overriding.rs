@@ -8,7 +8,7 @@ use netsplit::api::ModeAnswer;
 use netsplit::clock::Clock;
 use netsplit::config::{Human, parse_duration};
 use netsplit::detector::mode::Mode;
-use netsplit::orders::OverrideOrder;
+use netsplit::orders::{LONGEST, OverrideOrder};
 
 use super::ordering::Ordering;
 use super::page::Page;
@@ -27,9 +27,6 @@ netsplit_mode_override, and every command says that it holds; what the agent jud
 and so do its alerts. Two sides that both write have to be reconciled by hand.
 Exit codes: 0 the agent follows, or will when it runs; 1 it does not follow; 2 wrong arguments; 3 the state
 directory cannot be written.";
-
-/// An override that is still there next week is one that somebody forgot.
-const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// Longer ones are for the journal of who was on call.
 const LONGEST_REASON: usize = 200;

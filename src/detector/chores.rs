@@ -20,6 +20,7 @@ impl Detector {
     fn do_chores(&mut self, now: Now) {
         if self.leaving.is_none() {
             // Before the row: it is about the roster as it is now.
+            self.forget_who_waits(now);
             self.look_after_members(now);
             self.tend_questions(now);
             self.tend_endpoints(now);

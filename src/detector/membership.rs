@@ -38,6 +38,8 @@ pub(super) struct Membership {
     changed: Option<Now>,
     /// Whom an operator forgot before the electorate was founded: the list may go on naming them.
     forgotten: BTreeSet<NodeId>,
+    /// Whom an operator wants forgotten as soon as it is known who is there.
+    to_forget: BTreeSet<String>,
     next_look: Now,
 }
 
@@ -374,14 +376,33 @@ impl Detector {
         }
     }
 
+    /// Whether it is heard, here or by others of this side.
+    fn is_there(&self, place: usize) -> bool {
+        self.peers[place].link.is_up() || self.publication.joined.has(place)
+    }
+
+    /// Orders that came before anybody could be heard.
+    pub(super) fn forget_who_waits(&mut self, now: Now) {
+        if self.has_begun(now) {
+            for name in std::mem::take(&mut self.membership.to_forget) {
+                self.forget(&name, now);
+            }
+        }
+    }
+
     /// An operator says that a node will not return. One that is heard is there all the same, and stays.
     pub(super) fn forget(&mut self, name: &str, now: Now) {
+        if !self.has_begun(now) {
+            // Nobody was heard yet who may be there.
+            self.membership.to_forget.insert(name.to_owned());
+            return;
+        }
         let id = NodeId::of(&self.settings.cluster, name);
         let place = self.place_of(id);
         let counts = self.ballot.newest().is_some_and(|newest| newest.electorate.has(id));
         let refusal = match place {
             _ if id == self.id => Some(ForgetRefusal::Itself),
-            Some(place) if self.peers[place].link.is_up() => Some(ForgetRefusal::Heard),
+            Some(place) if self.is_there(place) => Some(ForgetRefusal::Heard),
             None if !counts => Some(ForgetRefusal::Unknown),
             _ => None,
         };

@@ -86,6 +86,11 @@ pub struct View {
 }
 
 impl View {
+    /// What an operator put in the place of the mode, if its time is not over by now.
+    pub fn overriding(&self, now: Now) -> Option<&Override> {
+        self.overridden.as_ref().filter(|held| held.until > now)
+    }
+
     /// The share of the roster's other nodes that this agent hears, 0 to 1. Alone it is 1.
     pub fn coverage(&self) -> f64 {
         let others = self.nodes.len().saturating_sub(1);

@@ -102,9 +102,10 @@ impl Router {
 
     /// Whatever is asked: that an operator overrides the mode is not overlooked.
     fn with_override(&self, answer: Answer) -> Answer {
-        match &self.sources.view().overridden {
+        let calendar = self.sources.calendar();
+        match self.sources.view().overriding(calendar.now) {
             Some(Override { mode, until, .. }) => {
-                let until = self.sources.calendar().text(*until);
+                let until = calendar.text(*until);
                 answer::with_header(answer, OVERRIDE, &format!("{} until {until}", mode.as_str()))
             }
             None => answer,

@@ -26,6 +26,12 @@ pub const OVERRIDE: &str = "override.json";
 /// How the names of the orders to forget a node begin.
 pub const FORGET: &str = "forget-";
 
+/// An override that is still there next week is one that somebody forgot.
+pub const LONGEST: Duration = Duration::from_hours(7 * 24);
+
+/// How far the clock may have been set back since an order was given.
+const ASTRAY: Duration = Duration::from_mins(5);
+
 /// Larger than any order.
 const LARGEST: u64 = 64 << 10;
 
@@ -35,7 +41,9 @@ const LARGEST: u64 = 64 << 10;
 pub struct OverrideOrder {
     /// The mode that holds instead.
     pub mode: Mode,
-    /// Until when, RFC 3339.
+    /// When it was given, RFC 3339.
+    pub from: String,
+    /// Until when.
     pub until: String,
     /// Why.
     pub reason: String,
@@ -44,16 +52,37 @@ pub struct OverrideOrder {
 impl OverrideOrder {
     /// One that holds from now on, `wall` since the epoch; to the second.
     pub fn from(wall: Duration, mode: Mode, lasts: Duration, reason: String) -> Self {
-        let until = i64::try_from((wall + lasts).as_secs()).ok().and_then(|end| Timestamp::from_second(end).ok());
-        Self { mode, until: until.unwrap_or(Timestamp::MAX).to_string(), reason }
+        let time = |wall: Duration| {
+            let time = i64::try_from(wall.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+            time.unwrap_or(Timestamp::MAX).to_string()
+        };
+        Self { mode, from: time(wall), until: time(wall + lasts), reason }
     }
 
-    /// Until when.
+    /// From when until when, since the epoch.
     ///
     /// # Errors
-    /// It is no time.
-    pub fn end(&self) -> Result<Timestamp, OrderError> {
-        self.until.parse().map_err(|_| OrderError::NoTime(self.until.clone()))
+    /// It says no times, a mode that nobody may order, or a time that is too long.
+    fn span(&self) -> Result<(Duration, Duration), OrderError> {
+        let time = |text: &String| {
+            let time: Option<Timestamp> = text.parse().ok();
+            let since = time.and_then(|time| Duration::try_from(time.as_duration()).ok());
+            since.ok_or_else(|| OrderError::NoTime(text.clone()))
+        };
+        let (from, until) = (time(&self.from)?, time(&self.until)?);
+        match until.checked_sub(from) {
+            _ if self.mode == Mode::Starting => Err(OrderError::NotOrdered),
+            Some(lasts) if lasts <= LONGEST => Ok((from, until)),
+            _ => Err(OrderError::TooLong),
+        }
+    }
+
+    /// For how long it holds still, `wall` since the epoch; none if its time is over, or has not come: then the clock is
+    /// wrong, for it is the one by which the order was given.
+    fn left(&self, wall: Duration) -> Option<Duration> {
+        let (from, until) = self.span().ok()?;
+        let left = until.checked_sub(wall).filter(|left| !left.is_zero())?;
+        (wall + ASTRAY >= from).then_some(left)
     }
 }
 
@@ -74,6 +103,12 @@ pub enum OrderError {
     /// It is no order.
     #[error("it is no order: {0}; `netsplit override` and `netsplit forget` write good ones")]
     Malformed(String),
+    /// Nobody orders an agent to start.
+    #[error("the mode `starting` cannot be ordered")]
+    NotOrdered,
+    /// Its end is too far from its beginning, or before it.
+    #[error("it holds for up to 168h, and ends after it begins")]
+    TooLong,
     /// Its end is no time.
     #[error("{0:?} is no time as RFC 3339 has it")]
     NoTime(String),
@@ -125,7 +160,7 @@ impl Orders {
     fn overriding(&self) -> Result<Option<OverrideOrder>, OrderError> {
         let Some(bytes) = read(&self.directory.join(OVERRIDE))? else { return Ok(None) };
         let order: OverrideOrder = understood(&bytes)?;
-        order.end()?;
+        order.span()?;
         Ok(Some(order))
     }
 
@@ -157,7 +192,7 @@ impl Orders {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -189,8 +224,8 @@ mod tests {
     use super::*;
 
     fn order() -> OverrideOrder {
-        let (until, reason) = ("2026-11-22T13:00:00Z".to_owned(), "the other site burnt down".to_owned());
-        OverrideOrder { mode: Mode::Majority, until, reason }
+        let (noon, hour) = (Duration::from_secs(1_795_348_800), Duration::from_secs(3600));
+        OverrideOrder::from(noon, Mode::Majority, hour, "the other site burnt down".to_owned())
     }
 
     #[test]
@@ -208,15 +243,37 @@ mod tests {
     }
 
     #[test]
+    fn an_order_holds_for_what_is_left_of_its_time_and_not_by_a_clock_that_is_wrong() {
+        let (noon, hour) = (Duration::from_secs(1_795_348_800), Duration::from_secs(3600));
+        assert_eq!((order().from.as_str(), order().until.as_str()), ("2026-11-22T12:00:00Z", "2026-11-22T13:00:00Z"));
+        let left = |wall| order().left(wall);
+        assert_eq!([left(noon), left(noon + hour / 2)], [Some(hour), Some(hour / 2)]);
+        assert_eq!([left(noon + hour), left(noon + hour * 100)], [None, None]);
+        assert_eq!(left(noon.checked_sub(hour).unwrap()), None, "set back by an hour");
+    }
+
+    #[test]
     fn what_is_no_order_is_said_to_be_none() {
         let directory = tempfile::tempdir().unwrap();
         let orders = Orders::of(directory.path());
         let file = directory.path().join(OVERRIDE);
         for (text, wrong) in [
             ("", "it is no order"),
-            (r#"{"mode":"best","until":"2026-11-22T13:00:00Z","reason":"?"}"#, "unknown variant `best`"),
-            (r#"{"mode":"majority","until":"tomorrow","reason":"?"}"#, "is no time"),
-            (r#"{"mode":"majority","reason":"?"}"#, "missing field `until`"),
+            (r#"{"mode":"best","from":"","until":"","reason":"?"}"#, "unknown variant `best`"),
+            (r#"{"mode":"majority","from":"2026-11-22T12:00:00Z","until":"tomorrow","reason":"?"}"#, "is no time"),
+            (r#"{"mode":"majority","from":"","reason":"?"}"#, "missing field `until`"),
+            (
+                r#"{"mode":"starting","from":"2026-11-22T12:00:00Z","until":"2026-11-22T13:00:00Z","reason":"?"}"#,
+                "cannot",
+            ),
+            (
+                r#"{"mode":"majority","from":"2026-11-22T12:00:00Z","until":"2027-11-22T12:00:00Z","reason":"?"}"#,
+                "168h",
+            ),
+            (
+                r#"{"mode":"majority","from":"2026-11-22T12:00:00Z","until":"2026-11-21T12:00:00Z","reason":"?"}"#,
+                "ends",
+            ),
         ] {
             fs::write(&file, text).unwrap();
             let error = orders.overriding().unwrap_err().to_string();

@@ -12,8 +12,13 @@ use std::time::Duration;
 use super::{ForgetOrder, OrderError, Orders, OverrideOrder, read, understood};
 use crate::agent::AgentHandle;
 use crate::clock::Clock;
+use crate::detector::mode::Mode;
 use crate::detector::overruling::Overruling;
+use crate::detector::time::Now;
 use crate::panics::TellsOfAPanic;
+
+/// Two ends that differ by less are one.
+const SAME: Duration = Duration::from_secs(2);
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,7 +35,8 @@ pub struct OrdersWatch {
 /// The system has no thread to give.
 pub fn start(orders: Orders, agent: AgentHandle, clock: Clock) -> io::Result<OrdersWatch> {
     let (keeps, kept) = sync_channel(1);
-    let watch = Watch { orders, agent, clock, overriding: Ok(None), taken: BTreeSet::new(), is_unreadable: false };
+    let watch =
+        Watch { orders, agent, clock, overriding: Ok(None), told: None, taken: BTreeSet::new(), is_unreadable: false };
     thread::Builder::new().name("orders".to_owned()).spawn(move || {
         let _told =
             TellsOfAPanic("the thread that looks for orders has ended: `override` and `forget` wait for a restart");
@@ -45,9 +51,25 @@ struct Watch {
     clock: Clock,
     /// What was read last.
     overriding: Result<Option<OverrideOrder>, OrderError>,
-    /// Orders that are done and could not be taken away.
+    /// What the agent was told last.
+    told: Option<Told>,
+    /// Orders that are done and could not be taken away, or cannot be read.
     taken: BTreeSet<PathBuf>,
     is_unreadable: bool,
+}
+
+/// An override as the agent has it.
+struct Told {
+    mode: Mode,
+    reason: String,
+    until: Now,
+}
+
+impl Told {
+    fn is_about(&self, other: &Self) -> bool {
+        let apart = self.until.since(other.until).max(other.until.since(self.until));
+        self.mode == other.mode && self.reason == other.reason && apart < SAME
+    }
 }
 
 impl Watch {
@@ -61,17 +83,44 @@ impl Watch {
         }
     }
 
-    /// An order that cannot be read changes nothing.
+    /// An order that cannot be read changes nothing. What is left of one is reckoned at each look: the clock may have been
+    /// set, and the detector goes by another.
     fn look_for_an_override(&mut self) {
         let found = self.orders.overriding();
-        if found == self.overriding {
-            return;
+        if found != self.overriding
+            && let Err(error) = &found
+        {
+            tracing::error!(%error, "the override in the state directory is not followed");
         }
-        match &found {
-            Ok(order) => self.agent.overrule(order.as_ref().and_then(|order| overruling(order, self.clock.wall()))),
-            Err(error) => tracing::error!(%error, "the override in the state directory is not followed"),
+        if let Ok(order) = &found {
+            self.follow(order.as_ref());
         }
         self.overriding = found;
+    }
+
+    fn follow(&mut self, order: Option<&OverrideOrder>) {
+        let left = order.and_then(|order| Some((order, order.left(self.clock.wall())?)));
+        let wanted = left.map(|(order, lasts)| Told {
+            mode: order.mode,
+            reason: order.reason.clone(),
+            until: self.clock.now() + lasts,
+        });
+        let is_the_same = match (&self.told, &wanted) {
+            (None, None) => true,
+            (Some(told), Some(wanted)) => told.is_about(wanted),
+            _ => false,
+        };
+        if is_the_same {
+            return;
+        }
+        let overruling =
+            left.map(|(order, lasts)| Overruling { mode: order.mode, lasts, reason: order.reason.clone() });
+        // One whose time is over ends by itself in the detector, and says so.
+        let expired = order.is_some() && overruling.is_none();
+        if !expired || self.told.as_ref().is_some_and(|told| told.until > self.clock.now() + SAME) {
+            self.agent.overrule(overruling);
+        }
+        self.told = wanted;
     }
 
     fn look_for_nodes_to_forget(&mut self) {
@@ -95,33 +144,16 @@ impl Watch {
         match read(path).and_then(|bytes| bytes.as_deref().map(understood).transpose()) {
             Ok(Some(ForgetOrder { node })) => self.agent.forget(node),
             Ok(None) => return,
+            Err(error @ OrderError::Unreadable(_)) => {
+                tracing::error!(%error, file = %path.display(), "an order is not followed, and stays");
+                self.taken.insert(path.to_owned());
+                return;
+            }
             Err(error) => tracing::error!(%error, file = %path.display(), "an order is not followed"),
         }
         if let Err(error) = fs::remove_file(path) {
             tracing::warn!(%error, file = %path.display(), "an order that is done cannot be taken away");
             self.taken.insert(path.to_owned());
         }
-    }
-}
-
-/// What the agent is told of an order; nothing if its time is over.
-fn overruling(order: &OverrideOrder, wall: Duration) -> Option<Overruling> {
-    let end = Duration::try_from(order.end().ok()?.as_duration()).ok()?;
-    let lasts = end.checked_sub(wall).filter(|left| !left.is_zero())?;
-    Some(Overruling { mode: order.mode, lasts, reason: order.reason.clone() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::detector::mode::Mode;
-
-    #[test]
-    fn an_order_holds_for_what_is_left_of_its_time() {
-        let order = OverrideOrder { mode: Mode::Majority, until: "2026-11-22T13:00:00Z".into(), reason: "?".into() };
-        let (noon, hour) = (Duration::from_secs(1_795_348_800), Duration::from_secs(3600));
-        let lasts = |wall| overruling(&order, wall).map(|told| told.lasts);
-        assert_eq!([lasts(noon), lasts(noon + hour), lasts(noon + hour * 2)], [Some(hour), None, None]);
-        assert_eq!(OverrideOrder::from(noon, order.mode, hour, order.reason.clone()), order);
     }
 }

@@ -1,5 +1,6 @@
 //! One probe under way: it finds the addresses of the name, connects, secures the connection, and notes how long each took.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub(super) struct Attempt {
     under_way: Option<(Part, Now)>,
     /// The file that it reads, or has read last.
     file: PathBuf,
+    /// What was read before it connected: nothing of the endpoint's time is spent on a disk.
+    prepared: BTreeMap<PathBuf, Vec<u8>>,
     pub(super) address: Option<SocketAddr>,
     pub(super) phases: Phases,
     pub(super) facts: Vec<(&'static str, Fact)>,
@@ -49,8 +52,8 @@ enum Part {
 impl Attempt {
     pub(super) fn new(clock: Clock, time: Duration, turn: usize) -> Self {
         let ends = clock.now() + time;
-        let (file, phases, facts) = Default::default();
-        Self { clock, ends, turn, under_way: None, file, address: None, phases, facts }
+        let (file, prepared, phases, facts) = Default::default();
+        Self { clock, ends, turn, under_way: None, file, prepared, address: None, phases, facts }
     }
 
     /// Notes what the endpoint says of itself.
@@ -110,6 +113,9 @@ impl Attempt {
 
     /// What is in a file that the configuration names, read while the rest of this probe waits and no other does.
     pub(super) async fn read(&mut self, path: &Path) -> Result<Vec<u8>, Fault> {
+        if let Some(text) = self.prepared.get(path) {
+            return Ok(text.clone());
+        }
         let before = self.under_way.map(|(part, _)| part);
         path.clone_into(&mut self.file);
         self.begin(Part::File);
@@ -119,6 +125,18 @@ impl Attempt {
             self.begin(before);
         }
         text
+    }
+
+    /// Reads what TLS will need. One that is missing or hangs must not break a handshake off in the middle: some servers
+    /// count that against the host.
+    pub(super) async fn prepare(&mut self, tls: Option<&Tls>) -> Result<(), Fault> {
+        let Some(tls) = tls else { return Ok(()) };
+        let identity = tls.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        for path in tls.ca_file.iter().chain(identity) {
+            let text = self.read(path).await?;
+            self.prepared.insert(path.clone(), text);
+        }
+        Ok(())
     }
 
     /// The password or token in a file.
@@ -155,6 +173,7 @@ impl Attempt {
 
     /// A connection, secured if that is wanted. `alpn` names the protocols to offer in TLS.
     pub(super) async fn open(&mut self, to: &Address, tls: Option<&Tls>, alpn: &[&str]) -> Result<Stream, Fault> {
+        self.prepare(tls).await?;
         let stream = Stream::Plain(self.connect(to).await?);
         if let Some(tls) = tls {
             return self.secure(stream, &to.host, tls, alpn).await;

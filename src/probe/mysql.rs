@@ -85,6 +85,7 @@ impl Mysql {
 
     /// A connection, the greeting of the server, and whether it took the login.
     async fn open(&self, attempt: &mut Attempt) -> Result<(Packets, Greeting, Result<(), Fault>), Fault> {
+        attempt.prepare(self.tls.as_ref()).await?;
         let password = attempt.password(self.credentials.as_ref()).await?;
         let user = match (&self.credentials, &password) {
             (Some(own), Some(password)) => {

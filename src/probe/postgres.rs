@@ -88,6 +88,7 @@ impl Postgres {
     /// A session that is ready.
     async fn open(&self, own: &Credentials, attempt: &mut Attempt) -> Result<Talk, Fault> {
         let password = attempt.secret(&own.password_file).await?;
+        attempt.prepare(self.tls.as_ref()).await?;
         let mut stream = attempt.open(&self.address, None, &[]).await?;
         if let Some(tls) = &self.tls {
             if ask_for_encryption(&mut stream).await? == Encryption::Refused {
@@ -104,6 +105,7 @@ impl Postgres {
     }
 
     async fn greet(&self, attempt: &mut Attempt) -> Result<(), Fault> {
+        attempt.prepare(self.tls.as_ref()).await?;
         let mut stream = attempt.open(&self.address, None, &[]).await?;
         match (ask_for_encryption(&mut stream).await?, &self.tls) {
             (Encryption::Refused, Some(_)) => return Err(no_tls()),

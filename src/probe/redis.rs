@@ -132,6 +132,10 @@ impl Talk {
         match reply {
             Reply::Text(text) if text == b"OK" => Ok(()),
             Reply::Text(_) => Err(Fault::protocol("AUTH was answered by something else than OK")),
+            // It may quote what it was asked.
+            Reply::Error(error) if error.starts_with(b"ERR unknown command") => {
+                Err(Fault::new(Cause::Auth, "it knows no AUTH"))
+            }
             Reply::Error(error) => {
                 let fault = refusal(&error);
                 Err(if fault.cause == Some(Cause::Status) { Fault::new(Cause::Auth, fault.detail) } else { fault })

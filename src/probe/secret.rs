@@ -3,10 +3,12 @@
 //! A disk that hangs keeps whoever reads from it, so other threads do that, and of those there are so many at most: the
 //! probes whose files are on other disks, or which need none, go on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -41,15 +43,29 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Who reads which file now: one at a time, or the trials of one endpoint would take all places.
+static FILES: Mutex<BTreeMap<PathBuf, Arc<Turn>>> = Mutex::new(BTreeMap::new());
+
+/// Whose turn it is with one file.
+type Turn = tokio::sync::Mutex<()>;
+
 /// What is in a file that the configuration names. A file that is not there is a fault of this machine.
 pub(super) async fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    let turn = turn_with(path).lock_owned().await;
     let place = READERS.acquire().await.map_err(|error| unreadable(path, &error))?;
     let owned = path.to_owned();
     let read = spawn_blocking(move || {
-        let _place = place;
+        let _until_it_is_read = (turn, place);
         read_here(&owned)
     });
     read.await.map_err(|error| unreadable(path, &error))?
+}
+
+/// Files that nobody reads are forgotten.
+fn turn_with(path: &Path) -> Arc<Turn> {
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    files.retain(|_, turn| Arc::strong_count(turn) > 1);
+    Arc::clone(files.entry(path.to_owned()).or_default())
 }
 
 fn read_here(path: &Path) -> Result<Vec<u8>, Fault> {

@@ -75,8 +75,8 @@ impl Trials {
     }
 
     fn limit(self) -> Duration {
-        // The first trial after a loss goes within a second.
-        pauses::limit(self.0.saturating_sub(1))
+        // The first trial after a loss goes within a second; those after it twice as far apart each.
+        pauses::limit(self.0)
     }
 }
 
