@@ -167,7 +167,7 @@ impl Orders {
     /// The files with orders to forget a node, the oldest first.
     fn to_forget(&self) -> Result<Vec<PathBuf>, OrderError> {
         let entries = match fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if is_missing(&error) => return Ok(Vec::new()),
             entries => entries.map_err(|error| unreadable(&error))?,
         };
         let is_one = |path: &PathBuf| {
@@ -202,13 +202,18 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, OrderError> {
         Ok(about) if about.is_file() => {}
         // To open a pipe would wait for somebody to write into it.
         Ok(_) => return Err(OrderError::Unreadable("it is no regular file".to_owned())),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(unreadable(&error)),
     }
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
     read.map_err(|error| unreadable(&error))?;
     Ok(Some(bytes))
+}
+
+/// That there is no state directory is said elsewhere.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 fn unreadable(error: &io::Error) -> OrderError {
