@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need, and only those that are missing, and Kafka, which is none of them. Rust
-# comes with rustup, which reads rust-toolchain.toml by itself.
+# Installs the Debian packages that the tests need, and only those that are missing, and what Debian does not have: Kafka and
+# the API server of Kubernetes. Rust comes with rustup, which reads rust-toolchain.toml by itself.
 set -euo pipefail
 
 # What a package is needed for is told by a file or a program that it brings.
@@ -12,6 +12,7 @@ needs=(
   "etcd-server             etcd"
   "gcc                     cc"
   "git                     git"
+  "golang-go               go"
   "iproute2                ip"
   "mariadb-server          mariadbd"
   "maven                   mvn"
@@ -39,11 +40,14 @@ for need in "${needs[@]}"; do
   fi
 done
 
-# What Debian does not have.
-kafka="$(dirname "$0")/install-kafka.sh"
+install_others() {
+  "$(dirname "$0")/install-kafka.sh"
+  "$(dirname "$0")/install-kube.sh"
+}
 
 if ((${#missing[@]} == 0)); then
-  exec "$kafka"
+  install_others
+  exit 0
 fi
 if ! command -v apt-get >/dev/null; then
   echo "The tests need ${missing[*]} (names of Debian packages): please install them in this system's own way." >&2
@@ -73,4 +77,4 @@ if command -v systemctl >/dev/null; then
     fi
   done
 fi
-"$kafka"
+install_others

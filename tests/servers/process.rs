@@ -68,6 +68,11 @@ impl Process {
         self.group.signal(Signal::SIGCONT);
     }
 
+    /// Tells it something.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.group.signal(signal);
+    }
+
     /// Ends it.
     pub(crate) fn kill(&mut self) {
         self.group.end();
