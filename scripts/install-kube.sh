@@ -68,7 +68,7 @@ mkdir -p "$new"
 # Nobody measures it, so nothing is optimised, and it is not to be debugged: that takes a quarter off the time. Nor does the
 # compiler collect its garbage as often as it would.
 (cd "$pins" && GOGC=400 "$go" build -mod=readonly -trimpath -buildvcs=false -gcflags 'all=-N -l -dwarf=false' -ldflags '-s -w' \
-  -o "$new/" "${commands[@]/#/k8s.io/kubernetes/cmd/}")
+  -o "$new/" "${commands[@]/#/k8s.io/kubernetes/cmd/}") 2> >(grep --invert-match '^go: downloading ' >&2)
 recipe >"$new/recipe"
 rm -rf "$place"
 mv "$new" "$place"

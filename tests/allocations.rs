@@ -46,7 +46,12 @@ impl Shell {
                     sent.add(to, datagram);
                 }
                 Output::Save(serial, _) => sent.saved = Some(serial),
-                Output::Ask(_) | Output::Probe(_) | Output::Event(_) | Output::View | Output::Stopped => {}
+                Output::Ask(_)
+                | Output::Probe(_)
+                | Output::Event(_)
+                | Output::List { .. }
+                | Output::View
+                | Output::Stopped => {}
             }
         }
         sent

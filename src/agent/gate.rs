@@ -155,7 +155,7 @@ mod tests {
         assert!(gate.learn_addresses(&detector.view(at(0))));
         assert!(!gate.learn_addresses(&detector.view(at(0))));
         assert!(gate.members.contains(&member(2).address.ip()) && !gate.members.contains(&member(3).address.ip()));
-        gate.learn_listing(&Listing { members: Vec::new(), addresses: vec![member(3).address] });
+        gate.learn_listing(&Listing::of_addresses(vec![member(3).address]));
         assert!(gate.listed.contains(&member(3).address.ip()));
     }
 }

@@ -274,6 +274,7 @@ impl<N: Network> Agent<N> {
                 },
                 Output::Ask(question) => self.ask(question, moment),
                 Output::Probe(order) => self.probe(order, moment),
+                Output::List { within } => self.discovery.ask_within(within),
                 Output::View => view_is_new = true,
                 Output::Stopped => self.state = State::Stopped,
             }

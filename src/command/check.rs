@@ -90,7 +90,7 @@ fn cluster(config: &Config, nodes: Option<u32>) -> Cluster {
     };
     let list = match &config.discovery {
         Discovery::Static(list) => list,
-        Discovery::Dns(_) => {
+        Discovery::Dns(_) | Discovery::Kubernetes(_) => {
             return of(nodes.unwrap_or(LOOKED_UP), 1, config.listen.is_ipv6());
         }
     };

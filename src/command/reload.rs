@@ -8,7 +8,7 @@ use netsplit::agent::AgentHandle;
 use netsplit::audit;
 use netsplit::clock::Clock;
 use netsplit::config::{self, Authentication, Change, Config, Endpoint, Expose};
-use netsplit::discovery::{self, DnsList, Families, Pace, StaticList, Switch};
+use netsplit::discovery::{self, DnsList, Families, KubernetesList, Pace, StaticList, Switch};
 use netsplit::key_watch::KeyWatch;
 use netsplit::probe::keeper;
 use netsplit::probe::prober::{Aim, Desk, Targets};
@@ -61,6 +61,7 @@ pub(super) fn targets_of(config: &Config) -> Targets {
 pub(super) enum DiscoverySwitch {
     Static(Switch<StaticList>),
     Dns(Switch<DnsList>, Families),
+    Kubernetes(Switch<KubernetesList>, Families),
 }
 
 impl DiscoverySwitch {
@@ -70,8 +71,11 @@ impl DiscoverySwitch {
             (Self::Dns(switch, families), config::Discovery::Dns(settings)) => {
                 switch.to(DnsList::new(settings, *families));
             }
+            (Self::Kubernetes(switch, families), config::Discovery::Kubernetes(settings)) => {
+                switch.to(KubernetesList::new(settings, *families));
+            }
             // Such a change was refused.
-            (Self::Static(_), config::Discovery::Dns(_)) | (Self::Dns(..), config::Discovery::Static(_)) => {}
+            (Self::Static(_) | Self::Dns(..) | Self::Kubernetes(..), _) => {}
         }
     }
 }
@@ -91,6 +95,11 @@ pub(super) fn start_discovery(
             let list = DnsList::new(settings, families);
             let (discovery, switch) = discovery::Discovery::start_with_switch(list, Pace::default(), clock);
             (discovery, DiscoverySwitch::Dns(switch, families))
+        }
+        config::Discovery::Kubernetes(settings) => {
+            let (list, pace) = (KubernetesList::new(settings, families), Pace::OF_KUBERNETES);
+            let (discovery, switch) = discovery::Discovery::start_with_switch(list, pace, clock);
+            (discovery, DiscoverySwitch::Kubernetes(switch, families))
         }
     }
 }

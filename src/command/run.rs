@@ -97,7 +97,7 @@ async fn serve(file: File, config: Config, keys: Keys) -> anyhow::Result<Exit> {
     let (log, log_readers, log_closing) = audit::start(&config.audit, clock)?;
     let Opened { saved, incarnation, keeper, closing, .. } = open_state(&config, clock)?;
     let memory = Memory { saved, incarnation: Some(incarnation), keeper: Some(keeper) };
-    let families = Families::reached_from(network.local_address());
+    let families = Families::reached_from(network.local_address()).preferring(config.pod_address);
     let (discovery, switch) = start_discovery(config.discovery.clone(), families, clock);
     let (prober, prober_closing) = Prober::start(targets_of(&config), clock)?;
     let probes = prober.desk();
@@ -215,6 +215,7 @@ fn announce(config: &Config, network: &UdpNetwork, server: &Server) {
     let (listed, looked_up) = match &config.discovery {
         config::Discovery::Static(list) => (Some(list.len()), None),
         config::Discovery::Dns(settings) => (None, Some(settings.name.as_str())),
+        config::Discovery::Kubernetes(settings) => (None, Some(settings.service.as_str())),
     };
     let timing = config.settings.timing.at(listed.unwrap_or(1));
     tracing::info!(

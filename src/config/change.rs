@@ -34,7 +34,9 @@ pub(super) fn needing_restart(before: &Config, after: &Config) -> Vec<String> {
         keys.push(OWN_ENTRY.to_owned());
     }
     match (&before.discovery, &after.discovery) {
-        (Discovery::Static(_), Discovery::Static(_)) | (Discovery::Dns(_), Discovery::Dns(_)) => {}
+        (Discovery::Static(_), Discovery::Static(_))
+        | (Discovery::Dns(_), Discovery::Dns(_))
+        | (Discovery::Kubernetes(_), Discovery::Kubernetes(_)) => {}
         _ => keys = vec!["peers.discovery".to_owned()],
     }
     match (&before.authentication, &after.authentication) {
@@ -132,6 +134,10 @@ mod tests {
         let list = listed(LIST, "authentication: {keys: /k}");
         assert_eq!(needing_restart(&list, &looked_up), of(&["peers.discovery"]));
         assert_eq!(needing_restart(&looked_up, &list), of(&["peers.discovery"]));
+        let of_service = config("peers: {discovery: {kubernetes: {service: s}}}\nauthentication: {keys: /k}");
+        assert_eq!(needing_restart(&looked_up, &of_service), of(&["peers.discovery"]));
+        let another = config("peers: {discovery: {kubernetes: {service: t}}}\nauthentication: {keys: /k}");
+        assert_eq!(needing_restart(&of_service, &another), of(&[]));
     }
 
     #[test]

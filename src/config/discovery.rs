@@ -7,15 +7,17 @@ use serde_yaml::Spanned;
 use super::error::Refusal;
 use super::name;
 use super::reader::Reader;
-use super::roster::{self, Listed};
-use super::schema::{Dns, Peers};
-use crate::discovery::DnsSettings;
+use super::roster::Listed;
+use super::schema::{self, Dns, Kubernetes, Peers};
+use super::{path, roster};
+use crate::discovery::{DnsSettings, KubernetesSettings};
 
 /// The port that agents listen on, if nothing is said.
 const AGENT_PORT: u16 = 7475;
 
 const EXAMPLE: &str = "list every node, this one included: `discovery: {static: [{name: node-1, address: \
-                       \"10.0.0.1:7475\"}]}`, or look them up: `discovery: {dns: {name: netsplit.example.internal}}`";
+                       \"10.0.0.1:7475\"}]}`, or look them up: `discovery: {kubernetes: {service: \
+                       network-partition-detector}}`, `discovery: {dns: {name: netsplit.example.internal}}`";
 
 /// What the file chose.
 pub(super) enum Chosen {
@@ -23,6 +25,8 @@ pub(super) enum Chosen {
     Listed(Listed),
     /// The addresses of a name.
     Dns(DnsSettings),
+    /// The endpoints of a Service.
+    Kubernetes(KubernetesSettings),
 }
 
 impl Chosen {
@@ -30,7 +34,7 @@ impl Chosen {
     pub(super) fn listed(&self) -> Option<&Listed> {
         match self {
             Self::Listed(listed) => Some(listed),
-            Self::Dns(_) => None,
+            Self::Dns(_) | Self::Kubernetes(_) => None,
         }
     }
 }
@@ -41,19 +45,49 @@ pub(super) fn read(peers: &Spanned<Peers>, cluster: &str, reader: &mut Reader<'_
         reader.refuse(peers.referenced, Refusal::new("peers.discovery is missing", EXAMPLE));
         return None;
     };
-    match (&discovery.value.fixed, &discovery.value.dns) {
-        (Some(list), None) => roster::read(list, cluster, reader).map(Chosen::Listed),
-        (None, Some(dns)) => looked_up(dns, reader).map(Chosen::Dns),
-        (None, None) => {
-            reader.refuse(discovery.referenced, Refusal::new("peers.discovery has neither static nor dns", EXAMPLE));
+    let schema::Discovery { fixed, dns, kubernetes } = &discovery.value;
+    match (fixed, dns, kubernetes) {
+        (Some(list), None, None) => roster::read(list, cluster, reader).map(Chosen::Listed),
+        (None, Some(dns), None) => looked_up(dns, reader).map(Chosen::Dns),
+        (None, None, Some(kubernetes)) => of_service(kubernetes, reader).map(Chosen::Kubernetes),
+        (None, None, None) => {
+            let message = "peers.discovery has neither static nor dns nor kubernetes";
+            reader.refuse(discovery.referenced, Refusal::new(message, EXAMPLE));
             None
         }
-        (Some(_), Some(dns)) => {
+        _ => {
+            let places = [
+                ("static", fixed.as_ref().map(|fixed| fixed.referenced)),
+                ("dns", dns.as_ref().map(|dns| dns.referenced)),
+                ("kubernetes", kubernetes.as_ref().map(|kubernetes| kubernetes.referenced)),
+            ];
+            let given: Vec<_> = places.into_iter().filter_map(|(name, place)| Some((name, place?))).collect();
+            let names: Vec<&str> = given.iter().map(|&(name, _)| name).collect();
+            let both = if names.len() == 2 { "both " } else { "" };
+            let message = format!("peers.discovery has {both}{}", names.join(" and "));
             let hint = "keep one: the roster comes from one discovery, the same on every node";
-            reader.refuse(dns.referenced, Refusal::new("peers.discovery has both static and dns", hint));
+            let place = given.last().map_or(discovery.referenced, |&(_, place)| place);
+            reader.refuse(place, Refusal::new(message, hint));
             None
         }
     }
+}
+
+fn of_service(kubernetes: &Spanned<Kubernetes>, reader: &mut Reader<'_>) -> Option<KubernetesSettings> {
+    let (fields, place) = (&kubernetes.value, kubernetes.referenced);
+    let hint = "write it as `kubernetes: {service: network-partition-detector}`, the headless Service of the agents";
+    let missing = (place, Refusal::new("peers.discovery.kubernetes.service is missing", hint));
+    let name = |text: &str| name::label(text, "service");
+    let service = reader.required("peers.discovery.kubernetes.service", fields.service.as_ref(), missing, name);
+    let namespace = reader.read("peers.discovery.kubernetes.namespace", fields.namespace.as_ref(), |text| {
+        name::label(text, "namespace").map(Some)
+    });
+    let hint = "write the path of a kubeconfig, or leave the key out in a pod";
+    let kubeconfig = reader.read("peers.discovery.kubernetes.kubeconfig", fields.kubeconfig.as_ref(), |text| {
+        path::parse(text, hint).map(Some)
+    });
+    let (namespace, kubeconfig) = (namespace.or(None), kubeconfig.or(None));
+    Some(KubernetesSettings { service: service?.0, namespace: namespace?, kubeconfig: kubeconfig? })
 }
 
 fn looked_up(dns: &Spanned<Dns>, reader: &mut Reader<'_>) -> Option<DnsSettings> {

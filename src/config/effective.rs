@@ -10,7 +10,7 @@ use super::duration::Human;
 use super::endpoints::Shown;
 use super::{Authentication, Config, Expose, Size};
 use crate::detector::settings::{Member, Policy, Tie, WriteQuorum};
-use crate::discovery::DnsSettings;
+use crate::discovery::{DnsSettings, KubernetesSettings};
 
 /// The keys of a configuration with all their values.
 #[derive(Clone, Debug, Serialize)]
@@ -64,6 +64,7 @@ struct Peers {
 enum Discovery {
     Static(Vec<FlowMap<Entry>>),
     Dns(FlowMap<Dns>),
+    Kubernetes(FlowMap<Kubernetes>),
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -72,6 +73,15 @@ struct Dns {
     port: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Kubernetes {
+    service: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubeconfig: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -200,6 +210,11 @@ fn discovery(discovery: &super::Discovery) -> Discovery {
         super::Discovery::Static(list) => Discovery::Static(list.iter().map(|member| FlowMap(entry(member))).collect()),
         super::Discovery::Dns(DnsSettings { name, port, server }) => {
             Discovery::Dns(FlowMap(Dns { name: plain(name), port: *port, server: *server }))
+        }
+        super::Discovery::Kubernetes(KubernetesSettings { service, namespace, kubeconfig }) => {
+            let kubeconfig = kubeconfig.as_ref().map(|file| plain(&file.display().to_string()));
+            let (service, namespace) = (plain(service), namespace.as_deref().map(plain));
+            Discovery::Kubernetes(FlowMap(Kubernetes { service, namespace, kubeconfig }))
         }
     }
 }

@@ -39,7 +39,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::detector::settings::{Member, Settings};
-use crate::discovery::DnsSettings;
+use crate::discovery::{DnsSettings, KubernetesSettings};
 use crate::network::SourcePorts;
 
 pub use change::needs_restart;
@@ -102,6 +102,8 @@ pub enum Discovery {
     Static(Vec<Member>),
     /// The addresses of a name.
     Dns(DnsSettings),
+    /// The endpoints of a Service of Kubernetes.
+    Kubernetes(KubernetesSettings),
 }
 
 /// How heartbeats are vouched for.

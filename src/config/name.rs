@@ -75,6 +75,13 @@ pub(super) fn domain(text: &str) -> Result<String, Refusal> {
     Err(Refusal::new("is no name in the DNS", hint))
 }
 
+/// A label of the DNS, as Kubernetes demands of Services and namespaces; `kind` is which.
+pub(super) fn label(text: &str, kind: &str) -> Result<String, Refusal> {
+    within(text, MAX_LABEL, &format!("write the name of the {kind}, as `kubectl get {kind}s` shows it"))?;
+    let hint = "use a–z, 0–9 and `-`, beginning and ending with a letter or a digit";
+    if is_label(text) { Ok(text.to_owned()) } else { Err(Refusal::new(format!("is no name for a {kind}"), hint)) }
+}
+
 fn within(text: &str, longest: usize, hint_if_empty: &str) -> Result<(), Refusal> {
     if text.is_empty() {
         return Err(Refusal::new("is empty", hint_if_empty));
@@ -97,6 +104,14 @@ fn has_solid_ends(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_is_named_as_kubernetes_names_it() {
+        assert_eq!(label("network-partition-detector", "service").as_deref(), Ok("network-partition-detector"));
+        for bad in ["", "a.b", "A", "-a", "a_b", "agents.observability.svc.cluster.local", &"a".repeat(64)] {
+            assert!(label(bad, "service").is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_node_is_named_as_kubernetes_names_it() {

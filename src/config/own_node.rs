@@ -32,7 +32,10 @@ impl OwnNode {
 
     /// What its hello says.
     pub(super) fn into_member(self, listen: SocketAddr, http: SocketAddr) -> Member {
-        let address = self.pod_address().map_or(self.entry.address, |ip| SocketAddr::new(ip, listen.port()));
+        let mut address = self.pod_address().map_or(self.entry.address, |ip| SocketAddr::new(ip, listen.port()));
+        if address.port() == 0 {
+            address.set_port(listen.port());
+        }
         let host = self.host.filter(|&host| host != address.ip());
         // A server that others do not find at the agent's address is none to them: a port that is asked in vain would
         // look like an agent that is gone.
@@ -61,6 +64,11 @@ pub(super) fn read(node: Option<&Node>, chosen: Option<&Chosen>, reader: &mut Re
         Chosen::Listed(listed) => listed,
         Chosen::Dns(dns) => {
             let entry = Member::new(name, zone.or(String::new())?, SocketAddr::from(([0; 16], dns.port)));
+            return Some(OwnNode { entry, pod, host });
+        }
+        // Its endpoint has the port at which it listens.
+        Chosen::Kubernetes(_) => {
+            let entry = Member::new(name, zone.or(String::new())?, SocketAddr::from(([0; 16], 0)));
             return Some(OwnNode { entry, pod, host });
         }
     };

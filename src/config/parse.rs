@@ -61,7 +61,7 @@ fn explain(error: &Error, path: &str, text: &str) -> Refusal {
 
 fn unknown(path: &str, field: &str, expected: &[&str]) -> Refusal {
     let above = path.strip_suffix(field).unwrap_or(path).trim_end_matches('.');
-    Refusal::new(format!("unknown key `{}`", join(above, field)), hint(above, field, expected))
+    Refusal::new(format!("unknown key `{}`", join(above, field)), hint(field, expected))
 }
 
 /// What a key may be that takes more than one shape.
@@ -99,6 +99,7 @@ fn example(path: &str) -> &'static str {
         "http" => "write it as `http: {listen: \"[::]:7476\", expose: minimal}`",
         "peers" => "write it as `peers:`, with `period: 1s` and its other keys indented below",
         "peers.discovery" => "write it as `discovery:`, with `static:` and the list of nodes indented below",
+        "peers.discovery.kubernetes" => "write it as `kubernetes: {service: network-partition-detector}`",
         "peers.discovery.dns" => "write it as `dns: {name: netsplit.example.internal}`",
         "peers.discovery.static" => {
             "write one line `- {name: node-1, address: \"10.0.0.1:7475\", zone: east}` for each node"

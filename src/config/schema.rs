@@ -53,8 +53,8 @@ pub struct Node {
     /// The node's name, never its address. Two agents of one name are a conflict, a new name is a new node; needs a
     /// restart.
     pub name: Option<Text>,
-    /// The node's zone; empty means the zone of its entry in the list, and none where the nodes are looked up. A wrong
-    /// zone blames the wrong place for a cut.
+    /// The node's zone; empty means the zone of its entry in the list, that of the node in Kubernetes, and none where the
+    /// nodes are looked up in the DNS. A wrong zone blames the wrong place for a cut.
     pub zone: Option<Text>,
     /// Where other agents reach this one, if not at the address of its entry in the list; the port is that of `listen`.
     /// Empty means not given; needs a restart.
@@ -111,6 +111,20 @@ pub struct Discovery {
     pub fixed: Option<Spanned<Vec<Spanned<Entry>>>>,
     /// A name in the DNS whose addresses are those of the agents.
     pub dns: Option<Spanned<Dns>>,
+    /// A headless Service of Kubernetes whose endpoints are the agents.
+    pub kubernetes: Option<Spanned<Kubernetes>>,
+}
+
+/// `peers.discovery.kubernetes`: a headless Service whose endpoints are the agents.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kubernetes {
+    /// Its name. Required.
+    pub service: Option<Text>,
+    /// Its namespace, if that is not the agent's own.
+    pub namespace: Option<Text>,
+    /// A file that says where the API server is and as whom it is asked, for agents that do not run in a pod.
+    pub kubeconfig: Option<Text>,
 }
 
 /// `peers.discovery.dns`: a name in the DNS whose addresses are those of the agents.

@@ -3,7 +3,7 @@
 use super::secret::is_secret;
 
 /// Every key there is, with the keys above it.
-pub const KEYS: [&str; 72] = [
+pub const KEYS: [&str; 76] = [
     "cluster",
     "node.name",
     "node.zone",
@@ -28,6 +28,10 @@ pub const KEYS: [&str; 72] = [
     "peers.discovery.dns.name",
     "peers.discovery.dns.port",
     "peers.discovery.dns.server",
+    "peers.discovery.kubernetes",
+    "peers.discovery.kubernetes.service",
+    "peers.discovery.kubernetes.namespace",
+    "peers.discovery.kubernetes.kubeconfig",
     "authentication.keys",
     "mode.policy",
     "mode.tie",
@@ -78,19 +82,11 @@ pub const KEYS: [&str; 72] = [
     "state.directory",
 ];
 
-/// Keys that the design knows and this version does not.
-const LATER: [&str; 1] = ["peers.discovery.kubernetes"];
-
-/// What to do about the key `key` below `above`, where only `expected` are known.
-pub(super) fn hint(above: &str, key: &str, expected: &[&str]) -> String {
+/// What to do about the key `key`, where only `expected` are known.
+pub(super) fn hint(key: &str, expected: &[&str]) -> String {
     if is_secret(key) {
         let file = if key.eq_ignore_ascii_case("token") { "token_file" } else { "password_file" };
         return format!("secrets come from files only: write it into a file, and name that by `endpoints.{file}`");
-    }
-    let path = join(above, key);
-    let later = LATER.iter().find(|later| **later == path).copied();
-    if let Some(later) = later.or_else(|| elsewhere(&LATER, key)) {
-        return format!("{later} is not in this version of netsplit: take it out until you run one that has it");
     }
     if let Some(known) = elsewhere(&KEYS, key) {
         return format!("`{key}` belongs elsewhere: {known}");
@@ -141,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_dash_is_taken_for_the_underscore_it_should_be() {
-        assert_eq!(hint("peers", "failure-threshold", &PEERS), "did you mean `failure_threshold`?");
+        assert_eq!(hint("failure-threshold", &PEERS), "did you mean `failure_threshold`?");
     }
 
     #[test]
@@ -150,18 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_later_version_says_so() {
-        assert!(hint("peers.discovery", "kubernetes", &["static"]).contains("not in this version"));
-    }
-
-    #[test]
     fn a_secret_is_sent_into_a_file() {
-        assert!(hint("endpoints", "password", &[]).contains("`endpoints.password_file`"));
-        assert!(hint("endpoints", "Token", &[]).contains("`endpoints.token_file`"));
+        assert!(hint("password", &[]).contains("`endpoints.password_file`"));
+        assert!(hint("Token", &[]).contains("`endpoints.token_file`"));
     }
 
     #[test]
     fn a_key_in_the_wrong_place_is_sent_to_the_right_one() {
-        assert_eq!(hint("", "period", &["cluster"]), "`period` belongs elsewhere: peers.period");
+        assert_eq!(hint("period", &["cluster"]), "`period` belongs elsewhere: peers.period");
     }
 }

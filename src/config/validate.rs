@@ -53,6 +53,7 @@ pub(super) fn validate(file: &Spanned<File>, reader: &mut Reader<'_>) -> Option<
     let discovery = match chosen {
         Chosen::Listed(listed) => Discovery::Static(in_order(listed, &node)),
         Chosen::Dns(dns) => Discovery::Dns(dns),
+        Chosen::Kubernetes(kubernetes) => Discovery::Kubernetes(kubernetes),
     };
     Some(Config {
         settings,

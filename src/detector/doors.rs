@@ -1,6 +1,7 @@
 //! The doors of the detector: what goes in, and what comes out.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::endpoints::{ProbeOrder, Probed};
 use super::event::Event;
@@ -80,6 +81,12 @@ pub enum Output {
     Ask(Question),
     /// Probe an endpoint.
     Probe(ProbeOrder),
+    /// The newest list of the discovery may be outdated: ask for another within this time, at a moment of the agent's own.
+    /// A discovery that is asked often anyway has no use for it.
+    List {
+        /// Over which time the agents of a cluster spread their questions.
+        within: Duration,
+    },
     /// Keep this durably, and say so with [`Input::Saved`].
     Save(Serial, Box<Saved>),
     /// The view changed: take it with [`super::Detector::view`].
@@ -95,11 +102,18 @@ pub struct Listing {
     pub members: Vec<Member>,
     /// Addresses of agents whose names it does not know: they tell by hello.
     pub addresses: Vec<SocketAddr>,
+    /// Those of `members` whose agents are being ended.
+    pub leaving: Vec<String>,
 }
 
 impl Listing {
     /// The answer of a discovery that knows names.
     pub fn of(members: Vec<Member>) -> Self {
-        Self { members, addresses: Vec::new() }
+        Self { members, ..Self::default() }
+    }
+
+    /// The answer of a discovery that knows addresses alone.
+    pub fn of_addresses(addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, ..Self::default() }
     }
 }

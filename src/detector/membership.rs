@@ -13,13 +13,14 @@ use super::bits::Bits;
 use super::electorate::Electorate;
 use super::event::{Event, ForgetRefusal, LeaveReason};
 use super::peer::Peer;
-use super::settings::WriteQuorum;
+use super::relist::Relist;
+use super::settings::{Member, WriteQuorum};
 use super::time::Now;
 use super::{Detector, Listing};
 use crate::identity::NodeId;
 
 /// For how long a node must be missing from fresh lists, and not be heard, before it leaves.
-const ABSENCE: Duration = Duration::from_secs(60);
+pub(super) const ABSENCE: Duration = Duration::from_secs(60);
 
 /// For how long a name that this agent hears, and some other agent of its side does not know yet, waits to join.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,6 +42,10 @@ pub(super) struct Membership {
     /// Whom an operator wants forgotten as soon as it is known who is there.
     to_forget: BTreeSet<String>,
     next_look: Now,
+    /// Whether this node's zone is that of its own entry in the list.
+    zone_is_listed: bool,
+    /// When another list is wanted before its time.
+    pub(super) relist: Relist,
 }
 
 /// The newest list.
@@ -68,6 +73,21 @@ impl Due {
 }
 
 impl Membership {
+    /// Nothing is listed yet. A node without a zone takes that of its entry in the list.
+    pub(super) fn of(node: &Member) -> Self {
+        Self { zone_is_listed: node.zone.is_empty(), ..Self::default() }
+    }
+
+    pub(super) fn has_listed_zone(&self) -> bool {
+        self.zone_is_listed
+    }
+
+    /// Who is missing, and since when, from no more lists than one can tell.
+    pub(super) fn missing_in_one_list(&self) -> impl Iterator<Item = (NodeId, Now)> {
+        let missing = self.missing.iter().map(|(&id, &since)| (id, since));
+        missing.filter(|&(id, _)| !self.is_long_missing(id))
+    }
+
     /// Whether the discovery has said something.
     pub(super) fn is_listed(&self) -> bool {
         self.listing.is_some()
@@ -92,13 +112,16 @@ impl Membership {
 impl Detector {
     /// A fresh answer of the discovery.
     pub(super) fn learn_listing(&mut self, listing: Listing, now: Now) {
-        let Listing { members, addresses } = listing;
+        let Listing { members, addresses, leaving } = listing;
         let ids = members.iter().map(|member| NodeId::of(&self.settings.cluster, &member.name)).collect();
         let unnamed: BTreeSet<SocketAddr> = addresses.iter().copied().collect();
         let all = members.iter().map(|member| member.address).chain(addresses.iter().copied()).collect();
         self.membership.listing = Some(Listed { at: now, ids, addresses: all, unnamed });
+        self.membership.relist.answered();
         self.look_for_moved(&members, now);
+        self.learn_zones(&members);
         self.enroll(members, now);
+        self.see_off_the_leaving(&leaving, now);
         self.look_for_unnamed(addresses, now);
         self.note_missing(now);
         self.who_probes_may_change(now);
@@ -153,6 +176,7 @@ impl Detector {
         }
         self.let_go(now);
         self.expect_who_is_back(now);
+        self.look_for_reasons_to_list(now);
     }
 
     /// Who said goodbye, and is heard by others long after, runs again: from now on its silence here means something. An

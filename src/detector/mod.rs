@@ -51,6 +51,7 @@ pub mod quality;
 mod receive;
 mod relay;
 mod relaying;
+mod relist;
 mod retiming;
 mod rivalry;
 mod roster;
@@ -205,7 +206,7 @@ impl Detector {
             rosters: BTreeMap::new(),
             roster_version: 0,
             ballot: Ballot::default(),
-            membership: Membership::default(),
+            membership: Membership::of(&settings.node),
             electorate_fetch: ElectorateFetch::default(),
             contacts: Contacts::default(),
             rivalries: Rivalries::default(),

@@ -300,10 +300,11 @@ impl Detector {
     fn learn_hello(&mut self, place: usize, hello: &Hello) {
         let peer = &mut self.peers[place];
         let known = &*peer.member;
-        // A discovery may know the host of an agent that was not told its own.
+        // A discovery may know the host and the zone of an agent that was not told its own.
         let (host, http_port) = (hello.host.or(known.host), hello.http_port.map(NonZeroU16::get));
-        if (&known.zone, known.host, known.http_port) != (&hello.zone, host, http_port) {
-            let zone = hello.zone.clone();
+        let zone = if hello.zone.is_empty() { &known.zone } else { &hello.zone };
+        if (&known.zone, known.host, known.http_port) != (zone, host, http_port) {
+            let zone = zone.clone();
             peer.member = Arc::new(super::settings::Member { zone, host, http_port, ..known.clone() });
         }
     }

@@ -75,6 +75,7 @@ impl Detector {
         for member in &members {
             self.emit_event(Event::PeerJoined { peer: member.name.clone() });
         }
+        self.membership.relist.note_unlisted();
         self.enroll(members, now);
     }
 

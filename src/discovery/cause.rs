@@ -1,4 +1,5 @@
-//! Why a discovery does not answer: few causes, each with its name in metrics and logs and a hint for the operator.
+//! Why a discovery does not answer: few causes, each with its name in metrics and logs. What can be done about one depends on
+//! who was asked, and is said by the source.
 
 /// Why a source did not answer. Closed: these are label values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -7,7 +8,7 @@ pub enum Cause {
     Empty,
     /// What it was asked for does not exist.
     NotFound,
-    /// It could not find out itself (SERVFAIL).
+    /// It could not find out itself (SERVFAIL, 500).
     ServerFailure,
     /// It does not answer such questions, or not to us.
     Refused,
@@ -15,6 +16,8 @@ pub enum Cause {
     Timeout,
     /// It could not be reached at all.
     Unreachable,
+    /// There is no trust between it and us: the handshake of TLS failed.
+    Tls,
     /// Its answer did not fit, even over TCP.
     Truncated,
     /// Its answer could not be read.
@@ -27,13 +30,14 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Empty,
         Self::NotFound,
         Self::ServerFailure,
         Self::Refused,
         Self::Timeout,
         Self::Unreachable,
+        Self::Tls,
         Self::Truncated,
         Self::Malformed,
         Self::Configuration,
@@ -49,26 +53,11 @@ impl Cause {
             Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
             Self::Truncated => "truncated",
             Self::Malformed => "malformed",
             Self::Configuration => "configuration",
             Self::Internal => "internal",
-        }
-    }
-
-    /// What an operator can do about it.
-    pub(super) const fn hint(self) -> &'static str {
-        match self {
-            Self::Empty | Self::NotFound => "check the name below peers.discovery, and that its records are published",
-            Self::ServerFailure => "look at the DNS server's log: it, or the server behind it, cannot answer",
-            Self::Refused => "let the DNS server answer this node, or name another one",
-            Self::Timeout | Self::Unreachable => {
-                "is the DNS server up, and may this node reach its port 53, UDP and TCP?"
-            }
-            Self::Truncated => "an answer holds about 4,000 addresses: publish fewer under this name",
-            Self::Malformed => "is this a DNS server?",
-            Self::Configuration => "correct /etc/resolv.conf, or name a server below peers.discovery",
-            Self::Internal => "this is a fault in netsplit, please report it",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Where the roster comes from: a list that the operator wrote down, or the addresses of a name in the DNS; Kubernetes
-//! joins with its own issue.
+//! Where the roster comes from: a list that the operator wrote down, the addresses of a name in the DNS, or the endpoints of a
+//! Service of Kubernetes.
 //!
 //! A [`Source`] is asked once and answers or fails. [`Discovery`] asks it again and again in a task of its own beside the
 //! agent's loop, which never waits for it: the newest answer lies in a channel of one place, where a newer one replaces
@@ -7,7 +7,10 @@
 //! answers go on without it. What failed or is empty is no answer: it is counted, said, and removes nobody.
 
 mod cause;
+mod chance;
 mod dns;
+mod families;
+mod kubernetes;
 mod rounds;
 mod static_list;
 mod status;
@@ -19,7 +22,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use cause::Cause;
-pub use dns::{DnsList, DnsSettings, Families};
+pub use dns::{DnsList, DnsSettings};
+pub use families::Families;
+pub use kubernetes::{KubernetesList, KubernetesSettings};
 pub use rounds::Pace;
 pub use static_list::StaticList;
 pub use status::Status;
@@ -33,6 +38,9 @@ use rounds::{Door, Rounds};
 pub trait Source: Send + Sync + 'static {
     /// What log lines call it; a word of the configuration.
     const KIND: &'static str;
+
+    /// What an operator can do about a cause.
+    fn hint(cause: Cause) -> &'static str;
 
     /// Asks once. However long it takes: whoever calls gives up after a time, and drops the future.
     fn ask(&self) -> impl Future<Output = Result<Answer, Failure>> + Send;
@@ -79,6 +87,7 @@ impl<S: Source> Switch<S> {
 pub struct Discovery {
     listings: watch::Receiver<Option<Listing>>,
     status: watch::Receiver<Status>,
+    wishes: watch::Sender<Duration>,
     is_over: bool,
     /// The task that asks: it ends when this is dropped.
     _asking: JoinSet<()>,
@@ -112,11 +121,12 @@ impl Discovery {
         let (sender, listings) = watch::channel(None);
         let (said, status) = watch::channel(Status::default());
         let (switch, sources) = watch::channel(Arc::new(source));
-        let mut rounds = Rounds::new(sources, pace, Door::new(S::KIND, sender, said, clock));
+        let (wishes, wished) = watch::channel(Duration::ZERO);
+        let mut rounds = Rounds::new(sources, wished, pace, Door::of::<S>(sender, said, clock));
         let wait = first.map(|answer| rounds.take(Ok(answer)));
         let mut asking = JoinSet::new();
         asking.spawn(rounds.run(wait));
-        (Self { listings, status, is_over: false, _asking: asking }, Switch(switch))
+        (Self { listings, status, wishes, is_over: false, _asking: asking }, Switch(switch))
     }
 
     /// The newest answer, if there is one already that nobody has taken.
@@ -148,6 +158,12 @@ impl Discovery {
             );
         }
         std::future::pending::<()>().await;
+    }
+
+    /// A list is wanted before its time, within this time at the latest. Sources that are asked often anyway have no use for
+    /// it ([`Pace::on_demand`]).
+    pub fn ask_within(&self, time: Duration) {
+        self.wishes.send_replace(time);
     }
 
     /// How it fares; a new one after every round.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::chance::part_of;
 use super::{Answer, Cause, Failure, Source, Status};
 use crate::clock::Clock;
 use crate::detector::Listing;
@@ -23,8 +24,12 @@ pub struct Pace {
     /// How long one question may take.
     pub patience: Duration,
     /// The wait after the first failure. It doubles with each further one, and each wait is lengthened at random by up to
-    /// as much again, so that all agents do not ask at once a server that returns; `longest` bounds it all the same.
+    /// as much again, so that all agents do not ask at once a server that returns.
     pub retry: Duration,
+    /// The longest such wait, before it is lengthened; `longest` bounds it all the same.
+    pub slowest_retry: Duration,
+    /// Whether the source is asked sooner when the agent wants a list, or only by its time.
+    pub on_demand: bool,
 }
 
 impl Default for Pace {
@@ -36,16 +41,28 @@ impl Default for Pace {
             longest: Duration::from_secs(30),
             patience: Duration::from_secs(10),
             retry: Duration::from_secs(1),
+            slowest_retry: Duration::from_secs(15),
+            on_demand: false,
         }
     }
 }
 
 impl Pace {
+    /// What an API server has to bear of each agent: a list every ten minutes or so, as the source says, and when the agent
+    /// wants one. A cluster of 5,000 nodes that all retry at the slowest are 56 questions a second.
+    pub const OF_KUBERNETES: Self = Self {
+        shortest: Duration::from_secs(30),
+        longest: Duration::from_mins(15),
+        patience: Duration::from_secs(30),
+        retry: Duration::from_secs(1),
+        slowest_retry: Duration::from_secs(60),
+        on_demand: true,
+    };
+
     fn retries(&self) -> ExponentialBackoff {
         ExponentialBuilder::new()
             .with_min_delay(self.retry)
-            // The jitter doubles it at most.
-            .with_max_delay(self.longest / 2)
+            .with_max_delay(self.slowest_retry)
             .with_factor(2.0)
             .with_jitter()
             .without_max_times()
@@ -57,24 +74,31 @@ impl Pace {
 pub(super) struct Rounds<S> {
     source: Arc<S>,
     others: watch::Receiver<Arc<S>>,
+    wishes: watch::Receiver<Duration>,
     pace: Pace,
     retries: ExponentialBackoff,
     door: Door,
 }
 
 impl<S: Source> Rounds<S> {
-    /// Asks what is in `sources`, and whatever replaces it there.
-    pub(super) fn new(sources: watch::Receiver<Arc<S>>, pace: Pace, door: Door) -> Self {
+    /// Asks what is in `sources`, and whatever replaces it there; sooner if `wishes` says so.
+    pub(super) fn new(
+        sources: watch::Receiver<Arc<S>>,
+        wishes: watch::Receiver<Duration>,
+        pace: Pace,
+        door: Door,
+    ) -> Self {
         let source = Arc::clone(&sources.borrow());
-        Self { source, others: sources, pace, retries: pace.retries(), door }
+        Self { source, others: sources, wishes, pace, retries: pace.retries(), door }
     }
 
     /// Asks for ever, first after `wait` if there is one; another source at once.
     pub(super) async fn run(mut self, wait: Option<Duration>) {
         let mut wait = wait.unwrap_or_default();
         loop {
+            let (wishes, on_demand) = (&mut self.wishes, self.pace.on_demand);
             let asking = async {
-                sleep(wait).await;
+                pause(wait, wishes, on_demand).await;
                 ask(Arc::clone(&self.source), self.pace.patience).await
             };
             let next = tokio::select! {
@@ -109,6 +133,21 @@ impl<S: Source> Rounds<S> {
                 self.retries.next().unwrap_or(self.pace.longest).min(self.pace.longest)
             }
         }
+    }
+}
+
+/// Waits so long, or shorter if a list is wanted meanwhile. Whatever is wanted in the end, the next question is for all of it.
+async fn pause(wait: Duration, wishes: &mut watch::Receiver<Duration>, on_demand: bool) {
+    let wish = async {
+        if !on_demand || wishes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let within = *wishes.borrow_and_update();
+        sleep(part_of(within)).await;
+    };
+    tokio::select! {
+        () = sleep(wait) => {}
+        () = wish => {}
     }
 }
 
@@ -150,6 +189,7 @@ impl Answer {
 /// Through which answers leave, and what is said of failures.
 pub(super) struct Door {
     kind: &'static str,
+    hint: fn(Cause) -> &'static str,
     listings: watch::Sender<Option<Listing>>,
     status: watch::Sender<Status>,
     clock: Clock,
@@ -158,13 +198,13 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(
-        kind: &'static str,
+    /// The door of a kind of sources.
+    pub(super) fn of<S: Source>(
         listings: watch::Sender<Option<Listing>>,
         status: watch::Sender<Status>,
         clock: Clock,
     ) -> Self {
-        Self { kind, listings, status, clock, said: BTreeSet::new() }
+        Self { kind: S::KIND, hint: S::hint, listings, status, clock, said: BTreeSet::new() }
     }
 
     fn deliver(&mut self, listing: Listing) {
@@ -182,7 +222,7 @@ impl Door {
     fn fail(&mut self, failure: &Failure) {
         let (kind, cause, detail) = (self.kind, failure.cause.as_str(), failure.detail.as_str());
         if self.said.insert(failure.cause) {
-            let hint = failure.cause.hint();
+            let hint = (self.hint)(failure.cause);
             tracing::warn!(kind, cause, detail, hint, "the discovery does not answer; nobody is removed for it");
         } else {
             tracing::debug!(kind, cause, detail, "the discovery still does not answer");
@@ -204,6 +244,8 @@ mod tests {
         longest: Duration::from_millis(20),
         patience: Duration::from_secs(10),
         retry: Duration::from_millis(1),
+        slowest_retry: Duration::from_millis(10),
+        on_demand: false,
     };
 
     type Line = fn() -> Result<Answer, Failure>;
@@ -223,6 +265,10 @@ mod tests {
     impl Source for Scripted {
         const KIND: &'static str = "scripted";
 
+        fn hint(_: Cause) -> &'static str {
+            "mend the test"
+        }
+
         async fn ask(&self) -> Result<Answer, Failure> {
             let turn = self.asked.fetch_add(1, Ordering::Relaxed);
             self.lines[turn.min(self.lines.len() - 1)]()
@@ -233,6 +279,10 @@ mod tests {
 
     impl Source for Silent {
         const KIND: &'static str = "silent";
+
+        fn hint(_: Cause) -> &'static str {
+            "mend the test"
+        }
 
         async fn ask(&self) -> Result<Answer, Failure> {
             std::future::pending().await
@@ -247,6 +297,10 @@ mod tests {
 
     impl Source for Either {
         const KIND: &'static str = "either";
+
+        fn hint(_: Cause) -> &'static str {
+            "mend the test"
+        }
 
         async fn ask(&self) -> Result<Answer, Failure> {
             match self {
@@ -288,8 +342,8 @@ mod tests {
     }
 
     fn rounds(pace: Pace) -> Rounds<Silent> {
-        let door = Door::new("test", watch::channel(None).0, watch::channel(Status::default()).0, Clock::start());
-        Rounds::new(watch::channel(Arc::new(Silent)).1, pace, door)
+        let door = Door::of::<Silent>(watch::channel(None).0, watch::channel(Status::default()).0, Clock::start());
+        Rounds::new(watch::channel(Arc::new(Silent)).1, watch::channel(Duration::ZERO).1, pace, door)
     }
 
     async fn status(discovery: &Discovery, is_so: impl FnMut(&Status) -> bool) -> Status {
@@ -364,6 +418,24 @@ mod tests {
             let pace = Pace { patience: Duration::from_millis(1), ..QUICK };
             let discovery = Discovery::start(Silent, pace, Clock::start());
             status(&discovery, |status| status.failed(Cause::Timeout) > 2).await;
+        });
+    }
+
+    #[test]
+    fn a_list_that_is_wanted_is_asked_for_before_its_time_if_the_pace_has_it_so() {
+        run(async {
+            let long = Pace { shortest: Duration::from_hours(1), longest: Duration::from_hours(1), ..QUICK };
+            let begin = |on_demand| Discovery::start(Scripted::of(&[good]), Pace { on_demand, ..long }, Clock::start());
+            let mut discovery = begin(true);
+            discovery.next().await;
+            for _ in 0..3 {
+                discovery.ask_within(Duration::from_millis(5));
+                discovery.next().await;
+            }
+            let mut discovery = begin(false);
+            discovery.next().await;
+            discovery.ask_within(Duration::ZERO);
+            assert!(timeout(Duration::from_millis(50), discovery.next()).await.is_err());
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Answer, Failure, Source};
+use super::{Answer, Cause, Failure, Source};
 use crate::detector::Listing;
 use crate::detector::settings::Member;
 
@@ -24,6 +24,10 @@ impl StaticList {
 
 impl Source for StaticList {
     const KIND: &'static str = "static";
+
+    fn hint(_: Cause) -> &'static str {
+        "correct the list below peers.discovery"
+    }
 
     async fn ask(&self) -> Result<Answer, Failure> {
         Ok(self.answer())

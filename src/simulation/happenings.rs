@@ -184,7 +184,7 @@ impl World {
             let listing = if discovery.names {
                 Listing::of(members)
             } else {
-                Listing { members: Vec::new(), addresses: members.iter().map(|member| member.address).collect() }
+                Listing::of_addresses(members.iter().map(|member| member.address).collect())
             };
             let now = self.now;
             self.hosts[host].discover(listing, now);

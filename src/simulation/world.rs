@@ -333,7 +333,7 @@ impl World {
                 Output::Stopped => self.kill(host),
                 Output::Ask(question) => self.ask(host, question),
                 Output::Probe(order) => self.probe(host, &order),
-                Output::Save(..) | Output::View => {}
+                Output::List { .. } | Output::Save(..) | Output::View => {}
             }
         }
         if let Some(due) = self.hosts[host].due() {

@@ -16,6 +16,8 @@ const QUICK: Pace = Pace {
     longest: Duration::from_millis(200),
     patience: Duration::from_secs(10),
     retry: Duration::from_millis(50),
+    slowest_retry: Duration::from_millis(100),
+    on_demand: false,
 };
 
 fn of(server: &Server) -> Discovery {
@@ -41,7 +43,7 @@ async fn delivers(discovery: &mut Discovery, addresses: &[&str]) {
     let mut wanted: Vec<SocketAddr> =
         addresses.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 7475)).collect();
     wanted.sort_unstable();
-    let wanted = Listing { members: Vec::new(), addresses: wanted };
+    let wanted = Listing::of_addresses(wanted);
     within_a_minute("the list", async { while discovery.next().await != wanted {} }).await;
 }
 

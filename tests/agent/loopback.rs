@@ -161,6 +161,10 @@ struct Late(Arc<AtomicBool>, Vec<Member>);
 impl Source for Late {
     const KIND: &'static str = "late";
 
+    fn hint(_: Cause) -> &'static str {
+        "mend the test"
+    }
+
     async fn ask(&self) -> Result<Answer, Failure> {
         if !self.0.load(Ordering::Relaxed) {
             return Err(Failure::new(Cause::Timeout, "not yet"));

@@ -10,7 +10,7 @@ use netsplit::config::{
     self, Authentication, Config, Discovery, Effective, Endpoint, Environment, Expose, KEYS, MAX_FILE_SIZE, load,
 };
 use netsplit::detector::settings::{ConfiguredTiming, Member, ModePolicy, Policy, Tie, Timing, WriteQuorum};
-use netsplit::discovery::{Cause, DnsSettings};
+use netsplit::discovery::{Cause, DnsSettings, KubernetesSettings};
 use proptest::prelude::*;
 
 const LEAST: &str = r#"
@@ -108,6 +108,37 @@ fn every_key_of_a_name_to_look_up_counts() {
     let text = LOOKED_UP.replace("{name:", "{server: \"10.96.0.10:53\", port: 7000, name:");
     let Discovery::Dns(dns) = config(&text).discovery else { panic!("{text}") };
     assert_eq!((dns.port, dns.server), (7000, Some("10.96.0.10:53".parse().unwrap())));
+}
+
+#[test]
+fn a_service_needs_no_more_than_its_name_and_takes_every_key() {
+    let of = |fields: &str| {
+        let text = LOOKED_UP.replace("dns: {name: netsplit.example.internal}", &format!("kubernetes: {{{fields}}}"));
+        let config = config(&format!("{text}listen: \"[::]:7000\"\n"));
+        let Discovery::Kubernetes(settings) = config.discovery else { panic!("{text}") };
+        (settings, config.settings.node)
+    };
+    let (settings, node) = of("service: agents");
+    let expected = KubernetesSettings { service: "agents".into(), namespace: None, kubeconfig: None };
+    assert_eq!(settings, expected);
+    // The zone comes with the list; the address is where its heartbeats come from, at the port where it listens.
+    let nowhere = "[::]:7000".parse().unwrap();
+    assert_eq!(node, Member { http_port: Some(7476), ..Member::new("node-1", "", nowhere) });
+    let (settings, _) = of("service: agents, namespace: observability, kubeconfig: /etc/kubeconfig");
+    assert_eq!(
+        (settings.namespace, settings.kubeconfig),
+        (Some("observability".into()), Some("/etc/kubeconfig".into()))
+    );
+}
+
+#[test]
+fn the_shipped_file_shows_every_key_of_a_service() {
+    let text = shipped("config/netsplit.yaml");
+    let (_, line) = text.split_once("# kubernetes: {").unwrap();
+    let (fields, _) = line.split_once('}').unwrap();
+    let text = LOOKED_UP.replace("dns: {name: netsplit.example.internal}", &format!("kubernetes: {{{fields}}}"));
+    let Discovery::Kubernetes(shown) = config(&text).discovery else { panic!("{fields}") };
+    assert!(shown.namespace.is_some() && shown.kubeconfig.is_some(), "{fields}");
 }
 
 #[test]
@@ -256,17 +287,11 @@ fn the_documentation_has_the_defaults_of_the_code() {
         "peers.period",
         "peers.timeout",
         "peers.confirm_period",
-        "peers.discovery.static",
-        "peers.discovery.static.name",
-        "peers.discovery.static.address",
-        "peers.discovery.static.zone",
-        "peers.discovery.dns",
-        "peers.discovery.dns.name",
-        "peers.discovery.dns.server",
         "authentication.keys",
     ];
     for key in KEYS {
-        let is_in_words = in_words.contains(&key) || of_endpoints.iter().any(|known| known == key);
+        let is_of_discovery = key.starts_with("peers.discovery.") && key != "peers.discovery.dns.port";
+        let is_in_words = is_of_discovery || in_words.contains(&key) || of_endpoints.iter().any(|known| known == key);
         assert_eq!(checked.iter().any(|checked| checked == key), !is_in_words, "{key}");
     }
 }
@@ -297,7 +322,13 @@ fn a_default_that_is_not_that_of_the_code_would_be_noticed() {
 #[test]
 fn the_documentation_says_of_every_key_whether_a_change_needs_a_restart() {
     // Of these it depends on what they change from and to.
-    let in_part = ["peers.discovery.static", "peers.discovery.dns", "authentication.keys", "authentication: insecure"];
+    let in_part = [
+        "peers.discovery.static",
+        "peers.discovery.dns",
+        "peers.discovery.kubernetes",
+        "authentication.keys",
+        "authentication: insecure",
+    ];
     for (key, _, does) in documented().into_iter().filter(|(key, ..)| !in_part.contains(&key.as_str())) {
         assert_eq!(does.contains("Needs a restart."), config::needs_restart(&key), "{key}");
     }
@@ -334,6 +365,7 @@ fn the_list_of_keys_is_that_of_the_schema() {
         ("peers.discovery.", "peers: {discovery: {x: 1}}".into()),
         ("peers.discovery.static.", "peers: {discovery: {static: [{x: 1}]}}".into()),
         ("peers.discovery.dns.", "peers: {discovery: {dns: {x: 1}}}".into()),
+        ("peers.discovery.kubernetes.", "peers: {discovery: {kubernetes: {x: 1}}}".into()),
         ("authentication.", "authentication: {x: 1}".into()),
         ("mode.", "mode: {x: 1}".into()),
         ("endpoints.", "endpoints: [{x: 1}]".into()),

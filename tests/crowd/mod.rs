@@ -273,7 +273,12 @@ impl Crowd {
             match output {
                 Output::Transmit { to, datagram } => self.receive(to, &datagram),
                 Output::Save(serial, _) => self.detector.handle(Input::Saved(serial), self.now),
-                Output::Ask(_) | Output::Probe(_) | Output::Event(_) | Output::View | Output::Stopped => {}
+                Output::Ask(_)
+                | Output::Probe(_)
+                | Output::Event(_)
+                | Output::List { .. }
+                | Output::View
+                | Output::Stopped => {}
             }
         }
     }

@@ -1,15 +1,26 @@
-//! What speaks with Kubernetes, against a real API server.
+//! What speaks with Kubernetes, against a real API server, and against one that says what the test wants.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../agents/mod.rs"]
+mod agents;
+mod answers;
+mod discovery;
+#[expect(dead_code, reason = "the tests of the probes use the rest")]
 #[path = "../servers/faults.rs"]
 mod faults;
 #[path = "../servers/group.rs"]
 mod group;
+#[expect(dead_code, reason = "the tests of the probes use the rest")]
+#[path = "../servers/http.rs"]
+mod http;
 #[path = "../servers/kube.rs"]
 mod kube;
+mod listing;
 #[path = "../needs/mod.rs"]
 mod needs;
+#[path = "../ports/mod.rs"]
+mod ports;
 mod probes;
 #[path = "../servers/process.rs"]
 mod process;

@@ -108,14 +108,18 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// `answer` makes of a first line, as in `GET /readyz`, a status line and a body.
     pub(crate) fn that(answer: impl Fn(&str) -> (&'static str, String) + Clone + Send + 'static) -> Self {
+        Self::that_heeds(move |head| answer(head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1")))
+    }
+
+    /// `answer` makes of all of a head a status line and a body.
+    pub(crate) fn that_heeds(answer: impl Fn(&str) -> (&'static str, String) + Clone + Send + 'static) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let remembered = Arc::clone(&asked);
         let port = faults::serving(move |stream| {
             let mut writer = stream.try_clone().unwrap();
             let mut reader = BufReader::new(stream);
             while let Some(head) = read_head(&mut reader) {
-                let first = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
-                let (status, body) = answer(&first);
+                let (status, body) = answer(&head);
                 let is_last = head.contains("connection: close");
                 remembered.lock().unwrap().push(head);
                 let size = body.len();

@@ -16,10 +16,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
-use crate::faults::{Certificates, LONG, Shows};
-use crate::process::{Process, free_address, listens, program};
+use super::faults::{Certificates, LONG, Shows};
+use super::process::{Process, free_address, listens, program};
 
 /// The token of somebody who may do everything.
 pub(crate) const ADMIN: &str = "admin-of-the-test";
@@ -148,6 +148,12 @@ impl ApiServer {
         answer["status"]["token"].as_str().unwrap().to_owned()
     }
 
+    /// A kubeconfig for who has the token in this file.
+    pub(crate) fn kubeconfig(&self, namespace: &str, token_file: &Path) -> NamedTempFile {
+        let authority = self.certificates.authority_file();
+        kubeconfig(&format!("https://{}", self.address), Some(&authority), namespace, token_file)
+    }
+
     /// Its counters, by name and labels.
     pub(crate) fn counters(&self) -> BTreeMap<String, String> {
         let (_, text) = self.ask("GET", "/metrics", None, Some(ADMIN));
@@ -166,6 +172,21 @@ impl ApiServer {
         let is_own = |line: &&str| OWN.iter().any(|part| line.contains(part));
         told.lines().filter(is_bad).filter(|line| !is_own(line)).map(ToOwned::to_owned).collect()
     }
+}
+
+/// A kubeconfig for who has the token in this file, at this server.
+pub(crate) fn kubeconfig(url: &str, authority: Option<&Path>, namespace: &str, token_file: &Path) -> NamedTempFile {
+    let authority = authority.map(|file| format!(", certificate-authority: {}", file.display())).unwrap_or_default();
+    let file = NamedTempFile::new().unwrap();
+    let text = format!(
+        "clusters: [{{name: c, cluster: {{server: \"{url}\"{authority}}}}}]\n\
+         users: [{{name: u, user: {{tokenFile: {}}}}}]\n\
+         contexts: [{{name: x, context: {{cluster: c, user: u, namespace: {namespace}}}}}]\n\
+         current-context: x\n",
+        token_file.display()
+    );
+    fs::write(file.path(), text).unwrap();
+    file
 }
 
 /// Starts an etcd, whose address for clients comes with it. None if somebody else had its ports.

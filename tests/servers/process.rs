@@ -60,12 +60,12 @@ impl Process {
 
     /// Stops it in its tracks: it keeps its port and its connections, and does nothing.
     pub(crate) fn freeze(&self) {
-        self.group.signal(Signal::SIGSTOP);
+        self.signal(Signal::SIGSTOP);
     }
 
     /// Lets it go on.
     pub(crate) fn thaw(&self) {
-        self.group.signal(Signal::SIGCONT);
+        self.signal(Signal::SIGCONT);
     }
 
     /// Tells it something.

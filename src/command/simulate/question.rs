@@ -87,7 +87,7 @@ fn nodes(arguments: &Arguments, config: Option<&Config>) -> Result<Nodes, WrongA
     let by_cut = arguments.cuts.iter().find_map(CutText::nodes);
     let list = config.and_then(|config| match &config.discovery {
         Discovery::Static(list) => Some(list),
-        Discovery::Dns(_) => None,
+        Discovery::Dns(_) | Discovery::Kubernetes(_) => None,
     });
     if let (None, None, Some(list)) = (arguments.nodes, &arguments.zones, list) {
         let machine = |member: &netsplit::detector::settings::Member| Machine {

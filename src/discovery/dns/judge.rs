@@ -56,7 +56,7 @@ pub(super) fn judge(families: impl IntoIterator<Item = Found>, port: u16) -> Res
         return Err(nobody(published, &lacks));
     }
     let addresses = found.into_iter().map(|address| SocketAddr::new(address, port)).collect();
-    Ok(Answer { listing: Listing { members: Vec::new(), addresses }, good_for })
+    Ok(Answer { listing: Listing::of_addresses(addresses), good_for })
 }
 
 fn nobody(published: usize, lacks: &[Lack]) -> Failure {

@@ -20,7 +20,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 
 use self::judge::{Found, Lack, judge};
-use super::{Answer, Cause, Failure, Source};
+use super::{Answer, Cause, Failure, Families, Source};
 
 /// How long one server has for one try. There are two, and both fit the patience of a round.
 const TRY: Duration = Duration::from_secs(4);
@@ -34,20 +34,6 @@ pub struct DnsSettings {
     pub port: u16,
     /// Whom to ask; `None` for the servers of `/etc/resolv.conf`.
     pub server: Option<SocketAddr>,
-}
-
-/// Which addresses the agent's socket reaches. The others are not asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Families {
-    ipv4: bool,
-    ipv6: bool,
-}
-
-impl Families {
-    /// What a socket that is bound there reaches; `[::]` serves both.
-    pub fn reached_from(listen: SocketAddr) -> Self {
-        Self { ipv4: listen.is_ipv4() || listen.ip().is_unspecified(), ipv6: listen.is_ipv6() }
-    }
 }
 
 /// The addresses of a name.
@@ -95,6 +81,23 @@ impl DnsList {
 
 impl Source for DnsList {
     const KIND: &'static str = "dns";
+
+    fn hint(cause: Cause) -> &'static str {
+        match cause {
+            Cause::Empty | Cause::NotFound => {
+                "check the name below peers.discovery, and that its records are published"
+            }
+            Cause::ServerFailure => "look at the DNS server's log: it, or the server behind it, cannot answer",
+            Cause::Refused => "let the DNS server answer this node, or name another one",
+            Cause::Timeout | Cause::Unreachable => {
+                "is the DNS server up, and may this node reach its port 53, UDP and TCP?"
+            }
+            Cause::Truncated => "an answer holds about 4,000 addresses: publish fewer under this name",
+            Cause::Malformed | Cause::Tls => "is this a DNS server?",
+            Cause::Configuration => "correct /etc/resolv.conf, or name a server below peers.discovery",
+            Cause::Internal => "this is a fault in netsplit, please report it",
+        }
+    }
 
     async fn ask(&self) -> Result<Answer, Failure> {
         let resolver = self.resolver()?;
@@ -161,18 +164,6 @@ fn of_code(code: ResponseCode) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_addresses_that_the_socket_reaches_are_asked_for() {
-        let reached = |listen: &str| {
-            let families = Families::reached_from(listen.parse().unwrap());
-            (families.ipv4, families.ipv6)
-        };
-        assert_eq!(reached("[::]:7475"), (true, true));
-        assert_eq!(reached("0.0.0.0:7475"), (true, false));
-        assert_eq!(reached("10.0.0.1:7475"), (true, false));
-        assert_eq!(reached("[fd00::1]:7475"), (false, true));
-    }
 
     #[test]
     fn only_two_codes_say_that_there_are_no_records() {

@@ -132,9 +132,8 @@ fn unknown_keys() -> Cases {
         ("a slip in authentication", "authentication: {key: /keys}\n".into()),
         ("a key in the wrong place", with_rest("period: 1s\n")),
         ("nothing like it", with_rest("colour: blue\n")),
-        ("a discovery of a later version", "peers:\n  discovery: {kubernetes: {service: s}}\n".into()),
         ("endpoints in the wrong place", with_rest("mode: {endpoints: []}\n")),
-        ("a later key in the wrong place", with_rest("mode: {kubernetes: {}}\n")),
+        ("a discovery in the wrong place", with_rest("mode: {kubernetes: {}}\n")),
         ("a slip in audit", with_rest("audit: {max_sise: 1MiB}\n")),
         ("a slip in http", with_rest("http: {exposes: all}\n")),
         ("a key twice", with_rest("cluster: a\ncluster: b\n")),
@@ -276,6 +275,38 @@ fn bad_lookups() -> Cases {
 #[test]
 fn a_name_to_look_up_that_cannot_be_is_told_why() {
     shown!(told(&bad_lookups()));
+}
+
+fn bad_services() -> Cases {
+    let service =
+        |text: &str| format!("authentication: {{keys: /keys}}\npeers:\n  discovery:\n    kubernetes: {text}\n");
+    let named = |text: &str| service(&format!("{{service: agents, {text}}}"));
+    vec![
+        ("no name", service("{namespace: observability}")),
+        ("a bare name", service("agents")),
+        ("an empty name", service("{service: \"\"}")),
+        ("a whole name of the DNS", service("{service: agents.observability.svc}")),
+        ("capitals", service("{service: Agents}")),
+        ("a name too long", service(&format!("{{service: {}}}", "a".repeat(64)))),
+        ("a namespace with a slash", named("namespace: a/b")),
+        ("an empty kubeconfig", named("kubeconfig: \"\"")),
+        ("a kubeconfig of a shell", named("kubeconfig: ~/.kube/config")),
+        ("a slip", named("namspace: observability")),
+        ("a port", named("port: 7475")),
+        ("two discoveries", format!("{}    dns: {{name: agents.example}}\n", named("namespace: a"))),
+        (
+            "three discoveries",
+            format!(
+                "{}    dns: {{name: agents.example}}\n    static: [{{name: a, address: \"10.0.0.1:1\"}}]\n",
+                named("namespace: a")
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn a_service_that_cannot_be_is_told_why() {
+    shown!(told(&bad_services()));
 }
 
 /// A good file with one endpoint of these keys.
