@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help test lint bench scale fuzz verify install-test-needs
+.PHONY: help test lint bench scale fuzz verify image install-test-needs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ fuzz: ## Look for input that breaks something, FUZZ_SECONDS (60) for each target
 verify: ## Measure the full figures and write them into docs/verdict.md and docs/performance.md (up to 90 minutes)
 	@scripts/install-test-needs.sh
 	scripts/verify.sh
+
+image: ## Build the image of the static program (ARCH=amd64 or arm64) into target/image/; needs rustup, buildah, musl-tools
+	@scripts/image.sh $(or $(ARCH),amd64)
 
 install-test-needs: ## Install the Debian packages that the tests need (as root, and only what is missing)
 	@scripts/install-test-needs.sh

@@ -33,6 +33,7 @@ mod words;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 use netsplit::config::Errors;
@@ -74,9 +75,15 @@ Examples:
 Exit codes: 0 fine, 1 a negative answer, 2 wrong arguments, configuration or keys,
 3 something cannot be bound, opened or reached.";
 
+/// The version, and the revision of the source where whoever built it said so.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let revision = option_env!("NETSPLIT_REVISION").map(|revision| format!(" ({revision})"));
+    format!("{}{}", env!("CARGO_PKG_VERSION"), revision.unwrap_or_default())
+});
+
 /// Names who is cut off from whom in a Kubernetes cluster, within seconds.
 #[derive(Debug, Parser)]
-#[command(name = "netsplit", version, after_help = EXAMPLES)]
+#[command(name = "netsplit", version = VERSION.as_str(), after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
