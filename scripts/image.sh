@@ -7,6 +7,7 @@
 # It needs rustup, a compiler for musl (Debian: musl-tools) and buildah; for arm64 clang as well, which compiles the C of ring
 # for any machine. NETSPLIT_IMAGE is the name of the image.
 set -euo pipefail
+umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 arch=${1:-amd64}
@@ -49,7 +50,7 @@ ln -s netsplit "$place/root/bin/cat"
 find "$place/root" -exec touch --no-dereference --date=@0 {} +
 
 buildah build --arch "$arch" --timestamp 0 --build-arg "VERSION=$version" --build-arg "REVISION=$revision" \
-  --tag "$name:$version" --file Containerfile "$place"
-buildah push --quiet "$name:$version" "oci-archive:$place/netsplit.tar:$name:$version"
+  --tag "$name:$version-$arch" --file Containerfile "$place"
+buildah push --quiet "$name:$version-$arch" "oci-archive:$place/netsplit.tar:$name:$version-$arch"
 size=$(stat --format=%s "$place/netsplit.tar")
-echo "$place/netsplit.tar: $name:$version, revision $revision, $arch, $((size / 1000)) kB"
+echo "$place/netsplit.tar: $name:$version-$arch, revision $revision, $arch, $((size / 1000)) kB"

@@ -2,7 +2,7 @@
 //! may write there.
 //!
 //! The mode is overruled by one file that stays until its time is over; a node is forgotten by a file that the agent takes
-//! away. [`Orders`] writes and reads them, [`watch`] is the agent's thread that looks for them.
+//! away. [`Orders`] writes and reads them, `watch` is the agent's thread that looks for them.
 
 mod watch;
 
