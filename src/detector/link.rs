@@ -243,12 +243,11 @@ impl Link {
         Change::Down { silent_for: self.last_heard.map(|last| now.since(last)) }
     }
 
-    /// Somebody is known to have heard this peer: silence means something now.
+    /// Somebody is known to have heard this peer: silence means something now, whatever a list said.
     pub fn learn_known(&mut self, now: Now, timing: &Timing) {
         self.known = true;
-        if self.state == LinkState::Absent {
-            self.state = LinkState::Unknown;
-            self.deadline = now + timing.detection_bound();
+        if self.state == LinkState::Absent || self.is_seen_off() {
+            self.expect(now, timing);
         }
     }
 
@@ -283,6 +282,18 @@ impl Link {
     pub fn forget(&mut self) {
         self.state = LinkState::Absent;
         self.known = false;
+    }
+
+    /// A list says that the agent of a peer that nobody is known to have heard is being ended.
+    pub fn see_off(&mut self) {
+        if !self.known && matches!(self.state, LinkState::Absent | LinkState::Unknown) {
+            self.state = LinkState::Left(GoodbyeReason::Stopped);
+        }
+    }
+
+    /// Whether a list said goodbye for it, and not it itself.
+    pub fn is_seen_off(&self) -> bool {
+        matches!(self.state, LinkState::Left(_)) && self.last_heard.is_none()
     }
 
     /// A peer that said goodbye runs again: it is waited for.

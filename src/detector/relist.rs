@@ -4,17 +4,15 @@
 //! reason to ask again. One list answers all reasons of an agent, and the shell spreads those of all agents over a time in
 //! which the API server can bear them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::link::LinkState;
 use super::membership::ABSENCE;
 use super::settings::Member;
 use super::time::Now;
 use super::{Detector, Output};
 use crate::identity::NodeId;
-use crate::wire::GoodbyeReason;
 
 /// Over which time the lists of all agents are spread at the least, and how much longer for each node.
 const SPREAD: Duration = Duration::from_secs(30);
@@ -32,6 +30,8 @@ pub(super) struct Relist {
     unlisted: bool,
     /// When a list was asked for that has not come yet.
     asked: Option<Now>,
+    /// Whose agents are being ended, and since when the lists say so.
+    ended: BTreeMap<NodeId, Now>,
 }
 
 impl Relist {
@@ -106,16 +106,24 @@ impl Detector {
         }
     }
 
-    /// The list knows agents that are being ended: one that this run has not heard is not waited for, as if its goodbye had
-    /// been heard. Silence that was noticed before stays what it is: a cut may be why the agent has not ended yet.
+    /// The list knows agents that are being ended: one that nobody is known to have heard is not waited for, as if its
+    /// goodbye had been heard. Of others their silence says more, since a cut may be why they have not ended yet: so may
+    /// it be of one that is being ended for longer than any of them needs.
     pub(super) fn see_off_the_leaving(&mut self, leaving: &[String], now: Now) {
-        for name in leaving {
-            let place = self.place_of(NodeId::of(&self.settings.cluster, name)).filter(|&place| place != self.me);
-            let Some(place) = place else { continue };
+        let ids: BTreeSet<NodeId> = leaving.iter().map(|name| NodeId::of(&self.settings.cluster, name)).collect();
+        let ended = &mut self.membership.relist.ended;
+        ended.retain(|id, _| ids.contains(id));
+        let ended: Vec<(NodeId, Now)> = ids.into_iter().map(|id| (id, *ended.entry(id).or_insert(now))).collect();
+        for (id, since) in ended {
+            let Some(place) = self.place_of(id).filter(|&place| place != self.me) else { continue };
             let link = &mut self.peers[place].link;
-            let is_new = matches!(link.state(), LinkState::Absent | LinkState::Unknown) && link.last_heard().is_none();
-            if is_new {
-                link.leave(GoodbyeReason::Stopped, now);
+            let before = link.state();
+            if now.since(since) < ABSENCE {
+                link.see_off();
+            } else if link.is_seen_off() {
+                link.expect(now, &self.timing);
+            }
+            if link.state() != before {
                 self.row.touch();
                 self.publication.touch();
             }
@@ -127,11 +135,13 @@ impl Detector {
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
+    use super::super::link::LinkState;
     use super::super::saved::Saved;
     use super::super::settings::{ModePolicy, Settings, Timing};
     use super::super::{Input, Listing};
     use super::*;
     use crate::identity::Incarnation;
+    use crate::wire::GoodbyeReason;
 
     fn member(number: u8, zone: &str) -> Member {
         Member::new(format!("n{number}"), zone, SocketAddr::from(([10, 0, 0, number], 7475)))

@@ -22,12 +22,13 @@ pub(super) struct Lists {
     pub(super) lag: Duration,
     versions: Vec<(Now, Bits)>,
     down: Bits,
+    leaving: Bits,
 }
 
 impl Lists {
     pub(super) fn new(discovery: Discovery, listed: Bits, now: Now) -> Self {
-        let down = Bits::none(listed.len());
-        Self { discovery, lag: Duration::ZERO, versions: vec![(now, listed)], down }
+        let none = Bits::none(listed.len());
+        Self { discovery, lag: Duration::ZERO, versions: vec![(now, listed)], down: none.clone(), leaving: none }
     }
 
     pub(super) fn list(&mut self, host: usize, listed: bool, now: Now) {
@@ -43,6 +44,15 @@ impl Lists {
 
     pub(super) fn set_down(&mut self, host: usize, down: bool) {
         if down { self.down.set(host) } else { self.down.clear(host) }
+    }
+
+    pub(super) fn set_leaving(&mut self, host: usize, leaving: bool) {
+        if leaving { self.leaving.set(host) } else { self.leaving.clear(host) }
+    }
+
+    /// Whose agents are being ended, as the lists say.
+    pub(super) fn leaving(&self) -> &Bits {
+        &self.leaving
     }
 
     /// What a host is told now, if its discovery answers at all.

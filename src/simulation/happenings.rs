@@ -150,6 +150,13 @@ impl World {
         }
     }
 
+    /// The lists say that the agent of a host is being ended, or no longer do.
+    pub fn set_leaving(&mut self, host: usize, leaving: bool) {
+        if let Some(lists) = &mut self.lists {
+            lists.set_leaving(host, leaving);
+        }
+    }
+
     /// The disk of a host hangs, or works again.
     pub fn hang_disk(&mut self, host: usize, hung: bool) {
         let now = self.now;
@@ -176,13 +183,14 @@ impl World {
         self.hosts[host].member.name = self.hosts[other].member.name.clone();
     }
 
-    fn tell_listing(&mut self, host: usize) {
+    pub(super) fn tell_listing(&mut self, host: usize) {
         let Some(lists) = &self.lists else { return };
         let (discovery, told) = (lists.discovery, lists.told(host, self.now).cloned());
         if let Some(told) = told.filter(|told| !told.is_empty()) {
             let members: Vec<Member> = told.iter().map(|listed| self.hosts[listed].member.clone()).collect();
+            let leaving = lists.leaving().iter().map(|leaving| self.hosts[leaving].member.name.clone()).collect();
             let listing = if discovery.names {
-                Listing::of(members)
+                Listing { leaving, ..Listing::of(members) }
             } else {
                 Listing::of_addresses(members.iter().map(|member| member.address).collect())
             };
@@ -197,6 +205,13 @@ impl World {
         if let Some(lists) = &self.lists {
             let next = self.now + lists.discovery.period;
             self.push(next, Next::Listing(host));
+        }
+    }
+
+    pub(super) fn ask_for_list(&mut self, host: usize, within: Duration) {
+        if self.lists.is_some() {
+            let at = self.now + within.mul_f64(self.chance());
+            self.push(at, Next::ListingAsked(host));
         }
     }
 

@@ -51,8 +51,10 @@ pub struct Machine {
 pub(super) enum Next {
     /// The datagram in this slot arrives.
     Arrival(usize),
-    /// A host hears of its discovery.
+    /// A host hears of its discovery, as it does again and again.
     Listing(usize),
+    /// A host hears of its discovery because it asked.
+    ListingAsked(usize),
     /// The answer in this slot arrives.
     Answer(usize),
 }
@@ -252,6 +254,7 @@ impl World {
                 match next {
                     Next::Arrival(slot) => self.arrive(slot),
                     Next::Listing(host) => self.tell_listing_again(host),
+                    Next::ListingAsked(host) => self.tell_listing(host),
                     Next::Answer(slot) => self.answered(slot),
                 }
             }
@@ -333,7 +336,8 @@ impl World {
                 Output::Stopped => self.kill(host),
                 Output::Ask(question) => self.ask(host, question),
                 Output::Probe(order) => self.probe(host, &order),
-                Output::List { .. } | Output::Save(..) | Output::View => {}
+                Output::List { within } => self.ask_for_list(host, within),
+                Output::Save(..) | Output::View => {}
             }
         }
         if let Some(due) = self.hosts[host].due() {

@@ -19,6 +19,7 @@ mod expectation;
 mod hard_cases;
 mod health;
 mod known_truth;
+mod leaving;
 mod loss;
 mod properties;
 mod quiet;
