@@ -96,9 +96,9 @@ impl<S: Source> Rounds<S> {
     pub(super) async fn run(mut self, wait: Option<Duration>) {
         let mut wait = wait.unwrap_or_default();
         loop {
-            let (wishes, on_demand) = (&mut self.wishes, self.pace.on_demand);
+            let (wishes, pace) = (&mut self.wishes, self.pace);
             let asking = async {
-                pause(wait, wishes, on_demand).await;
+                pause(wait, wishes, pace).await;
                 ask(Arc::clone(&self.source), self.pace.patience).await
             };
             let next = tokio::select! {
@@ -136,10 +136,11 @@ impl<S: Source> Rounds<S> {
     }
 }
 
-/// Waits so long, or shorter if a list is wanted meanwhile. Whatever is wanted in the end, the next question is for all of it.
-async fn pause(wait: Duration, wishes: &mut watch::Receiver<Duration>, on_demand: bool) {
+/// Waits so long, or shorter if a list is wanted meanwhile, but never shorter than the pace allows. Whatever is wanted in the
+/// end, the next question is for all of it.
+async fn pause(wait: Duration, wishes: &mut watch::Receiver<Duration>, pace: Pace) {
     let wish = async {
-        if !on_demand || wishes.changed().await.is_err() {
+        if !pace.on_demand || wishes.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
         let within = *wishes.borrow_and_update();
@@ -147,7 +148,7 @@ async fn pause(wait: Duration, wishes: &mut watch::Receiver<Duration>, on_demand
     };
     tokio::select! {
         () = sleep(wait) => {}
-        () = wish => {}
+        ((), ()) = async { tokio::join!(sleep(pace.shortest), wish) } => {}
     }
 }
 
@@ -324,6 +325,11 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "one of several answers, some of which failed")]
+    fn lasting() -> Result<Answer, Failure> {
+        Ok(Answer { good_for: Duration::from_hours(1), ..answer(&["node-1"]) })
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "one of several answers, some of which failed")]
     fn empty() -> Result<Answer, Failure> {
         Ok(answer(&[]))
     }
@@ -424,8 +430,10 @@ mod tests {
     #[test]
     fn a_list_that_is_wanted_is_asked_for_before_its_time_if_the_pace_has_it_so() {
         run(async {
-            let long = Pace { shortest: Duration::from_hours(1), longest: Duration::from_hours(1), ..QUICK };
-            let begin = |on_demand| Discovery::start(Scripted::of(&[good]), Pace { on_demand, ..long }, Clock::start());
+            // Good for an hour, and asked for again at any time.
+            let long = Pace { shortest: Duration::ZERO, longest: Duration::from_hours(1), ..QUICK };
+            let begin =
+                |on_demand| Discovery::start(Scripted::of(&[lasting]), Pace { on_demand, ..long }, Clock::start());
             let mut discovery = begin(true);
             discovery.next().await;
             for _ in 0..3 {
@@ -436,6 +444,21 @@ mod tests {
             discovery.next().await;
             discovery.ask_within(Duration::ZERO);
             assert!(timeout(Duration::from_millis(50), discovery.next()).await.is_err());
+        });
+    }
+
+    #[test]
+    fn what_is_wanted_at_once_waits_for_the_least_time_between_two_questions() {
+        run(async {
+            let rare = Pace { shortest: Duration::from_hours(1), on_demand: true, ..QUICK };
+            let (wish, mut wishes) = watch::channel(Duration::ZERO);
+            wish.send_replace(Duration::ZERO);
+            let an_hour = Duration::from_hours(1);
+            assert!(timeout(Duration::from_millis(50), pause(an_hour, &mut wishes, rare)).await.is_err());
+            wish.send_replace(Duration::ZERO);
+            pause(an_hour, &mut wishes, Pace { shortest: Duration::ZERO, ..rare }).await;
+            // A retry after a failure has a time of its own.
+            pause(Duration::ZERO, &mut wishes, rare).await;
         });
     }
 

@@ -52,16 +52,21 @@ pub(super) fn listing(body: &[u8], families: Families) -> Result<Listing, Failur
         // Even one that selects nobody has a slice.
         return Err(Failure::new(Cause::NotFound, "there is no slice of such a Service"));
     }
-    let mut agents = Vec::new();
+    let (mut agents, mut portless) = (Vec::new(), None);
     for slice in &list.items {
-        agents.extend(agents_of(slice, families)?);
+        match agents_of(slice, families) {
+            Ok(found) => agents.extend(found),
+            Err(failure) => portless = Some(failure),
+        }
     }
     if agents.is_empty() {
-        return Err(Failure::new(Cause::Empty, "the Service has no endpoint that an agent could be at"));
+        let nobody = || Failure::new(Cause::Empty, "the Service has no endpoint that an agent could be at");
+        return Err(portless.unwrap_or_else(nobody));
     }
     Ok(merged(agents))
 }
 
+/// Pods that have no such port are in slices of their own: they are no agents, whatever the Service selects them for.
 fn agents_of(slice: &EndpointSlice, families: Families) -> Result<Vec<Agent<'_>>, Failure> {
     let endpoints = &slice.endpoints;
     if endpoints.is_empty() {
@@ -252,6 +257,14 @@ mod tests {
         assert_eq!(with(&[port("dns", "UDP", 53), port("sip", "UDP", 5060)]), Err(Cause::Malformed));
         assert_eq!(with(&[port("heartbeat", "TCP", 7475)]), Err(Cause::Malformed));
         assert_eq!(with(&[]), Err(Cause::Malformed));
+    }
+
+    #[test]
+    fn a_pod_without_the_port_is_no_agent_and_hides_none() {
+        let mut portless = slice(&[endpoint("n9", "10.0.0.9")]);
+        portless["ports"] = json!([port("http", "TCP", 7476)]);
+        assert_eq!(members(&[portless.clone(), slice(&[endpoint("n1", "10.0.0.1")])]), ["n1 east 10.0.0.1:7475"]);
+        assert_eq!(read(&[portless, slice(&[])]).unwrap_err().cause, Cause::Malformed);
     }
 
     #[test]
