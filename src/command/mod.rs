@@ -13,6 +13,7 @@ mod events;
 mod forget;
 mod keygen;
 mod lab;
+mod landmarks;
 mod matrix;
 mod mode;
 mod ordering;

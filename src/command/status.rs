@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use netsplit::api::{Method, Names, PartitionAnswer, Peers, Status, UnreachedEndpoint};
+use netsplit::api::{Endpoints, Method, Names, PartitionAnswer, Peers, Status, UnreachedEndpoint};
 use netsplit::detector::endpoints::reach::UnreachedFrom;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::partition::Side;
 
 use super::ask::Asking;
-use super::{Exit, mode, partitions, words};
+use super::{Exit, landmarks, mode, partitions, words};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,8 +42,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let peers = if is_cut && !asking.json { Some(asking.ask::<Peers>("/v1/peers")?.said) } else { None };
     let zones = peers.iter().flat_map(|peers| &peers.peers).map(|peer| (peer.name.as_str(), peer.zone.as_str()));
     let zones: BTreeMap<&str, &str> = zones.collect();
+    // Only in a cut does it matter on which side they are.
+    let endpoints =
+        if is_cut && !asking.json { asking.ask::<Endpoints>("/v1/endpoints")?.said } else { Endpoints::default() };
+    let landmarks = landmarks::lines(&endpoints.endpoints);
     asking.print(&answer, |status, page| {
-        let told = Telling { status, zones: &zones, width: page.width(), option: asking.option() };
+        let told =
+            Telling { status, zones: &zones, landmarks: &landmarks, width: page.width(), option: asking.option() };
         told.text()
     })?;
     Ok(if is_cut { Exit::Negative } else { Exit::Fine })
@@ -53,6 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 struct Telling<'a> {
     status: &'a Status,
     zones: &'a BTreeMap<&'a str, &'a str>,
+    /// Where the API server is, and what else one looks for in a cut.
+    landmarks: &'a [(&'static str, String)],
     width: usize,
     /// What a further command needs to ask the same agent.
     option: String,
@@ -67,6 +74,7 @@ impl Telling<'_> {
             None => {}
         }
         text += &self.own_side();
+        text.extend(self.landmarks.iter().map(|(title, place)| self.line(title, place)));
         text += &self.unseen();
         text += &self.troubles();
         text + &self.next()

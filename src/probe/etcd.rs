@@ -27,12 +27,20 @@ pub struct Etcd {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Status {
+    header: Header,
     version: String,
     db_size: String,
     leader: String,
     raft_term: String,
     is_learner: bool,
     errors: Vec<String>,
+}
+
+/// Who it is that says so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Header {
+    member_id: String,
 }
 
 /// Whether a read came to an end.
@@ -61,10 +69,12 @@ async fn ask(visit: &mut Visit<'_>, attempt: &mut Attempt) -> Result<(), Fault> 
 }
 
 fn judge(status: Status, attempt: &mut Attempt) -> Result<(), Fault> {
-    let Status { version, db_size, leader, raft_term, is_learner, errors } = status;
-    let has_leader = number(&leader)? != 0;
+    let Status { header, version, db_size, leader, raft_term, is_learner, errors } = status;
+    let leader = number(&leader)?;
+    let has_leader = leader != 0;
     attempt.note("version", Fact::Word(quoted(&version)));
     attempt.note("leader", Fact::Flag(has_leader));
+    attempt.note("leads", Fact::Flag(has_leader && leader == number(&header.member_id)?));
     attempt.note("raft_term", Fact::Count(number(&raft_term)?));
     attempt.note("database_bytes", Fact::Count(number(&db_size)?));
     if is_learner {

@@ -61,6 +61,7 @@ fn a_member_that_is_well_tells_its_version_its_term_and_its_size() {
     let Some(Fact::Word(version)) = fact(&report, "version") else { panic!("{report:?}") };
     assert!(version.starts_with("3."), "{version}");
     assert_eq!(fact(&report, "leader"), Some(Fact::Flag(true)));
+    assert_eq!(fact(&report, "leads"), Some(Fact::Flag(true)), "it is alone");
     let count = |name| match fact(&report, name) {
         Some(Fact::Count(count)) => count,
         fact => panic!("{name}: {fact:?}"),
@@ -78,6 +79,10 @@ fn a_member_that_is_well_tells_its_version_its_term_and_its_size() {
 fn a_member_that_lost_its_majority_has_no_leader_and_has_one_again_when_it_is_back() {
     let Some(mut members) = cluster(3, None, &[]) else { return };
     let [one, two, three] = members.as_mut_slice() else { panic!("there are three") };
+    let leads = |address| fact(&probed(check(address, None), LONG), "leads") == Some(Fact::Flag(true));
+    process::until("one that leads", || {
+        [&*one, &*two, &*three].map(|member| leads(member.address)).iter().filter(|&&leads| leads).count() == 1
+    });
     two.process.freeze();
     // It may have been the leader.
     process::until("two that go on", || probed(check(one.address, None), LONG).outcome.is_success());

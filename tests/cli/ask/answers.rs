@@ -312,6 +312,35 @@ pub(crate) fn leaning() -> Situation {
     situation
 }
 
+/// A cut in which this side has the API server and Prometheus, and two members of etcd that follow one beyond it.
+pub(crate) fn cut_with_landmarks() -> Situation {
+    let mut situation = cut(5, 1..=3, Mode::Majority);
+    let member = |name, leads| {
+        let mut member = endpoint(name, "etcd");
+        if let Some(probe) = &mut member.probe {
+            probe.found.facts.extend([("leader".to_owned(), true.into()), ("leads".to_owned(), leads)]);
+        }
+        member
+    };
+    let beyond = endpoint_down("etcd-4", "etcd", "timeout", UnreachedFrom::ThisSide, names(1..=3));
+    let mut monitoring = endpoint("central-prometheus", "http");
+    (monitoring.unreached_from, monitoring.unreached, monitoring.reached) = (UnreachedFrom::SomeNodes, 1, 2);
+    let orders = endpoint("orders", "postgres");
+    let members = [member("etcd-1", false.into()), member("etcd-2", false.into()), beyond];
+    situation.endpoints.endpoints =
+        [vec![monitoring], members.into(), vec![endpoint("kube-api", "kubernetes"), orders]].concat();
+    situation
+}
+
+/// As before, but the second member leads.
+pub(crate) fn cut_with_leader() -> Situation {
+    let mut situation = cut_with_landmarks();
+    if let Some(probe) = &mut situation.endpoints.endpoints[2].probe {
+        probe.found.facts.insert("leads".to_owned(), true.into());
+    }
+    situation
+}
+
 /// Node-1 hears nobody: the others do not know it yet, or UDP is blocked.
 pub(crate) fn deaf(count: usize) -> Situation {
     let mut situation = cut(count, 1..=1, Mode::Starting);

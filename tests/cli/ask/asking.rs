@@ -35,6 +35,17 @@ fn status_of_a_cut_on_the_side_of_the_minority() {
 }
 
 #[test]
+fn status_of_a_cut_says_where_the_control_plane_is() {
+    shown!(asked(&answers::cut_with_landmarks(), &["status"]).shown());
+}
+
+#[test]
+fn status_of_a_cut_names_the_leader_if_it_is_here() {
+    let said = asked(&answers::cut_with_leader(), &["status"]).shown();
+    assert!(said.contains("\n  etcd's leader etcd-2: reached from this side\n"), "{said}");
+}
+
+#[test]
 fn status_of_a_cut_in_halves() {
     shown!(asked(&cut(4, 1..=2, Mode::Minority), &["status"]).shown());
 }
