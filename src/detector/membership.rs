@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ballot::Counted;
 use super::bits::Bits;
 use super::electorate::Electorate;
-use super::event::{Event, ForgetRefusal, LeaveReason};
+use super::event::{Event, LeaveReason};
 use super::peer::Peer;
 use super::relist::Relist;
 use super::settings::{Member, WriteQuorum};
@@ -25,22 +25,19 @@ pub(super) const ABSENCE: Duration = Duration::from_secs(60);
 /// For how long a name that this agent hears, and some other agent of its side does not know yet, waits to join.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many names it is told that are waited for.
-const NAMED: usize = 10;
-
 /// What the discovery said, and what follows from it.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
-    listing: Option<Listed>,
+    pub(super) listing: Option<Listed>,
     /// Who belongs and is missing from the lists, and since when.
     missing: BTreeMap<NodeId, Now>,
     /// Since when somebody else could change the electorate, and has not.
     waiting: Option<Now>,
     changed: Option<Now>,
     /// Whom an operator forgot before the electorate was founded: the list may go on naming them.
-    forgotten: BTreeSet<NodeId>,
+    pub(super) forgotten: BTreeSet<NodeId>,
     /// Whom an operator wants forgotten as soon as it is known who is there.
-    to_forget: BTreeSet<String>,
+    pub(super) to_forget: BTreeSet<String>,
     next_look: Now,
     /// Whether this node's zone is that of its own entry in the list.
     zone_is_listed: bool,
@@ -50,13 +47,13 @@ pub(super) struct Membership {
 
 /// The newest list.
 #[derive(Debug)]
-struct Listed {
+pub(super) struct Listed {
     at: Now,
-    ids: BTreeSet<NodeId>,
+    pub(super) ids: BTreeSet<NodeId>,
     /// All addresses.
-    addresses: BTreeSet<SocketAddr>,
+    pub(super) addresses: BTreeSet<SocketAddr>,
     /// Those of which it does not know whose they are.
-    unnamed: BTreeSet<SocketAddr>,
+    pub(super) unnamed: BTreeSet<SocketAddr>,
 }
 
 /// A change of the electorate that is due.
@@ -139,7 +136,7 @@ impl Detector {
     }
 
     /// Whether the newest list has a node, by its name or by its address.
-    fn is_listed(&self, id: NodeId) -> bool {
+    pub(super) fn is_listed(&self, id: NodeId) -> bool {
         let Some(listing) = &self.membership.listing else { return true };
         let is_there = |address: SocketAddr| listing.addresses.contains(&address) && !self.is_taken_over(id, address);
         listing.ids.contains(&id)
@@ -200,60 +197,6 @@ impl Detector {
         }
     }
 
-    /// The first electorate is the list of the discovery, heard or not, if nobody who is heard has one. It is founded
-    /// when it was whole once.
-    fn found_electorate(&mut self, now: Now) {
-        let too_early = !self.has_begun(now);
-        let Some(listing) = self.membership.listing.as_ref().filter(|_| !too_early) else { return };
-        let Some(newest) = self.ballot.newest() else {
-            if !self.peers.iter().any(|peer| peer.link.is_up() && peer.electorate.is_some()) {
-                let first = self.first_electorate(listing);
-                self.adopt_electorate(first, now);
-            }
-            return;
-        };
-        let founding = &newest.electorate;
-        let joining = self.who_may_join(founding, now);
-        let leaving: Vec<NodeId> = founding.members().filter(|&id| self.is_gone(id, now)).collect();
-        let everybody = self.count(newest, self.publication.side.published()).members == founding.names();
-        let next = if everybody && self.has_all_listed(founding, listing) && self.can_tell(now) {
-            founding.founded()
-        } else if !leaving.is_empty() {
-            founding.changed(&joining, &leaving).with_lower_floor()
-        } else if !joining.is_empty() {
-            founding.changed(&joining, &[])
-        } else {
-            return;
-        };
-        self.adopt_electorate(next, now);
-    }
-
-    fn first_electorate(&self, listing: &Listed) -> Electorate {
-        let unnamed = self.contacts.has_unnamed();
-        let heard = self.peers.iter().filter(|peer| unnamed && peer.link.is_up()).map(|peer| peer.id);
-        let ids: BTreeSet<NodeId> = listing.ids.iter().copied().chain([self.id]).chain(heard).collect();
-        let floor = if unnamed { ids.len().max(listing.addresses.len()) } else { ids.len() };
-        Electorate::first(ids, u16::try_from(floor).unwrap_or(u16::MAX))
-    }
-
-    /// Whom the foundation waits for.
-    pub(super) fn awaited(&self) -> Vec<String> {
-        let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.is_in_foundation()) else {
-            return Vec::new();
-        };
-        let mut absent = newest.places.clone();
-        let side = self.publication.side.published();
-        if absent.len() == side.len() {
-            absent.remove(side);
-        }
-        let mut names = self.names_of(&absent);
-        names.sort();
-        names.truncate(NAMED);
-        let unnamed = self.contacts.unnamed();
-        names.extend((unnamed > 0).then(|| format!("{unnamed} listed without a name")));
-        names
-    }
-
     fn change_electorate(&mut self, now: Now, is_cut: bool) {
         let due = self.due_change(now, is_cut);
         if due.is_empty() {
@@ -289,7 +232,7 @@ impl Detector {
     }
 
     /// Names that have been heard for one bound, are on this side, and are known to everybody on it.
-    fn who_may_join(&self, electorate: &Electorate, now: Now) -> Vec<NodeId> {
+    pub(super) fn who_may_join(&self, electorate: &Electorate, now: Now) -> Vec<NodeId> {
         let bound = self.timing.detection_bound();
         let side = self.publication.side.published();
         let strangers = side.iter().filter(|&place| place != self.me && !electorate.has(self.peers[place].id));
@@ -305,21 +248,8 @@ impl Detector {
         side.iter().filter_map(|owner| self.peers[owner].valid_row()).all(|row| !row.absent.has(place))
     }
 
-    /// Whether everybody whom the discovery lists is known by name and belongs, or was forgotten here.
-    fn has_all_listed(&self, electorate: &Electorate, listing: &Listed) -> bool {
-        let heard = self.peers.iter().filter(|peer| peer.link.is_up()).map(|peer| (peer.address, peer.id));
-        let heard: BTreeMap<SocketAddr, NodeId> = heard.collect();
-        let name_of = |address| heard.get(&address).copied().or_else(|| self.contacts.name_of(address));
-        let forgotten = &self.membership.forgotten;
-        let is_in = |id| electorate.has(id) || electorate.has_removed(id) && forgotten.contains(&id);
-        let floor = usize::from(electorate.floor().members);
-        floor <= electorate.names().max(listing.addresses.len())
-            && listing.ids.iter().copied().all(is_in)
-            && listing.unnamed.iter().all(|&address| name_of(address).is_some_and(is_in))
-    }
-
     /// Whether a node is missing from the lists, and heard by nobody here, for so long that it is gone for good.
-    fn is_gone(&self, id: NodeId, now: Now) -> bool {
+    pub(super) fn is_gone(&self, id: NodeId, now: Now) -> bool {
         let silent = self.place_of(id).is_none_or(|place| {
             let link = &self.peers[place].link;
             // Whom others of this side hear is there, and they would let it in again.
@@ -391,62 +321,12 @@ impl Detector {
         self.peers[place].link.is_known() || self.keeping.heard.contains_key(&self.peers[place].id)
     }
 
-    fn part_from(&mut self, id: NodeId, reason: LeaveReason) {
+    pub(super) fn part_from(&mut self, id: NodeId, reason: LeaveReason) {
         if let Some(place) = self.place_of(id) {
             let peer = self.name_of(place);
             self.keeping.heard.remove(&id);
             self.keeping.want();
             self.emit_event(Event::PeerLeft { peer, reason });
         }
-    }
-
-    /// Whether it is heard, here or by others of this side.
-    fn is_there(&self, place: usize) -> bool {
-        self.peers[place].link.is_up() || self.publication.joined.has(place)
-    }
-
-    /// Orders that came before anybody could be heard.
-    pub(super) fn forget_who_waits(&mut self, now: Now) {
-        if self.has_begun(now) {
-            for name in std::mem::take(&mut self.membership.to_forget) {
-                self.forget(&name, now);
-            }
-        }
-    }
-
-    /// An operator says that a node will not return. One that is heard is there all the same, and stays.
-    pub(super) fn forget(&mut self, name: &str, now: Now) {
-        if !self.has_begun(now) {
-            // Nobody was heard yet who may be there.
-            self.membership.to_forget.insert(name.to_owned());
-            return;
-        }
-        let id = NodeId::of(&self.settings.cluster, name);
-        let place = self.place_of(id);
-        let counts = self.ballot.newest().is_some_and(|newest| newest.electorate.has(id));
-        let refusal = match place {
-            _ if id == self.id => Some(ForgetRefusal::Itself),
-            Some(place) if self.is_there(place) => Some(ForgetRefusal::Heard),
-            None if !counts => Some(ForgetRefusal::Unknown),
-            _ => None,
-        };
-        let peer = name.to_owned();
-        if let Some(cause) = refusal {
-            self.emit_event(Event::ForgetRefused { peer, cause });
-            return;
-        }
-        self.emit_event(Event::NodeForgotten { peer });
-        if let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.has(id)) {
-            let mut changed = newest.electorate.changed(&[], &[id]);
-            if changed.is_in_foundation() {
-                changed = changed.with_lower_floor();
-                self.membership.forgotten.insert(id);
-            }
-            self.adopt_electorate(changed, now);
-        } else if self.place_of(id).is_some() {
-            self.part_from(id, LeaveReason::Removed);
-            if self.is_listed(id) { self.begin_again(&[id], now) } else { self.withdraw(&[id], now) }
-        }
-        self.membership.next_look = now;
     }
 }

@@ -28,6 +28,8 @@ pub mod event;
 pub mod evidence;
 mod exchange;
 mod faults;
+mod forgetting;
+mod founding;
 mod goodbye;
 pub mod health;
 pub mod held_row;
