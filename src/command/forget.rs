@@ -18,7 +18,7 @@ Examples:
 The order is a file in the state directory, which the agent takes. A node that is forgotten no longer counts for
 the majority; the others of this side learn it from the agent. So two of five that are left can write again once
 three are forgotten that will never return. A node that is heard is not forgotten. Be sure that it is gone: if it
-is only cut off, its side may go on writing as well.
+is only cut off, its side may go on writing as well. An order waits for an agent that does not run, for an hour.
 Exit codes: 0 it is forgotten, or will be when the agent runs; 1 the agent refused; 2 wrong arguments; 3 the
 state directory cannot be written, or the agent cannot be asked.";
 

@@ -29,6 +29,9 @@ pub const FORGET: &str = "forget-";
 /// An override that is still there next week is one that somebody forgot.
 pub const LONGEST: Duration = Duration::from_hours(7 * 24);
 
+/// An order to forget a node waits so long for the agent to run: who was gone then may be back since.
+pub const WAITS: Duration = Duration::from_hours(1);
+
 /// How far the clock may have been set back since an order was given.
 const ASTRAY: Duration = Duration::from_mins(5);
 
@@ -49,14 +52,23 @@ pub struct OverrideOrder {
     pub reason: String,
 }
 
+/// A time of day to the second, `wall` since the epoch.
+fn written(wall: Duration) -> String {
+    let time = i64::try_from(wall.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.unwrap_or(Timestamp::MAX).to_string()
+}
+
+/// The time since the epoch that is written there.
+fn time(text: &str) -> Result<Duration, OrderError> {
+    let time: Option<Timestamp> = text.parse().ok();
+    let since = time.and_then(|time| Duration::try_from(time.as_duration()).ok());
+    since.ok_or_else(|| OrderError::NoTime(text.to_owned()))
+}
+
 impl OverrideOrder {
     /// One that holds from now on, `wall` since the epoch; to the second.
     pub fn from(wall: Duration, mode: Mode, lasts: Duration, reason: String) -> Self {
-        let time = |wall: Duration| {
-            let time = i64::try_from(wall.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-            time.unwrap_or(Timestamp::MAX).to_string()
-        };
-        Self { mode, from: time(wall), until: time(wall + lasts), reason }
+        Self { mode, from: written(wall), until: written(wall + lasts), reason }
     }
 
     /// From when until when, since the epoch.
@@ -64,11 +76,6 @@ impl OverrideOrder {
     /// # Errors
     /// It says no times, a mode that nobody may order, or a time that is too long.
     fn span(&self) -> Result<(Duration, Duration), OrderError> {
-        let time = |text: &String| {
-            let time: Option<Timestamp> = text.parse().ok();
-            let since = time.and_then(|time| Duration::try_from(time.as_duration()).ok());
-            since.ok_or_else(|| OrderError::NoTime(text.clone()))
-        };
         let (from, until) = (time(&self.from)?, time(&self.until)?);
         match until.checked_sub(from) {
             _ if self.mode == Mode::Starting => Err(OrderError::NotOrdered),
@@ -92,6 +99,16 @@ impl OverrideOrder {
 pub struct ForgetOrder {
     /// The node that will not return.
     pub node: String,
+    /// When it was given, RFC 3339.
+    pub from: String,
+}
+
+impl ForgetOrder {
+    /// Whether it is young enough to be followed, `wall` since the epoch.
+    fn holds(&self, wall: Duration) -> Result<(), OrderError> {
+        let from = time(&self.from)?;
+        if from <= wall + ASTRAY && wall <= from + WAITS { Ok(()) } else { Err(OrderError::TooOld(self.node.clone())) }
+    }
 }
 
 /// An order that cannot be read.
@@ -109,6 +126,9 @@ pub enum OrderError {
     /// Its end is too far from its beginning, or before it.
     #[error("it holds for up to 168h, and ends after it begins")]
     TooLong,
+    /// It waited for too long.
+    #[error("it is of another hour: whether {0} is gone for good is to be ordered again")]
+    TooOld(String),
     /// Its end is no time.
     #[error("{0:?} is no time as RFC 3339 has it")]
     NoTime(String),
@@ -152,7 +172,7 @@ impl Orders {
     /// The disk does not take it.
     pub fn forget(&self, node: &str, wall: Duration) -> io::Result<PathBuf> {
         let name = format!("{FORGET}{:020}-{}.json", wall.as_micros(), process::id());
-        self.put(&name, &serde_json::to_vec(&ForgetOrder { node: node.to_owned() })?)?;
+        self.put(&name, &serde_json::to_vec(&ForgetOrder { node: node.to_owned(), from: written(wall) })?)?;
         Ok(self.directory.join(name))
     }
 
@@ -284,6 +304,16 @@ mod tests {
             let error = orders.overriding().unwrap_err().to_string();
             assert!(error.contains(wrong), "{error}");
         }
+    }
+
+    #[test]
+    fn an_order_to_forget_a_node_holds_for_an_hour() {
+        let noon = Duration::from_secs(1_795_348_800);
+        let order = ForgetOrder { node: "node-2".to_owned(), from: written(noon) };
+        let later = |seconds| order.holds(noon + Duration::from_secs(seconds));
+        assert_eq!([later(0), later(3600)], [Ok(()), Ok(())]);
+        assert_eq!(later(3601), Err(OrderError::TooOld("node-2".to_owned())));
+        assert!(order.holds(noon.checked_sub(WAITS).unwrap()).is_err(), "the clock was set back");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The thread that looks for an operator's orders every second, and tells the agent. A disk that hangs delays them, and
 //! nothing else. The thread ends when the last [`OrdersWatch`] is dropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,10 @@ const SAME: Duration = Duration::from_secs(2);
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// For how many looks more an order is there that the agent was told: should it die before it is durable what it made of it,
+/// its next run is told again.
+const LOOKS: u8 = 2;
+
 /// Dropped, it lets the thread end.
 #[derive(Clone, Debug)]
 pub struct OrdersWatch {
@@ -35,8 +39,16 @@ pub struct OrdersWatch {
 /// The system has no thread to give.
 pub fn start(orders: Orders, agent: AgentHandle, clock: Clock) -> io::Result<OrdersWatch> {
     let (keeps, kept) = sync_channel(1);
-    let watch =
-        Watch { orders, agent, clock, overriding: Ok(None), told: None, taken: BTreeSet::new(), is_unreadable: false };
+    let watch = Watch {
+        orders,
+        agent,
+        clock,
+        overriding: Ok(None),
+        told: None,
+        told_to_forget: BTreeMap::new(),
+        taken: BTreeSet::new(),
+        is_unreadable: false,
+    };
     thread::Builder::new().name("orders".to_owned()).spawn(move || {
         let _told =
             TellsOfAPanic("the thread that looks for orders has ended: `override` and `forget` wait for a restart");
@@ -53,6 +65,8 @@ struct Watch {
     overriding: Result<Option<OverrideOrder>, OrderError>,
     /// What the agent was told last.
     told: Option<Told>,
+    /// Orders that the agent was told, and for how many looks more they are there.
+    told_to_forget: BTreeMap<PathBuf, u8>,
     /// Orders that are done and could not be taken away, or cannot be read.
     taken: BTreeSet<PathBuf>,
     is_unreadable: bool,
@@ -133,24 +147,42 @@ impl Watch {
         self.is_unreadable = found.is_err();
         let found = found.unwrap_or_default();
         self.taken.retain(|path| found.contains(path));
+        self.told_to_forget.retain(|path, _| found.contains(path));
         for path in found {
-            if !self.taken.contains(&path) {
-                self.forget(&path);
+            if self.taken.contains(&path) {
+                continue;
+            }
+            match self.told_to_forget.get_mut(&path) {
+                Some(0) => self.take_away(&path),
+                Some(looks) => *looks -= 1,
+                None => self.forget(&path),
             }
         }
     }
 
     fn forget(&mut self, path: &Path) {
-        match read(path).and_then(|bytes| bytes.as_deref().map(understood).transpose()) {
-            Ok(Some(ForgetOrder { node })) => self.agent.forget(node),
-            Ok(None) => return,
+        let order = read(path).and_then(|bytes| bytes.as_deref().map(understood::<ForgetOrder>).transpose());
+        let order =
+            order.and_then(|order| order.map(|order| order.holds(self.clock.wall()).map(|()| order)).transpose());
+        match order {
+            Ok(Some(ForgetOrder { node, .. })) => {
+                self.agent.forget(node);
+                self.told_to_forget.insert(path.to_owned(), LOOKS);
+            }
+            Ok(None) => {}
             Err(error @ OrderError::Unreadable(_)) => {
                 tracing::error!(%error, file = %path.display(), "an order is not followed, and stays");
                 self.taken.insert(path.to_owned());
-                return;
             }
-            Err(error) => tracing::error!(%error, file = %path.display(), "an order is not followed"),
+            Err(error) => {
+                tracing::error!(%error, file = %path.display(), "an order is not followed");
+                self.take_away(path);
+            }
         }
+    }
+
+    fn take_away(&mut self, path: &Path) {
+        self.told_to_forget.remove(path);
         if let Err(error) = fs::remove_file(path) {
             tracing::warn!(%error, file = %path.display(), "an order that is done cannot be taken away");
             self.taken.insert(path.to_owned());

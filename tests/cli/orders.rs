@@ -94,28 +94,28 @@ impl Cluster {
 
     #[track_caller]
     fn until_mode(&self, node: usize, mode: &str) {
-        let came = (0..600).any(|_| {
-            let is_so = self.mode(node)["mode"] == mode;
-            if !is_so {
-                park_timeout(Duration::from_millis(100));
-            }
-            is_so
-        });
+        let came = within_a_minute(|| self.mode(node)["mode"] == mode);
         assert!(came, "waited a minute for {mode}: {}", self.mode(node));
+    }
+
+    fn log(&self, node: usize) -> String {
+        fs::read_to_string(self.path(&format!("events-{node}.log"))).unwrap()
     }
 
     #[track_caller]
     fn until_logged(&self, node: usize, what: &str) {
-        let log = || fs::read_to_string(self.path(&format!("events-{node}.log"))).unwrap();
-        let came = (0..600).any(|_| {
-            let is_so = log().contains(what);
-            if !is_so {
-                park_timeout(Duration::from_millis(100));
-            }
-            is_so
-        });
-        assert!(came, "waited a minute for {what}: {}", log());
+        assert!(within_a_minute(|| self.log(node).contains(what)), "waited a minute for {what}: {}", self.log(node));
     }
+}
+
+fn within_a_minute(mut is_so: impl FnMut() -> bool) -> bool {
+    (0..600).any(|_| {
+        let came = is_so();
+        if !came {
+            park_timeout(Duration::from_millis(100));
+        }
+        came
+    })
 }
 
 impl Drop for Cluster {
@@ -167,6 +167,10 @@ fn whoever_is_left_writes_again_when_the_dead_are_forgotten_and_who_is_heard_is_
     cluster.kill(1);
     cluster.kill(2);
     cluster.until_mode(0, "isolated");
+    // Whoever ordered this long ago did not mean what is now.
+    let old = cluster.state(0).join("forget-old.json");
+    fs::write(&old, r#"{"node":"node-2","from":"2026-01-01T00:00:00Z"}"#).unwrap();
+    assert!(within_a_minute(|| !old.exists()), "nobody took the order away");
     for node in ["node-2", "node-3"] {
         let said = cluster.orders(0, &["forget", node]);
         assert_eq!(
@@ -179,6 +183,9 @@ fn whoever_is_left_writes_again_when_the_dead_are_forgotten_and_who_is_heard_is_
     cluster.until_mode(0, "normal");
     assert_eq!(cluster.mode(0)["side"]["of"], 1);
     cluster.until_logged(0, r#""peer":"node-3","reason":"removed""#);
+    assert_eq!(cluster.log(0).matches("node_forgotten").count(), 2, "{}", cluster.log(0));
+    let orders = || fs::read_dir(cluster.state(0)).unwrap().flatten().map(|entry| entry.file_name());
+    assert!(within_a_minute(|| !orders().any(|name| name.to_string_lossy().starts_with("forget-"))));
 }
 
 #[test]
