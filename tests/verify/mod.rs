@@ -26,6 +26,7 @@ pub const TABLES: &[Head] = &[
     CUTS.head(),
     ELECTORATE.head(),
     ENDPOINTS.head(),
+    FIRST_PANEL.head(),
     FLOOD.head(),
     HEARTBEAT.head(),
     HOSTILE.head(),
@@ -76,6 +77,14 @@ pub static CUTS: Table<8> = Table {
     section: "complete-cuts",
     command: "cargo test --locked --test simulation cuts::",
     columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
+};
+
+/// From the start of the agents to the first panel.
+pub static FIRST_PANEL: Table<6> = Table {
+    document: "install",
+    section: "first-panel",
+    command: "cargo test --locked --test alert_end_to_end dashboards::first_panel::",
+    columns: ["scrapes every", "agents", "runs", "part", "median", "max"],
 };
 
 /// Partial and one-way cuts, named by every agent.

@@ -3,6 +3,7 @@
 //! is to put variables in, is done in `files`. That its panels look well is not shown.
 
 mod files;
+mod first_panel;
 mod play;
 mod server;
 mod statics;

@@ -61,7 +61,7 @@ const MAY_BE_EMPTY: [(&str, &str); 2] = [
 const ANSWER: &str = "netsplit-overview: Is there a partition?, A";
 const NO_AGENT: f64 = -2.0;
 const NOBODY_CAN_TELL: f64 = -1.0;
-const NO_PARTITION: f64 = 0.0;
+pub(super) const NO_PARTITION: f64 = 0.0;
 const PARTITION: f64 = 4.0;
 
 fn now() -> u64 {
@@ -92,6 +92,11 @@ fn one_cluster(name: &str) -> Chosen {
     ])
 }
 
+/// The overview of a Prometheus that has one cluster, as it is opened.
+pub(super) fn of_overview() -> Chosen {
+    Chosen::of(&[("cluster", ".*"), ("job", ".*"), ("endpoint", ".*"), ("prometheus", ".*")])
+}
+
 /// Whether there is anything to see: a number, at any time.
 fn says_something(series: &[Series]) -> bool {
     series.iter().flat_map(|one| &one.samples).any(|&(_, value)| !value.is_nan())
@@ -115,7 +120,7 @@ fn empty(monitoring: &Monitoring, queries: &[Query], chosen: &Chosen) -> BTreeSe
 }
 
 /// Whether there is a partition, as the first panel says of each cluster at this time.
-fn told(monitoring: &Monitoring, queries: &[Query], chosen: &Chosen, time: u64) -> BTreeMap<String, f64> {
+pub(super) fn told(monitoring: &Monitoring, queries: &[Query], chosen: &Chosen, time: u64) -> BTreeMap<String, f64> {
     let found = asked(monitoring, of(queries, ANSWER), chosen, time).into_iter();
     found.map(|one| (one.labels.get("cluster").cloned().unwrap_or_default(), one.samples[0].1)).collect()
 }
