@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need, and only those that are missing, and what Debian does not have: Kafka and
-# the API server of Kubernetes. Rust comes with rustup, which reads rust-toolchain.toml by itself.
+# Installs the Debian packages that the tests need, and only those that are missing, and what Debian does not have: Kafka,
+# the API server of Kubernetes, and kustomize. Rust comes with rustup, which reads rust-toolchain.toml by itself.
 set -euo pipefail
 
 # What a package is needed for is told by a file or a program that it brings.
@@ -43,6 +43,7 @@ done
 install_others() {
   "$(dirname "$0")/install-kafka.sh"
   "$(dirname "$0")/install-kube.sh"
+  "$(dirname "$0")/install-kustomize.sh"
 }
 
 if ((${#missing[@]} == 0)); then
