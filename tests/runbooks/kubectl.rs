@@ -27,7 +27,7 @@ const WITH_VALUE: [(&str, &str); 15] = [
 ];
 
 /// The options of each verb that the pages use; those of kubectl 1.32. What is not here was not looked up.
-const OPTIONS: [(&str, &[&str]); 11] = [
+const OPTIONS: [(&str, &[&str]); 12] = [
     ("apply", &["-k", "-n"]),
     ("auth", &["-n", "--as"]),
     ("create", &["-n", "--from-file"]),
@@ -36,6 +36,7 @@ const OPTIONS: [(&str, &[&str]); 11] = [
     ("diff", &["-k", "-n"]),
     ("exec", &["-c", "-n"]),
     ("get", &["-l", "-n", "-o", "--field-selector", "--show-labels", "--sort-by"]),
+    ("label", &["-n", "--overwrite"]),
     ("logs", &["-c", "-l", "-n", "--prefix", "--previous", "--tail"]),
     ("patch", &["-n", "--patch", "--patch-file", "--type"]),
     ("rollout", &["-n", "--timeout"]),
@@ -110,6 +111,13 @@ pub(crate) fn judge(call: &Call, manifests: &Manifests) -> Vec<String> {
     match parsed.verb {
         "apply" | "delete" | "diff" if parsed.options.contains_key("-k") => {}
         "auth" => wrong.extend(wrong_question(&parsed, manifests)),
+        "label" => {
+            let (labels, object): (Vec<&str>, Vec<&str>) = parsed.words.iter().partition(|word| word.contains('='));
+            wrong.extend(wrong_object(&parsed, &object, manifests));
+            if labels.is_empty() {
+                wrong.push("no label is set".to_owned());
+            }
+        }
         "rollout" => match parsed.words.split_first() {
             Some((&("restart" | "status" | "undo"), object)) => wrong.extend(wrong_object(&parsed, object, manifests)),
             _ => wrong.push(format!("there is no `rollout {:?}`", parsed.words)),

@@ -104,6 +104,7 @@ fn a_command_that_does_not_work_is_found() {
         "kubectl get nodes -n observability".to_owned(),
         "kubectl apply -k daemonset/bases".to_owned(),
         "kubectl restart ds/network-partition-detector -n observability".to_owned(),
+        "kubectl label namespace observability --overwrite".to_owned(),
         "kubectl patch secret network-partition-detector-keys -n observability --type merge --patch '{}'".to_owned(),
         "kubectl auth can-i delete pods -n observability".to_owned(),
         "crictl exec 4f1d status".to_owned(),
