@@ -257,7 +257,12 @@ impl Client {
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>, token: Option<&str>) -> Option<(u16, String)> {
         let body = body.map(ToString::to_string).unwrap_or_default();
-        let content = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let content = match method {
+            // Only who applies says who manages.
+            "PATCH" if path.contains("fieldManager=") => "application/apply-patch+yaml",
+            "PATCH" => "application/merge-patch+json",
+            _ => "application/json",
+        };
         let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
         // Of this version an answer has no chunks.
         let request = format!(
