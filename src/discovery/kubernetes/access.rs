@@ -94,10 +94,17 @@ fn cause_of(error: &(dyn Error + 'static)) -> Option<Cause> {
         return Some(Cause::Truncated);
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        return error.is_parse().then_some(Cause::Malformed);
+        return (error.is_parse() || came_unasked(error)).then_some(Cause::Malformed);
     }
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind)?;
     (kind == io::ErrorKind::TimedOut).then_some(Cause::Timeout)
+}
+
+/// Whether something came before a question was sent, as from what is no server of HTTP: hyper has no name for it, so it is
+/// what is left when all that have one are not.
+fn came_unasked(error: &hyper::Error) -> bool {
+    let is_other = error.is_incomplete_message() || error.is_closed() || error.is_canceled() || error.is_timeout();
+    error.source().is_none() && !is_other && !error.is_user() && !error.is_shutdown()
 }
 
 /// What it means that the answer is not one of success.
