@@ -14,17 +14,34 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+/// The promtool tests of the rules.
+const TESTS: [&str; 2] = ["netsplit.rules.test.yaml", "remote-write.rules.test.yaml"];
+
 /// The labels that an alert may have: more would tell the same thing once a node.
-const LABELS: [&str; 11] =
-    ["channel", "cluster", "endpoint", "group", "job", "kind", "namespace", "peer", "reason", "severity", "type"];
+const LABELS: [&str; 13] = [
+    "channel",
+    "cluster",
+    "endpoint",
+    "group",
+    "job",
+    "kind",
+    "namespace",
+    "peer",
+    "reason",
+    "remote_name",
+    "seen_from",
+    "severity",
+    "type",
+];
 
 /// Alerts whose severity is not `warning`, or not always.
-const SEVERITIES: [(&str, &[&str]); 5] = [
+const SEVERITIES: [(&str, &[&str]); 6] = [
     ("NetworkPartitionDetected", &["critical"]),
     ("EndpointUnreachable", &["critical", "warning"]),
     ("KnativeBrokerUnreachable", &["critical"]),
     ("KafkaBrokerUnreachable", &["critical"]),
     ("KafkaConsumerLag", &["info", "warning", "critical"]),
+    ("RemoteWriteQueueFull", &["critical", "warning"]),
 ];
 
 fn path(file: &str) -> PathBuf {
@@ -69,8 +86,8 @@ fn names() -> BTreeSet<String> {
 
 /// What one promtool test says of one alert: the labels of those that are to fire, none if it is to stay silent.
 fn expectations() -> Vec<(String, Vec<Value>)> {
-    let file = parse("alerts/netsplit.rules.test.yaml");
-    let all = list(&file["tests"]).flat_map(|test| list(&test["alert_rule_test"]));
+    let files = TESTS.map(|file| parse(&format!("alerts/{file}")));
+    let all = files.iter().flat_map(|file| list(&file["tests"])).flat_map(|test| list(&test["alert_rule_test"]));
     let fired = |test: &Value| list(&test["exp_alerts"]).map(|alert| alert["exp_labels"].clone()).collect();
     all.map(|test| (test["alertname"].as_str().unwrap().to_owned(), fired(test))).collect()
 }
@@ -97,7 +114,9 @@ fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
 #[test]
 fn the_rules_parse_and_their_tests_pass() {
     content("promtool", &["check", "rules", "netsplit.rules.yaml"]);
-    content("promtool", &["test", "rules", "netsplit.rules.test.yaml"]);
+    for tests in TESTS {
+        content("promtool", &["test", "rules", tests]);
+    }
 }
 
 #[test]
