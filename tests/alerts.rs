@@ -120,6 +120,23 @@ fn the_rules_parse_and_their_tests_pass() {
 }
 
 #[test]
+fn the_names_of_older_installations_are_made_as_the_document_says_and_their_tests_pass() {
+    content("promtool", &["check", "rules", "compatibility.rules.yaml"]);
+    content("promtool", &["test", "rules", "compatibility.rules.test.yaml"]);
+    let file = parse("alerts/compatibility.rules.yaml");
+    let rules = list(&file["groups"]).flat_map(|group| list(&group["rules"]));
+    let made: BTreeSet<&str> = rules.map(|rule| rule["record"].as_str().unwrap()).collect();
+    let rows = table(&read("docs/alerts.md"), "| name |");
+    assert_eq!(made, rows.iter().map(|row| row[0].as_str()).collect());
+    let tests = read("alerts/compatibility.rules.test.yaml");
+    for name in made {
+        assert!(tests.contains(name), "{name} has no test");
+        let asking = ["alerts/netsplit.rules.yaml", "scripts/dashboards.py"].map(read);
+        assert!(asking.iter().all(|text| !text.contains(name)), "nothing of ours asks for {name}");
+    }
+}
+
+#[test]
 fn the_scrape_configurations_are_ones_of_prometheus() {
     content("promtool", &["check", "config", "prometheus-scrape.example.yaml"]);
     // The Prometheus of Debian was built without Kubernetes: all but the discovery is checked.
