@@ -142,9 +142,10 @@ fn the_scrape_configurations_are_ones_of_prometheus() {
     // The Prometheus of Debian was built without Kubernetes: all but the discovery is checked.
     let mut kubernetes = parse("alerts/prometheus-scrape-kubernetes.example.yaml");
     kubernetes["rule_files"] = json!([path("alerts/netsplit.rules.yaml")]);
-    let scrape = kubernetes["scrape_configs"][0].as_object_mut().unwrap();
-    let discovery = scrape.remove("kubernetes_sd_configs").unwrap();
-    assert_eq!(discovery, json!([{"role": "pod", "namespaces": {"names": ["observability"]}}]));
+    for scrape in kubernetes["scrape_configs"].as_array_mut().unwrap() {
+        let discovery = scrape.as_object_mut().unwrap().remove("kubernetes_sd_configs").unwrap();
+        assert_eq!(discovery, json!([{"role": "pod", "namespaces": {"names": ["observability"]}}]));
+    }
     let (_directory, place) = file("prometheus.yaml", &kubernetes.to_string());
     content("promtool", &["check", "config", &place]);
 }
@@ -152,14 +153,110 @@ fn the_scrape_configurations_are_ones_of_prometheus() {
 #[test]
 fn the_scrape_configurations_call_the_job_as_the_rules_do_and_name_the_node() {
     let text = read("alerts/netsplit.rules.yaml");
-    for file in ["alerts/prometheus-scrape.example.yaml", "alerts/prometheus-scrape-kubernetes.example.yaml"] {
-        let scrape = &parse(file)["scrape_configs"][0];
-        let job = scrape["job_name"].as_str().unwrap();
-        assert!(text.contains(&format!("up{{job=~\"{job}(-host)?\"}}")), "{file}");
-        assert_eq!(scrape["scrape_interval"], "10s", "{file}");
-        let relabelled = list(&scrape["relabel_configs"]).any(|rule| rule["target_label"] == "node");
-        let labelled = list(&scrape["static_configs"]).all(|target| target["labels"]["node"].is_string());
-        assert!(relabelled || (labelled && scrape["static_configs"].is_array()), "{file} gives no label `node`");
+    let (pods, hosts) = ("network-partition-detector", "network-partition-detector-host");
+    assert!(text.contains(&format!("up{{job=~\"{pods}(-host)?\"}}")));
+    for (file, jobs) in [
+        ("alerts/prometheus-scrape.example.yaml", &[pods][..]),
+        ("alerts/prometheus-scrape-kubernetes.example.yaml", &[pods, hosts]),
+    ] {
+        let configuration = parse(file);
+        let scrapes: Vec<&Value> = list(&configuration["scrape_configs"]).collect();
+        assert_eq!(
+            scrapes.iter().map(|scrape| scrape["job_name"].as_str().unwrap()).collect::<Vec<_>>(),
+            jobs,
+            "{file}"
+        );
+        for scrape in scrapes {
+            assert_eq!(scrape["scrape_interval"], "10s", "{file}");
+            let relabelled = list(&scrape["relabel_configs"]).any(|rule| rule["target_label"] == "node");
+            let labelled = list(&scrape["static_configs"]).all(|target| target["labels"]["node"].is_string());
+            assert!(relabelled || (labelled && scrape["static_configs"].is_array()), "{file} gives no label `node`");
+        }
+    }
+}
+
+/// A pod of an agent as the discovery finds it: the labels of one target, at this address of it.
+fn pod(app: &str, first: &str, at: &str, port: &str) -> Value {
+    json!({"targets": [at], "labels": {
+        "__meta_kubernetes_pod_label_app": app,
+        "__meta_kubernetes_pod_phase": "Running",
+        "__meta_kubernetes_pod_ip": first,
+        "__meta_kubernetes_pod_container_port_number": port,
+        "__meta_kubernetes_pod_node_name": format!("node of {first}"),
+        "__meta_kubernetes_endpointslice_address_type": if at.starts_with('[') { "IPv6" } else { "IPv4" },
+    }})
+}
+
+/// The labels of the targets that Prometheus makes of what it found. Those without a difference are one target.
+fn targets(job: &str, relabelling: &Value, found: &[Value]) -> Option<BTreeSet<String>> {
+    let configuration = json!({"scrape_configs": [
+        {"job_name": job, "relabel_configs": relabelling, "static_configs": found},
+    ]});
+    let (_directory, place) = file("prometheus.yaml", &configuration.to_string());
+    let output =
+        match Command::new("promtool").args(["check", "service-discovery", &place, job, "--timeout=2s"]).output() {
+            Ok(output) => output,
+            Err(error) => {
+                needs::skip(&format!("there is no `promtool` ({error}): run 'make install-test-needs' as root"));
+                return None;
+            }
+        };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list(&all).count(), found.len(), "all were found: {all}");
+    let labels = list(&all).filter_map(|target| target["labels"].as_object()).filter(|labels| !labels.is_empty());
+    Some(labels.map(|labels| json!(labels).to_string()).collect())
+}
+
+/// Those that the operator has in other letters, as Prometheus has them.
+fn relabelling_of_the_monitor() -> Value {
+    let monitor = parse("daemonset/overlays/monitoring/servicemonitor.yaml");
+    let rules = list(&monitor["spec"]["endpoints"][0]["relabelings"]);
+    let names = [("sourceLabels", "source_labels"), ("targetLabel", "target_label")];
+    let renamed =
+        |key: &str| names.iter().find(|(of_operator, _)| *of_operator == key).map_or(key, |(_, own)| own).to_owned();
+    rules
+        .map(|rule| {
+            rule.as_object().unwrap().iter().map(|(key, value)| (renamed(key), value.clone())).collect::<Value>()
+        })
+        .collect()
+}
+
+#[test]
+fn an_agent_is_one_target_whatever_addresses_it_has() {
+    let kubernetes = parse("alerts/prometheus-scrape-kubernetes.example.yaml");
+    let (pods, hosts) = (&kubernetes["scrape_configs"][0], &kubernetes["scrape_configs"][1]);
+    let app = "network-partition-detector";
+    let host = "network-partition-detector-host";
+    // The example finds pods, each port of theirs; the monitor the EndpointSlices of both families, with the one port.
+    for (job, port, relabelling) in [
+        (app, "7476", pods["relabel_configs"].clone()),
+        (host, "7478", hosts["relabel_configs"].clone()),
+        (app, "7476", relabelling_of_the_monitor()),
+        (host, "7478", relabelling_of_the_monitor()),
+    ] {
+        for (first, expected, found) in [
+            ("10.0.0.1", "10.0.0.1", &["10.0.0.1", "[fd00::1]"][..]),
+            ("fd00::1", "[fd00::1]", &["10.0.0.1", "[fd00::1]"]),
+            ("10.0.0.1", "10.0.0.1", &["10.0.0.1"]),
+            ("fd00::1", "[fd00::1]", &["[fd00::1]"]),
+        ] {
+            let found: Vec<Value> = found.iter().map(|at| pod(job, first, &format!("{at}:{port}"), port)).collect();
+            let Some(targets) = targets(job, &relabelling, &found) else { return };
+            assert_eq!(targets.len(), 1, "{job}, {first}: {targets:?}");
+            let target: Value = serde_json::from_str(targets.first().unwrap()).unwrap();
+            assert_eq!(target["instance"], format!("{expected}:{port}"));
+            assert_eq!(target["node"], format!("node of {first}"));
+        }
+        // Two agents stay two, and one whose pod has ended is none.
+        let mut ended = pod(job, "10.0.0.3", &format!("10.0.0.3:{port}"), port);
+        ended["labels"]["__meta_kubernetes_pod_phase"] = json!("Succeeded");
+        let found = [
+            pod(job, "10.0.0.1", &format!("10.0.0.1:{port}"), port),
+            pod(job, "10.0.0.2", &format!("10.0.0.2:{port}"), port),
+            ended,
+        ];
+        assert_eq!(targets(job, &relabelling, &found).map(|all| all.len()), Some(2), "{job}");
     }
 }
 
