@@ -5,6 +5,8 @@
 //! cut what it reads, unless a case pulls these cables, too. It needs root, `ip` and `nft`, and the Debian packages
 //! `prometheus` and `prometheus-alertmanager`.
 //!
+//! `remote_write` has no agents: Prometheus servers on loopback, one of which writes to another that goes away.
+//!
 //! `dashboards` runs the queries of the shipped dashboards against the same Prometheus.
 //!
 //! Cases run with the shipped files made faster (`shipped`), which must be all that is changed. `make verify`
@@ -21,7 +23,10 @@ mod management;
 mod monitoring;
 #[path = "../needs/mod.rs"]
 mod needs;
+#[path = "../ports/mod.rs"]
+mod ports;
 mod process;
+mod remote_write;
 mod shipped;
 mod timing;
 #[path = "../verify/mod.rs"]

@@ -111,8 +111,7 @@ impl Monitoring {
     pub fn query(&self, expression: &str) -> Vec<Series> {
         let path = format!("/api/v1/query?query={}", escaped(expression));
         let answer = self.prometheus.ask(&self.management, &path).unwrap_or_default();
-        let result = answer["data"]["result"].as_array().cloned().unwrap_or_default();
-        result.iter().map(series).collect()
+        of_answer(&answer)
     }
 
     /// What Prometheus has under this path of its API, or what it says is wrong with the question.
@@ -154,6 +153,11 @@ impl Monitoring {
         let (prometheus, alertmanager) = (self.prometheus.told(), self.alertmanager.told());
         format!("alerts: {fired:?}\ntargets: {targets:?}\nprometheus: {prometheus}\nalertmanager: {alertmanager}")
     }
+}
+
+/// The series of an answer to a query.
+pub fn of_answer(answer: &Value) -> Vec<Series> {
+    answer["data"]["result"].as_array().into_iter().flatten().map(series).collect()
 }
 
 /// One series of an answer, be it of one moment or of many.

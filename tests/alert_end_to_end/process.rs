@@ -1,4 +1,4 @@
-//! A server that a case runs beside the agents: a program of the machine, in the management network, asked over HTTP.
+//! A server that a case runs: a program of the machine, in the management network beside the agents or here, asked over HTTP.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -14,6 +14,27 @@ use crate::management::Management;
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Where a server runs and is asked.
+pub trait Place {
+    /// Does something there.
+    fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T;
+}
+
+impl Place for Management {
+    fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        Self::within(self, act)
+    }
+}
+
+/// Where the test itself is.
+pub struct Here;
+
+impl Place for Here {
+    fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        act()
+    }
+}
+
 pub struct Process {
     child: Child,
     port: u16,
@@ -22,30 +43,30 @@ pub struct Process {
 
 impl Process {
     /// Starts a program that will answer on this port.
-    pub fn start(management: &Management, program: &str, arguments: &[String], port: u16, directory: &Path) -> Self {
+    pub fn start(place: &impl Place, program: &str, arguments: &[String], port: u16, directory: &Path) -> Self {
         let diagnostics = directory.join(format!("{program}.log"));
         let log = File::create(&diagnostics).unwrap();
         let mut command = Command::new(program);
         command.args(arguments).current_dir(directory).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        let child = management.within(|| command.spawn()).unwrap_or_else(|error| panic!("{program}: {error}"));
+        let child = place.within(|| command.spawn()).unwrap_or_else(|error| panic!("{program}: {error}"));
         Self { child, port, diagnostics }
     }
 
     /// The JSON that it answers; none as long as it does not answer.
-    pub fn ask(&self, management: &Management, path: &str) -> Option<Value> {
-        let body = management.within(|| get(self.port, path))?;
+    pub fn ask(&self, place: &impl Place, path: &str) -> Option<Value> {
+        let body = place.within(|| get(self.port, path))?;
         serde_json::from_str(&body).ok()
     }
 
     /// What it answers, be it a success or not: the status and the body. None as long as it does not answer.
-    pub fn answer(&self, management: &Management, path: &str) -> Option<(u16, String)> {
-        management.within(|| answer(self.port, path))
+    pub fn answer(&self, place: &impl Place, path: &str) -> Option<(u16, String)> {
+        place.within(|| answer(self.port, path))
     }
 
     /// Whether it answers this with success.
-    pub fn is_ready(&self, management: &Management, path: &str) -> bool {
-        management.within(|| get(self.port, path)).is_some()
+    pub fn is_ready(&self, place: &impl Place, path: &str) -> bool {
+        place.within(|| get(self.port, path)).is_some()
     }
 
     /// What it said.
