@@ -157,19 +157,8 @@ def remote(metric, labels=""):
     return f"max by ({QUEUE}) ({now('prometheus_remote_storage_' + metric, labels, of=PROMETHEUS)})"
 
 
-SENT = remote("queue_highest_sent_timestamp_seconds")
-HERE = f"{remote('shards')} * 0 + on (cluster, instance) group_left () max by (cluster, instance)"
-# Some versions tell of each queue what came in, the others of the whole Prometheus. A queue that has sent nothing yet has
-# no time of what was sent last: it is behind since its Prometheus started, or longer.
-LAG = (
-    "clamp_min(\n"
-    f"  (\n    {remote('queue_highest_timestamp_seconds')}\n"
-    f"    or {HERE} ({now('prometheus_remote_storage_highest_timestamp_in_seconds', of=PROMETHEUS)})\n  )\n"
-    f"  -\n"
-    f"  (\n    {SENT} > 0\n"
-    f"    or {HERE} ({now('process_start_time_seconds', of=PROMETHEUS)})\n  ),\n"
-    "  0\n)"
-)
+# The rule of the alerts, which knows the versions, restarts, and queues that have sent nothing yet.
+LAG = f"max by ({QUEUE}) ({now('netsplit:remote_write_lag_seconds', of=PROMETHEUS)})"
 
 
 # Panels -----------------------------------------------------------------------------------------------------
@@ -1285,7 +1274,7 @@ def remote_write():
         "Behind by",
         """How old the newest sample is that the far end has, for each queue. Good: seconds. From 5 minutes on alerts over
         there look at the past; after two hours the write-ahead log of a server is gone, and with it samples. A queue that
-        has sent nothing since its Prometheus started is behind since then, or longer.""",
+        has sent nothing since its Prometheus started is behind since then, or longer. No value: the rules are not loaded.""",
         (LAG, by_queue),
         unit="s",
         text="value_and_name",
@@ -1310,7 +1299,7 @@ def remote_write():
     failed = lines(
         "Failed samples",
         """Samples a second that the far end refused for good; they are lost. Good: 0. Usual after a cut where it
-        takes no old samples.""",
+        takes no old samples. No alert rings for them, and the lag does not show them: they count as sent.""",
         (speed("samples_failed_total"), by_queue),
         unit="cps",
         thresholds=NOTHING_IS_LOST,

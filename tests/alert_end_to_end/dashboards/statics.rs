@@ -16,14 +16,12 @@ const NAMES: [&str; 5] =
 /// The overlay that brings them.
 const OVERLAY: &str = "daemonset/overlays/monitoring";
 
-/// Metrics of others.
-const FOREIGN: [&str; 16] = [
+/// Metrics of others, and what rules make of them.
+const FOREIGN: [&str; 13] = [
     "ALERTS",
     "up",
-    "prometheus_remote_storage_highest_timestamp_in_seconds",
-    // Of some versions only.
-    "prometheus_remote_storage_queue_highest_timestamp_seconds",
-    "prometheus_remote_storage_queue_highest_sent_timestamp_seconds",
+    // Of our rules.
+    "netsplit:remote_write_lag_seconds",
     "prometheus_remote_storage_samples_dropped_total",
     "prometheus_remote_storage_samples_failed_total",
     "prometheus_remote_storage_samples_pending",
@@ -34,8 +32,6 @@ const FOREIGN: [&str; 16] = [
     "prometheus_remote_storage_shards",
     "prometheus_remote_storage_shards_desired",
     "prometheus_remote_storage_shards_max",
-    // Of Prometheus as of the agents.
-    "process_start_time_seconds",
 ];
 
 /// Metrics to alert on that are on no dashboard: a number of the configuration, which a rule compares with.
