@@ -78,9 +78,12 @@ fn wrong_inside(call: &Call, arguments: &[&str], manifests: &Manifests) -> Vec<S
 }
 
 fn wrong_crictl(arguments: &[&str], manifests: &Manifests) -> Vec<String> {
-    let label = format!("io.kubernetes.pod.namespace={}", manifests.namespace);
+    let container = format!("^{}$", manifests.container()["name"].as_str().unwrap());
     let is_right = match arguments {
-        ["ps", "-q", "--label", chosen, "--name", name] => *chosen == label && manifests.container()["name"] == *name,
+        ["pods", "-q", "--state", "ready", "--namespace", namespace, "--label", label] => {
+            *namespace == manifests.namespace && manifests.has_label(label)
+        }
+        ["ps", "-q", "--pod", _, "--name", name] => container == *name,
         ["exec", _, "netsplit" | "cat", ..] => true,
         _ => false,
     };

@@ -1,6 +1,7 @@
 //! What is right about a call of `kubectl`: verb, options, namespace, labels, kinds and names are those of the manifests.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::manifests::{Manifests, misfits};
 use crate::stage::Call;
 
 /// Options that take a value, and how each is called in the lists below.
-const WITH_VALUE: [(&str, &str); 15] = [
+const WITH_VALUE: [(&str, &str); 16] = [
     ("--as", "--as"),
     ("--field-selector", "--field-selector"),
     ("--from-file", "--from-file"),
@@ -19,6 +20,7 @@ const WITH_VALUE: [(&str, &str); 15] = [
     ("--timeout", "--timeout"),
     ("--type", "--type"),
     ("-c", "-c"),
+    ("-f", "-f"),
     ("-k", "-k"),
     ("-l", "-l"),
     ("-n", "-n"),
@@ -28,7 +30,7 @@ const WITH_VALUE: [(&str, &str); 15] = [
 
 /// The options of each verb that the pages use; those of kubectl 1.32. What is not here was not looked up.
 const OPTIONS: [(&str, &[&str]); 12] = [
-    ("apply", &["-k", "-n"]),
+    ("apply", &["-f", "-k", "-n"]),
     ("auth", &["-n", "--as"]),
     ("create", &["-n", "--from-file"]),
     ("delete", &["-k", "-n"]),
@@ -43,7 +45,7 @@ const OPTIONS: [(&str, &[&str]); 12] = [
 ];
 
 /// Kinds by their names on the command line, and whether they are in a namespace.
-const KINDS: [(&str, &str, bool); 16] = [
+const KINDS: [(&str, &str, bool); 17] = [
     ("configmap", "configmap", true),
     ("daemonset", "daemonset", true),
     ("ds", "daemonset", true),
@@ -57,6 +59,7 @@ const KINDS: [(&str, &str, bool); 16] = [
     ("pod", "pod", true),
     ("pods", "pod", true),
     ("secret", "secret", true),
+    ("service", "service", true),
     ("services", "service", true),
     ("servicemonitor", "servicemonitor", true),
     ("prometheusrule", "prometheusrule", true),
@@ -110,6 +113,7 @@ pub(crate) fn judge(call: &Call, manifests: &Manifests) -> Vec<String> {
     let mut wrong = wrong_options(&parsed, manifests);
     match parsed.verb {
         "apply" | "delete" | "diff" if parsed.options.contains_key("-k") => {}
+        "apply" if parsed.options.contains_key("-f") && parsed.options.contains_key("-n") => {}
         "auth" => wrong.extend(wrong_question(&parsed, manifests)),
         "label" => {
             let (labels, object): (Vec<&str>, Vec<&str>) = parsed.words.iter().partition(|word| word.contains('='));
@@ -143,6 +147,7 @@ fn wrong_options(parsed: &Parsed<'_>, manifests: &Manifests) -> Vec<String> {
         let is_right = match *option {
             "-n" => *value == manifests.namespace || FOREIGN.contains(value),
             "-l" => manifests.has_label(value),
+            "-f" => Path::new(env!("CARGO_MANIFEST_DIR")).join(value).is_file(),
             "-c" => manifests.container()["name"] == *value,
             "--field-selector" => {
                 value.split_once('=').is_some_and(|(field, value)| FIELDS.contains(&field) && !value.is_empty())
