@@ -80,12 +80,17 @@ impl ModeAnswer {
         let overridden = view.overriding(calendar.now).filter(|_| is_fresh);
         let mode = overridden.map_or(judged, |overridden| overridden.mode);
         let since = overridden.map_or(view.mode_since, |overridden| overridden.since);
+        let stale = before.is_some() && overridden.is_none();
         Self {
             mode,
-            service_level: mode.service_level(view.reaches_nothing),
+            // A cut may have come since: then the other side writes.
+            service_level: match mode.service_level(view.reaches_nothing) {
+                ServiceLevel::Full if stale => ServiceLevel::ReadOnly,
+                level => level,
+            },
             reads: mode.may_read(),
-            writes: mode.may_write(view.policy.policy),
-            consistency: mode.consistency(),
+            writes: !stale && mode.may_write(view.policy.policy),
+            consistency: if stale { Consistency::Unknown } else { mode.consistency() },
             since: calendar.text(if is_fresh { since } else { view.at }),
             side: SideAnswer { nodes: view.members, of: view.electorate },
             partition: view.partitions.first().map(|partition| partition.id.to_string()),
@@ -94,7 +99,7 @@ impl ModeAnswer {
                 until: calendar.text(overridden.until),
                 reason: overridden.reason.clone(),
             }),
-            stale: before.is_some() && overridden.is_none(),
+            stale,
         }
     }
 }

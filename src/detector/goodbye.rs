@@ -43,7 +43,8 @@ impl Detector {
     /// The mode before a clean stop within the last minute, as long as there is no newer one.
     pub(super) fn mode_before(&self, now: Now) -> Option<Mode> {
         let stopped = self.stopped_before.filter(|_| self.mode == Mode::Starting)?;
-        let ago = Duration::from_micros(self.micros(now).0.saturating_sub(stopped.at.0));
+        // A stop that is still to come says that the clock was set back, and not when it was.
+        let ago = Duration::from_micros(self.micros(now).0.checked_sub(stopped.at.0)?);
         (ago <= REMEMBERED).then_some(stopped.mode)
     }
 

@@ -64,7 +64,7 @@ impl Saved {
     /// must not elect anybody, so this agent takes it from its peers, as one without state does.
     #[must_use]
     pub fn without_electorate(self) -> Self {
-        Self { electorates: Vec::new(), ..self }
+        Self { electorates: Vec::new(), stopped: None, ..self }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use netsplit::api::{Endpoint, Endpoints, Events, Matrix, Method, ModeAnswer, Partitions, Peers, Status};
 use netsplit::audit::{Readers, Tail};
-use netsplit::detector::mode::Mode;
+use netsplit::detector::mode::{Consistency, Mode, ServiceLevel};
 use netsplit::detector::outcome::Cause;
 use netsplit::detector::overruling::Override;
 use netsplit::detector::settings::{ModePolicy, Policy};
@@ -87,8 +87,11 @@ fn a_view_older_than_the_timeout_is_not_relied_on() {
 #[test]
 fn after_a_clean_stop_the_mode_before_is_told_as_stale_until_this_run_can_tell() {
     let server = started(View { mode_before: Some(Mode::Normal), ..of_mode(Mode::Starting) });
-    let answer: ModeAnswer = server.get("/v1/mode?require=writes").json();
-    assert_eq!((answer.mode, answer.stale, answer.writes), (Mode::Normal, true, true));
+    let answer = server.get("/v1/mode?require=writes");
+    assert_eq!(answer.status, "503 Service Unavailable", "a cut may have come since");
+    let answer: ModeAnswer = answer.json();
+    assert_eq!((answer.mode, answer.stale, answer.writes, answer.reads), (Mode::Normal, true, false, true));
+    assert_eq!((answer.service_level, answer.consistency), (ServiceLevel::ReadOnly, Consistency::Unknown));
     let fresh = tag(&server, "/v1/mode");
     server.show(of_mode(Mode::Normal));
     let answer: ModeAnswer = server.get("/v1/mode").json();
