@@ -53,6 +53,11 @@ impl Ballot {
         self.pending.is_some()
     }
 
+    /// How many that were replaced count still.
+    pub(super) fn replaced(&self) -> usize {
+        self.former.len()
+    }
+
     /// Whether there is no room for another change.
     pub(super) fn is_full(&self) -> bool {
         self.former.len() >= MOST_FORMER

@@ -5,6 +5,9 @@ use super::event::{Event, ForgetRefusal, LeaveReason};
 use super::time::Now;
 use crate::identity::NodeId;
 
+/// How many electorates may be replaced one after the other before those who are forgotten are collected.
+const SINGLY: usize = 8;
+
 impl Detector {
     /// Whether it is heard, here or by others of this side.
     fn is_there(&self, place: usize) -> bool {
@@ -33,7 +36,13 @@ impl Detector {
             return;
         }
         self.emit_event(Event::NodeForgotten { peer });
-        self.strike_off(id, now);
+        if self.ballot.newest().is_some_and(|newest| newest.electorate.has(id)) {
+            self.membership.to_strike_off.insert(id);
+            self.strike_off(now);
+        } else if self.place_of(id).is_some() {
+            self.part_from(id, LeaveReason::Removed);
+            if self.is_listed(id) { self.begin_again(&[id], now) } else { self.withdraw(&[id], now) }
+        }
         self.membership.look_by(now);
     }
 
@@ -48,17 +57,22 @@ impl Detector {
         }
     }
 
-    fn strike_off(&mut self, id: NodeId, now: Now) {
-        if let Some(newest) = self.ballot.newest().filter(|newest| newest.electorate.has(id)) {
-            let mut changed = newest.electorate.changed(&[], &[id]);
-            if changed.is_in_foundation() {
-                changed = changed.with_lower_floor();
-                self.membership.forgotten.insert(id);
-            }
-            self.adopt_electorate(changed, now);
-        } else if self.place_of(id).is_some() {
-            self.part_from(id, LeaveReason::Removed);
-            if self.is_listed(id) { self.begin_again(&[id], now) } else { self.withdraw(&[id], now) }
+    /// Strikes those off the electorate who were forgotten, one by one as long as these are few; then many at once. Each
+    /// electorate that was replaced counts until the cut closes, and there is room for so many only.
+    pub(super) fn strike_off(&mut self, now: Now) {
+        let last = self.membership.changed.filter(|_| self.ballot.replaced() >= SINGLY);
+        if last.is_some_and(|last| now < self.until_everybody_knows(last)) || self.ballot.is_full() {
+            return;
         }
+        let ids = std::mem::take(&mut self.membership.to_strike_off);
+        let is_there = |id: NodeId| self.place_of(id).is_some_and(|place| self.is_there(place));
+        let ids: Vec<NodeId> = ids.into_iter().filter(|&id| !is_there(id)).collect();
+        let Some(newest) = self.ballot.newest().filter(|_| !ids.is_empty()) else { return };
+        let mut changed = newest.electorate.changed(&[], &ids);
+        if changed.is_in_foundation() {
+            changed = changed.with_lower_floor();
+            self.membership.forgotten.extend(ids);
+        }
+        self.adopt_electorate(changed, now);
     }
 }

@@ -33,11 +33,15 @@ pub(super) struct Membership {
     missing: BTreeMap<NodeId, Now>,
     /// Since when somebody else could change the electorate, and has not.
     waiting: Option<Now>,
-    changed: Option<Now>,
+    pub(super) changed: Option<Now>,
     /// Whom an operator forgot before the electorate was founded: the list may go on naming them.
     pub(super) forgotten: BTreeSet<NodeId>,
     /// Whom an operator wants forgotten as soon as it is known who is there.
     pub(super) to_forget: BTreeSet<String>,
+    /// Whom an operator had forgotten, and the electorate still has.
+    pub(super) to_strike_off: BTreeSet<NodeId>,
+    /// Who was removed from the electorate, and since when.
+    removed: BTreeMap<NodeId, Now>,
     next_look: Now,
     /// Whether this node's zone is that of its own entry in the list.
     zone_is_listed: bool,
@@ -162,6 +166,7 @@ impl Detector {
         if self.ballot.expire(now, is_cut) {
             self.publication.touch();
         }
+        self.strike_off(now);
         let founded = self.ballot.newest().is_some_and(|newest| !newest.electorate.is_in_foundation());
         let timing = &self.timing;
         let pause = if founded { timing.detection_bound() / 2 } else { timing.confirm_period };
@@ -280,7 +285,26 @@ impl Detector {
         if self.ballot.become_durable(self.keeping.durable, until) {
             self.publication.touch();
             self.note_missing(now);
+            self.note_removed(now);
         }
+    }
+
+    fn note_removed(&mut self, now: Now) {
+        let Some(current) = self.ballot.current() else { return };
+        let electors = current.electorate.electors().iter();
+        let removed: BTreeSet<NodeId> = electors.filter(|elector| elector.removed).map(|elector| elector.id).collect();
+        let since = &mut self.membership.removed;
+        since.retain(|id, _| removed.contains(id));
+        for id in removed {
+            since.entry(id).or_insert(now);
+        }
+    }
+
+    /// Whether a node was heard after it was removed: then it came back, and is more than a name that does not count.
+    fn is_back(&self, place: usize) -> bool {
+        let peer = &self.peers[place];
+        let removed = self.membership.removed.get(&peer.id).copied().unwrap_or(Now::START);
+        peer.link.last_heard().is_some_and(|heard| heard > removed)
     }
 
     /// Bound and settling from now: who has not heard of a change by then is behind a cut that is known by then.
@@ -298,6 +322,7 @@ impl Detector {
         for place in silent {
             let id = self.peers[place].id;
             let removed = current.electorate.has_removed(id) && (self.was_heard(place) || !self.is_listed(id));
+            let removed = removed && !self.is_back(place);
             let never_joined = !current.electorate.has(id) && self.is_gone(id, now);
             if removed || never_joined {
                 gone.push(id);

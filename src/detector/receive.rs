@@ -94,11 +94,14 @@ impl Detector {
     /// the same name.
     fn receive_stale(&mut self, place: usize, arrived: &Arrived<'_>, now: Now) {
         self.refuse(Refusal::StaleIncarnation);
+        match arrived.found_at {
+            Some(_) if self.peers[place].link.is_up() => self.note_rival(place, now),
+            // Nobody else is heard by that name: what it has to know goes where it proved to be.
+            Some(address) => self.found_at(place, address),
+            None => {}
+        }
         self.answer_unverified(place, Asked { stale: true, ..arrived.asks() }, now);
         self.follow(place, arrived, true, now);
-        if arrived.found_at.is_some() {
-            self.note_rival(place, now);
-        }
     }
 
     /// Looks for a peer where its hello says that it is.

@@ -103,6 +103,12 @@ impl Detector {
         if gone.is_empty() {
             return;
         }
+        for id in gone {
+            if let Some(place) = self.place_of(*id) {
+                self.end_episode(place, now);
+            }
+            self.publication.outages.remove(id);
+        }
         let before = self.ids.clone();
         self.peers.retain(|peer| !gone.contains(&peer.id));
         let repaced = self.fit_timing(self.peers.len(), now);

@@ -19,7 +19,7 @@ use crate::detector::evidence::Question;
 use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy};
 use crate::detector::time::Now;
 use crate::detector::{Detector, Input, Output};
-use crate::wire::{Datagram, sealed_size};
+use crate::wire::{Datagram, MAX_DATAGRAM, sealed_size};
 
 /// The first address of the virtual network: host 0.
 const FIRST: u32 = u32::from_be_bytes([10, 0, 0, 0]);
@@ -348,6 +348,7 @@ impl World {
 
     fn transmit(&mut self, from: usize, to: SocketAddr, datagram: Datagram) {
         let size = sealed_size(&datagram);
+        debug_assert!(size <= MAX_DATAGRAM, "{size} bytes: {datagram:?}");
         let sent = &mut self.sent[from];
         *sent = Sent { datagrams: sent.datagrams + 1, bytes: sent.bytes + size as u64 };
         let Some(to) = self.host_with(to.ip()) else { return };

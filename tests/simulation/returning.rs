@@ -189,6 +189,24 @@ fn a_clock_set_back_with_the_state_lost_is_mended_by_the_peers() {
 }
 
 #[test]
+fn a_clock_set_back_with_the_state_lost_is_mended_at_another_address_too() {
+    for_each_seed(verify::size(20, 200), |seed| {
+        let label = format!("seed {seed}");
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        world.forget_told();
+        world.kill(0);
+        world.jump_clock(0, -86_400_000_000);
+        world.move_host(0, 77);
+        world.start(0, false);
+        world.run_for(Duration::from_secs(45));
+        let count = |is_one: fn(&Event) -> bool| world.told().iter().filter(|told| is_one(&told.event)).count();
+        assert_eq!(count(|event| matches!(event, Event::IncarnationAdopted { .. })), 1, "{label}");
+        assert_eq!(count(|event| matches!(event, Event::RosterConflict { .. })), 0, "{label}");
+        assert_all_normal(&world, &label);
+    });
+}
+
+#[test]
 fn an_agent_that_restarts_inside_a_cut_takes_its_side_again() {
     for state in [true, false] {
         for_each_seed(verify::size(20, 200), |seed| {
