@@ -24,7 +24,8 @@ case $arch in
     target=aarch64-unknown-linux-musl
     needed=(clang)
     export CC_aarch64_unknown_linux_musl=clang CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
-    export CFLAGS_aarch64_unknown_linux_musl='--target=aarch64-unknown-linux-musl -nostdlibinc -isystem /usr/include'
+    # The C of ring needs no C library there, and this machine's is of another architecture.
+    export CFLAGS_aarch64_unknown_linux_musl='--target=aarch64-unknown-linux-musl -ffreestanding'
     ;;
   *)
     echo "There is no image for $arch: amd64 or arm64." >&2
