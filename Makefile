@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help test lint bench scale fuzz verify image install-test-needs
+.PHONY: help test lint bench scale fuzz verify image test-image install-test-needs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,10 @@ verify: ## Measure the full figures and write them into docs/verdict.md and docs
 
 image: ## Build the image of the static program (ARCH=amd64 or arm64) into target/image/; needs rustup, buildah, musl-tools
 	@scripts/image.sh $(or $(ARCH),amd64)
+
+test-image: ## Build the image for this machine and run it: pods in a cut, within their limits; as root, with runc. `make test` does not
+	@scripts/image.sh $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
+	NETSPLIT_TEST_ALL=1 cargo test --locked --test image -- --nocapture
 
 install-test-needs: ## Install the Debian packages that the tests need (as root, and only what is missing)
 	@scripts/install-test-needs.sh

@@ -70,11 +70,16 @@ impl Node {
 
     /// Starts its agent, which must not run.
     pub fn start(&mut self, network: &Network, words: &Words) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netsplit"));
+        command.arg("run").arg("--config").arg(self.configuration());
+        self.start_as(command, network, words);
+    }
+
+    /// Starts its agent by a command of the caller's, which ends when the agent does.
+    pub fn start_as(&mut self, mut command: Command, network: &Network, words: &Words) {
         assert!(self.running.is_none(), "{} runs already", name(self.number));
         let diagnostics = File::options().append(true).create(true).open(self.diagnostics()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_netsplit"));
-        command.arg("run").arg("--config").arg(self.configuration()).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(diagnostics);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(diagnostics);
         let mut child = network.within(self.number, || command.spawn().unwrap());
         words.listen(self.number, child.stdout.take().unwrap());
         self.running = Some(child);
@@ -102,6 +107,11 @@ impl Node {
     /// Everything it said to standard error.
     pub fn told(&self) -> String {
         fs::read_to_string(self.diagnostics()).unwrap_or_default()
+    }
+
+    /// Its own directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     pub fn configuration(&self) -> PathBuf {

@@ -62,6 +62,11 @@ impl Cluster {
         self.nodes[node - 1].start(&self.network, &self.words);
     }
 
+    /// Starts an agent by a command of the caller's, which ends when the agent does.
+    pub fn start_as(&mut self, node: usize, command: Command) {
+        self.nodes[node - 1].start_as(command, &self.network, &self.words);
+    }
+
     pub fn start_all(&mut self) {
         self.all().for_each(|node| self.start(node));
     }
@@ -79,6 +84,11 @@ impl Cluster {
     /// Starts all agents, waits until they are normal, and begins a chapter.
     pub fn settle(&mut self) {
         self.start_all();
+        self.settled();
+    }
+
+    /// Waits until all agents, which run, are normal, and begins a chapter.
+    pub fn settled(&mut self) {
         self.wait_for_normal();
         self.all().for_each(|node| assert!(self.verdicts_of(node).is_empty(), "at the start: {}", self.said(node)));
         self.begin_chapter();

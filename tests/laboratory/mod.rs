@@ -36,7 +36,7 @@ pub const NAMES: &str = "/var/run/netns";
 const PREFIX: &str = "netsplit-test-";
 
 /// The test programs that make networks, as the kernel calls their processes: 15 letters at most.
-const PROGRAMS: [&str; 2] = ["namespaces-", "alert_end_to_en"];
+const PROGRAMS: [&str; 3] = ["namespaces-", "alert_end_to_en", "image-"];
 
 /// How often a case is tried on a machine that stalls the agents.
 const TRIES: usize = 3;
@@ -110,7 +110,7 @@ fn sweep() {
 }
 
 /// The names in a directory that are those of processes that are gone.
-fn left_behind(directory: &Path) -> Vec<String> {
+pub fn left_behind(directory: &Path) -> Vec<String> {
     let owner = |name: &String| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok();
     let names = fs::read_dir(directory).into_iter().flatten();
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
