@@ -40,12 +40,12 @@ for program in rustup buildah "${needed[@]}"; do
 done
 
 rustup target add "$target"
-NETSPLIT_REVISION=$revision cargo build --locked --release --target "$target"
+NETSPLIT_REVISION=$revision cargo build --locked --profile shipped --target "$target"
 
 place=target/image/$arch
 rm -rf "$place"
 mkdir -p "$place/root/bin" "$place/root/var/log" "$place/root/var/lib/netsplit" "$place/root/etc/netsplit"
-install -m 755 "target/$target/release/netsplit" "$place/root/bin/netsplit"
+install -m 755 "target/$target/shipped/netsplit" "$place/root/bin/netsplit"
 ln -s netsplit "$place/root/bin/cat"
 # The same program is the same image, whenever it is built.
 find "$place/root" -exec touch --no-dereference --date=@0 {} +
