@@ -9,6 +9,11 @@ SHELL := /bin/bash
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
+# A build that is made once keeps nothing for the next one.
+ifeq ($(NETSPLIT_TEST_ALL),1)
+export CARGO_INCREMENTAL := 0
+endif
+
 test: ## Install what the tests need, lint, then run every test (unit, property, simulation, integration)
 	@# Somebody without root may test without the needs, and sees what is skipped; CI may not.
 	scripts/install-test-needs.sh || test -z "$${NETSPLIT_TEST_ALL:-}"
