@@ -44,11 +44,12 @@ verify: ## Measure the full figures and write them into docs/verdict.md and docs
 	@scripts/install-test-needs.sh
 	scripts/verify.sh
 
-image: ## Build the image of the static program (ARCH=amd64 or arm64) into target/image/; needs rustup, buildah, musl-tools
+image: ## Build the image of the static program (ARCH=amd64 or arm64) into target/image/; needs rustup, buildah, musl-tools (arm64: clang)
 	@scripts/image.sh $(or $(ARCH),amd64)
 
 test-image: ## Build the image for this machine and run it: pods in a cut, within their limits; as root, with runc. `make test` does not
-	@scripts/image.sh $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
+	@command -v runc >/dev/null || { echo 'runc is missing: it is a package of Debian.' >&2; exit 1; }
+	scripts/image.sh $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
 	NETSPLIT_TEST_ALL=1 cargo test --locked --test image -- --nocapture
 
 install-test-needs: ## Install the Debian packages that the tests need (as root, and only what is missing)
