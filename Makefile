@@ -40,7 +40,7 @@ fuzz: ## Look for input that breaks something, FUZZ_SECONDS (60) for each target
 	@cargo +nightly fmt --manifest-path fuzz/Cargo.toml --check
 	scripts/fuzz.sh
 
-verify: ## Measure the full figures and write them into docs/verdict.md and docs/performance.md (up to 90 minutes)
+verify: ## Measure the full figures and write them into docs/verdict.md and docs/performance.md (four hours of one core and more)
 	@scripts/install-test-needs.sh
 	scripts/verify.sh
 
