@@ -42,14 +42,11 @@ fn leader(members: &[&Endpoint]) -> Option<String> {
         let found = member.probe.as_ref().map(|probe| &probe.found)?;
         found.facts.get(name)?.as_bool()
     };
-    let knows = |member: &&&Endpoint| fact(member, "leader") == Some(true);
-    let text = match members.iter().find(|member| fact(member, "leads") == Some(true)) {
+    let knows_one = members.iter().filter(|member| fact(member, "leader") == Some(true));
+    let led: Vec<&str> = knows_one.map(|member| member.name.as_str()).collect();
+    Some(match members.iter().find(|member| fact(member, "leads") == Some(true)) {
         Some(leading) => placed(leading),
-        None if members.iter().any(|member| knows(&member)) => {
-            let led: Vec<&str> = members.iter().filter(knows).map(|member| member.name.as_str()).collect();
-            format!("none of those that answer here; {} follow another", led.join(", "))
-        }
-        None => "not known: no member that answers here has one".to_owned(),
-    };
-    Some(text)
+        None if led.is_empty() => "not known: no member that answers here has one".to_owned(),
+        None => format!("none of those that answer here; {} follow another", led.join(", ")),
+    })
 }
