@@ -17,7 +17,7 @@ fn role() -> Value {
 }
 
 /// A namespace with a ServiceAccount, whose token is in a file and which may do nothing yet.
-fn site(server: &ApiServer, namespace: &str) -> NamedTempFile {
+pub(crate) fn site(server: &ApiServer, namespace: &str) -> NamedTempFile {
     server.create_namespace(namespace);
     server.create_account(namespace, SERVICE);
     let token = NamedTempFile::new().unwrap();
@@ -26,7 +26,7 @@ fn site(server: &ApiServer, namespace: &str) -> NamedTempFile {
 }
 
 /// Lets the ServiceAccount of a namespace list slices of endpoints there.
-fn permit(server: &ApiServer, namespace: &str) {
+pub(crate) fn permit(server: &ApiServer, namespace: &str) {
     let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
     server.does("POST", &format!("{path}/roles"), &role());
     let binding = json!({
@@ -37,11 +37,11 @@ fn permit(server: &ApiServer, namespace: &str) {
     server.does("POST", &format!("{path}/rolebindings"), &binding);
 }
 
-fn path_of_slices(namespace: &str) -> String {
+pub(crate) fn path_of_slices(namespace: &str) -> String {
     format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")
 }
 
-fn publish(server: &ApiServer, namespace: &str, slices: &[Value]) {
+pub(crate) fn publish(server: &ApiServer, namespace: &str, slices: &[Value]) {
     for slice in slices {
         server.does("POST", &path_of_slices(namespace), slice);
     }

@@ -23,6 +23,9 @@ mod listing;
 mod manifests;
 #[path = "../needs/mod.rs"]
 mod needs;
+mod outside;
+#[path = "../own_network/mod.rs"]
+mod own_network;
 mod permissions;
 mod pod_security;
 #[path = "../ports/mod.rs"]
