@@ -67,6 +67,11 @@ impl Lost {
         lost
     }
 
+    /// Whom somebody of my side heard at the last judgement.
+    pub(super) fn seen(&self) -> &Bits {
+        &self.seen
+    }
+
     /// Whether somebody of my side has heard a node without a break since then.
     pub(super) fn is_seen_since(&self, place: usize, time: Now) -> bool {
         let since = self.seen_again.get(place).copied().flatten();

@@ -329,8 +329,9 @@ impl Detector {
     /// Whether evidence is out that may explain a cut before it opens.
     fn opening_awaits_evidence(&self, now: Now) -> bool {
         let cut = &self.publication.cut;
-        // Evidence that has just come is not in the row yet.
-        let is_explained = |cut: &Cut| !self.health.is_impaired(now) && cut.others.meets(&self.agents_found_down());
+        // Evidence that has just come is not in the row yet. Whom others hear it does not explain.
+        let found = || self.agents_found_down().without(self.publication.lost.seen());
+        let is_explained = |cut: &Cut| !self.health.is_impaired(now) && cut.others.meets(&found());
         let candidate = cut.candidate().as_ref().filter(|_| cut.published().is_none());
         candidate.is_some_and(|cut| self.awaits_evidence(cut, now) || is_explained(cut))
     }

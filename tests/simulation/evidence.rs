@@ -550,3 +550,26 @@ fn when_udp_passes_again_nothing_can_be_told_for_one_bound() {
         assert_eq!(view.mode, Mode::Starting, "seed {seed}");
     });
 }
+
+/// Somebody here knows of a host that answers, which is no reason to take an agent for dead that others hear: nor to wait
+/// with a cut until it turns out to be dead.
+#[test]
+fn what_was_found_of_an_agent_that_others_hear_delays_no_cut() {
+    for_each_seed(verify::size(10, 100), |seed| {
+        let mut world = settled(5, default_timing(), lossy(0.01), seed);
+        world.block_overlay(0, 2);
+        world.block_overlay(2, 0);
+        world.run_for(Duration::from_secs(20));
+        world.forget_told();
+        for deaf in 2..5 {
+            world.block(0, deaf);
+            world.block(1, deaf);
+        }
+        world.run_for(Duration::from_secs(12));
+        for (host, right) in
+            [Mode::Minority, Mode::Minority, Mode::Majority, Mode::Majority, Mode::Majority].iter().enumerate()
+        {
+            assert_eq!(world.detector(host).unwrap().mode(), *right, "seed {seed}, {}", world.name(host));
+        }
+    });
+}
