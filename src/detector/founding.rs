@@ -29,7 +29,7 @@ impl Detector {
         let joining = self.who_may_join(founding, now);
         let leaving: Vec<NodeId> = founding.members().filter(|&id| self.is_gone(id, now)).collect();
         let everybody = self.count(newest, self.publication.side.published()).members == founding.names();
-        let next = if everybody && self.has_all_listed(founding, listing) && self.can_tell(now) {
+        let next = if everybody && self.has_all_listed(founding, listing) && self.knows_its_side(now) {
             founding.founded()
         } else if !leaving.is_empty() {
             founding.changed(&joining, &leaving).with_lower_floor()

@@ -229,7 +229,7 @@ impl Detector {
     }
 
     fn due_change(&mut self, now: Now, is_cut: bool) -> Due {
-        let may_change = self.can_tell(now) && self.standing(now).is_quorate(WriteQuorum::Majority);
+        let may_change = self.knows_its_side(now) && self.standing(now).is_quorate(WriteQuorum::Majority);
         let Some(newest) = self.ballot.newest().filter(|_| may_change) else { return Due::default() };
         let joining = if is_cut { Vec::new() } else { self.who_may_join(&newest.electorate, now) };
         let leaving = newest.electorate.members().filter(|&id| self.is_gone(id, now)).collect();

@@ -62,6 +62,10 @@ pub(super) struct Publication {
     pub(super) services: Services,
     pub(super) links: LinkRecords,
     pub(super) said_blind: bool,
+    /// What is published is what was so before a time in which nothing could be told.
+    pub(super) is_outdated: bool,
+    /// Since when it can be told again.
+    tells_since: Option<Now>,
 }
 
 impl Publication {
@@ -91,6 +95,8 @@ impl Publication {
             services: Services::default(),
             links: LinkRecords::default(),
             said_blind: false,
+            is_outdated: false,
+            tells_since: None,
         }
     }
 
@@ -159,6 +165,7 @@ impl Detector {
             }
             self.settle(now);
             self.update_attributes(now);
+            self.catch_up(now);
         } else {
             self.publication.cut.wait(now);
             self.publication.partials.wait(now);
@@ -167,9 +174,11 @@ impl Detector {
             self.publication.agents_down.wait(now);
             // A look that was due while it slept would be due for as long as nothing may be told.
             self.publication.next_look = None;
+            self.publication.tells_since = None;
             // The first side is published as soon as anything may be: it has been watched since the start.
             if !self.publication.side.published().is_empty() {
                 self.publication.side.wait(now);
+                self.publication.is_outdated = true;
             }
         }
         self.update_mode(now);
@@ -195,6 +204,7 @@ impl Detector {
             self.next_settling(now),
             self.publication.next_look,
             Some(self.begins).filter(|&end| end > now),
+            self.publication.tells_since.map(|since| since + self.timing.confirm_period).filter(|&end| end > now),
             self.health.next_end(now),
         ];
         times.into_iter().flatten().min()
@@ -242,6 +252,12 @@ impl Detector {
     /// Whether this agent may say anything of others: not within a bound of its start or of a stall, and not blind.
     pub(super) fn can_tell(&self, now: Now) -> bool {
         self.has_begun(now) && !self.health.is_waking(now) && !self.is_blind(now)
+    }
+
+    /// Whether what it says of its own side is of now: not right after a stall, when it is as it was before.
+    pub(super) fn knows_its_side(&self, now: Now) -> bool {
+        let publication = &self.publication;
+        self.can_tell(now) && !publication.is_outdated && !publication.side.published().is_empty()
     }
 
     /// Whether it cannot judge at all: nobody was ever heard, or its own socket drops what arrives.
@@ -306,6 +322,16 @@ impl Detector {
         if let Some(before) = self.publication.agents_down.settle(now, plain, quiet) {
             self.agents_down_published(&before, now);
         }
+    }
+
+    /// What was published before a stall holds again once d has passed since anything could be told, and nothing less waits.
+    fn catch_up(&mut self, now: Now) {
+        let since = *self.publication.tells_since.get_or_insert(now);
+        let publication = &self.publication;
+        let (published, candidate) = (publication.side.published(), publication.side.candidate());
+        let loses = publication.cut.is_pending() && publication.cut.candidate().is_some()
+            || !published.without(candidate).is_empty();
+        self.publication.is_outdated &= loses || now < since + self.timing.confirm_period;
     }
 
     /// Whether something settles now: what came since the last judgement, and made the rows quiet, may say otherwise.

@@ -43,7 +43,7 @@ impl Detector {
         }
         let side = self.publication.side.published();
         Standing {
-            starting: !self.has_begun(now) || self.health.is_waking(now) || blind || side.is_empty(),
+            starting: !self.knows_its_side(now),
             counts: self.ballot.all().map(|counted| self.count(counted, side)).collect(),
             cut: self.publication.cut.published().is_some(),
             partition: self.publication.partials.published().next().is_some(),
@@ -62,7 +62,7 @@ impl Detector {
     pub(super) fn quorum(&self, now: Now) -> Option<bool> {
         let side = self.publication.side.published();
         let founded = self.ballot.newest().is_some_and(|newest| !newest.electorate.is_in_foundation());
-        (self.can_tell(now) && founded && !side.is_empty()).then(|| self.is_quorate(side))
+        (self.knows_its_side(now) && founded).then(|| self.is_quorate(side))
     }
 
     pub(super) fn count(&self, counted: &Counted, side: &Bits) -> Count {

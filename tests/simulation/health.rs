@@ -5,6 +5,7 @@ use std::time::Duration;
 use netsplit::detector::event::{CloseCause, Event};
 use netsplit::detector::mode::Mode;
 use netsplit::detector::partition::Direction;
+use netsplit::detector::settings::Policy;
 use netsplit::simulation::World;
 
 use crate::expectation::{is_verdict, modes_of, verdicts_of};
@@ -80,6 +81,29 @@ fn an_agent_whose_links_fall_while_it_stalls_inside_a_cut_still_names_the_cut_af
         let wrong = verdicts_of(&world, 0).into_iter().filter(|event| !matches!(event, Event::PartitionOpened(_)));
         assert_eq!(wrong.count(), 0, "seed {seed}");
     });
+}
+
+/// Its side of before says that it may write, and the others have gone on without it.
+#[test]
+fn an_agent_that_wakes_inside_a_cut_does_not_say_for_a_moment_that_it_may_write() {
+    let stalls = |world: &mut World| world.stall(0, Duration::from_secs(30));
+    let drops = |world: &mut World| world.flood(0, true);
+    let ways: [(&str, fn(&mut World)); 2] = [("stalls", stalls), ("drops", drops)];
+    for ((way, goes_deaf), hosts) in ways.into_iter().flat_map(|way| [3, 5, 30].map(|hosts| (way, hosts))) {
+        for_each_seed(seeds(hosts, 10, 100), |seed| {
+            let mut world = settled(hosts, default_timing(), lossy(0.01), seed);
+            world.forget_told();
+            goes_deaf(&mut world);
+            world.run_for(Duration::from_secs(20));
+            world.cut(&[vec![0], (1..hosts).collect()]);
+            world.run_for(Duration::from_secs(12));
+            world.flood(0, false);
+            world.run_for(Duration::from_secs(12));
+            let writes = modes_of(&world, 0).into_iter().any(|mode| mode.may_write(Policy::Cp));
+            assert!(!writes, "{way}, {hosts} hosts, seed {seed}: {:?}", modes_of(&world, 0));
+            assert_eq!(world.detector(0).unwrap().mode(), Mode::Isolated, "{way}, {hosts} hosts, seed {seed}");
+        });
+    }
 }
 
 #[test]

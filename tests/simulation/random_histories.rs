@@ -221,22 +221,28 @@ impl History {
 
     /// Whether the last change is longer ago than bound + settling.
     fn is_calm(&self, at: Now) -> bool {
-        let timing = default_timing();
-        let limit = timing.detection_bound() * 2 + timing.confirm_period * 4;
-        let last = self.stalled_until.iter().copied().fold(self.changed, Now::max);
-        at > last && at.since(last) > limit
+        is_long_after(self.stalled_until.iter().copied().fold(self.changed, Now::max), at)
     }
 
-    /// Later than bound + settling after the last change, the agents that may write are on one side.
+    /// Later than bound + settling after the last change, the agents that may write are on one side: be it that they sleep,
+    /// when whoever asks them sees that what they say is old, or have just woken.
     fn check_writers(&self, truth: &Truth) {
-        if !self.is_calm(self.world.now()) {
+        let now = self.world.now();
+        if !is_long_after(self.changed, now) {
             return;
         }
-        let writers = (0..truth.hosts)
-            .filter(|&host| self.world.detector(host).is_some_and(|detector| detector.mode().may_write(Policy::Cp)));
+        let may_write = |host: usize| self.world.detector(host).is_some_and(|agent| agent.mode().may_write(Policy::Cp));
+        let sleeps = |host: usize| now <= self.stalled_until[host];
+        let writers = (0..truth.hosts).filter(|&host| may_write(host) && !sleeps(host));
         let sides: BTreeSet<u8> = writers.map(|host| truth.side[host]).collect();
         assert!(sides.len() <= 1, "two sides may write: {sides:?} of {truth:?}");
     }
+}
+
+/// Longer than bound + settling.
+fn is_long_after(last: Now, at: Now) -> bool {
+    let timing = default_timing();
+    at > last && at.since(last) > timing.detection_bound() * 2 + timing.confirm_period * 4
 }
 
 fn restarts(happening: &Happening, host: usize) -> bool {
