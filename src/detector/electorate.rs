@@ -136,7 +136,13 @@ impl Electorate {
     /// In foundation, with as many members as there are names.
     #[must_use]
     pub fn with_lower_floor(&self) -> Self {
-        let members = u16::try_from(self.names()).unwrap_or(u16::MAX);
+        self.with_floor(self.names())
+    }
+
+    /// In foundation, with so many members at the least.
+    #[must_use]
+    pub fn with_floor(&self, members: usize) -> Self {
+        let members = u16::try_from(members).unwrap_or(u16::MAX);
         Self { floor: Floor { stamp: self.next_stamp(), members }, ..self.clone() }
     }
 

@@ -35,10 +35,22 @@ impl Detector {
             founding.changed(&joining, &leaving).with_lower_floor()
         } else if !joining.is_empty() {
             founding.changed(&joining, &[])
+        } else if self.membership.is_floor_gone() {
+            founding.with_floor(listed_or_named(founding, listing))
         } else {
             return;
         };
         self.adopt_electorate(next, now);
+    }
+
+    /// More are waited for than the list still has addresses: an address without a name can be missed by its number alone.
+    pub(super) fn note_floor(&mut self, now: Now) {
+        let founding = self.ballot.newest().map(|newest| &newest.electorate);
+        let is_too_high = founding.zip(self.membership.listing.as_ref()).is_some_and(|(founding, listing)| {
+            usize::from(founding.floor().members) > listed_or_named(founding, listing)
+        });
+        let since = self.membership.floor_missing.filter(|_| is_too_high);
+        self.membership.floor_missing = since.or(is_too_high.then_some(now));
     }
 
     fn first_electorate(&self, listing: &Listed) -> Electorate {
@@ -74,9 +86,13 @@ impl Detector {
         let name_of = |address| heard.get(&address).copied().or_else(|| self.contacts.name_of(address));
         let forgotten = &self.membership.forgotten;
         let is_in = |id| electorate.has(id) || electorate.has_removed(id) && forgotten.contains(&id);
-        let floor = usize::from(electorate.floor().members);
-        floor <= electorate.names().max(listing.addresses.len())
+        usize::from(electorate.floor().members) <= listed_or_named(electorate, listing)
             && listing.ids.iter().copied().all(is_in)
             && listing.unnamed.iter().all(|&address| name_of(address).is_some_and(is_in))
     }
+}
+
+/// How many nodes there may be at the most, by their names or their addresses.
+fn listed_or_named(electorate: &Electorate, listing: &Listed) -> usize {
+    electorate.names().max(listing.addresses.len())
 }

@@ -31,6 +31,8 @@ pub(super) struct Membership {
     pub(super) listing: Option<Listed>,
     /// Who belongs and is missing from the lists, and since when.
     missing: BTreeMap<NodeId, Now>,
+    /// Since when the lists have fewer addresses than the foundation waits for.
+    pub(super) floor_missing: Option<Now>,
     /// Since when somebody else could change the electorate, and has not.
     waiting: Option<Now>,
     pub(super) changed: Option<Now>,
@@ -105,8 +107,16 @@ impl Membership {
 
     /// Whether the list has been without this node for long enough, and came again since.
     fn is_long_missing(&self, id: NodeId) -> bool {
-        let fresh = self.listing.as_ref().map(|listing| listing.at);
-        self.missing.get(&id).zip(fresh).is_some_and(|(&since, fresh)| fresh.since(since) >= ABSENCE)
+        self.missing.get(&id).is_some_and(|&since| self.is_listed_long_after(since))
+    }
+
+    /// Whether that many addresses as the foundation waits for have been listed no more for as long.
+    pub(super) fn is_floor_gone(&self) -> bool {
+        self.floor_missing.is_some_and(|since| self.is_listed_long_after(since))
+    }
+
+    fn is_listed_long_after(&self, since: Now) -> bool {
+        self.listing.as_ref().is_some_and(|listing| listing.at.since(since) >= ABSENCE)
     }
 }
 
@@ -125,6 +135,7 @@ impl Detector {
         self.see_off_the_leaving(&leaving, now);
         self.look_for_unnamed(addresses, now);
         self.note_missing(now);
+        self.note_floor(now);
         self.who_probes_may_change(now);
     }
 

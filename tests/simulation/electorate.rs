@@ -194,6 +194,29 @@ fn under_addresses_nobody_writes_before_all_of_them_have_a_name() {
 }
 
 #[test]
+fn an_address_that_never_gets_a_name_holds_the_foundation_up_until_it_is_listed_no_more() {
+    for restarts in [false, true] {
+        let mut world = World::new(5, default_timing(), lossy(0.0), 1);
+        world.discover(BY_ADDRESS, &[0, 1, 2, 3, 4]);
+        for host in 0..4 {
+            world.start(host, false);
+        }
+        world.run_for(Duration::from_secs(20));
+        world.list(4, false);
+        world.run_for(Duration::from_secs(30));
+        assert_modes(&world, 0..4, Mode::Starting, "one list may be wrong");
+        for host in (0..4).filter(|_| restarts) {
+            world.kill(host);
+            world.start(host, true);
+            world.run_for(Duration::from_secs(5));
+        }
+        world.run_for(Duration::from_secs(90));
+        assert_modes(&world, 0..4, Mode::Normal, "it is gone");
+        assert_electorate(&world, 0..4, 4, "it is gone");
+    }
+}
+
+#[test]
 fn a_listed_node_that_never_comes_up_holds_the_foundation_up_until_it_is_forgotten() {
     let mut world = World::new(4, default_timing(), lossy(0.0), 1);
     world.discover(BY_NAME, &[0, 1, 2, 3]);
