@@ -4,13 +4,18 @@
 use std::sync::Arc;
 
 use super::held_row::HeldRow;
+use super::peer::Peer;
 use super::row::{Cell, Cells};
 use super::row_parts::Assembly;
 use super::time::Now;
 use super::{Detector, roster};
+use crate::identity::Digest;
 use crate::wire::{
     Block, Datagram, Flags, Kind, MAX_DATAGRAM, MIN_DATAGRAM, PartWanted, RosterPart, RowBlock, RowPart, block_size,
 };
+
+/// How many rosters of others are kept before those that nobody uses any more are forgotten.
+const ROSTERS_KEPT: usize = 32;
 
 impl Detector {
     /// Puts our row on a datagram if it is due to that peer, or as much of it as goes in the first. True if it did.
@@ -143,7 +148,9 @@ impl Detector {
         if self.peers[place].roster_wanted != Some(part.digest) {
             return;
         }
-        self.forget_unused_rosters();
+        if !self.rosters.contains_key(&part.digest) {
+            self.forget_unused_rosters();
+        }
         let foreign = self.rosters.entry(part.digest).or_default();
         let before = foreign.received();
         foreign.add(part);
@@ -155,14 +162,15 @@ impl Detector {
         }
     }
 
-    /// Keeps only rosters that some peer uses: there are hardly ever more of them than peers.
+    /// Keeps only rosters that some peer uses, once there are many: at 5,000 nodes one has 40 kB, and each node that joins or
+    /// leaves makes another.
     fn forget_unused_rosters(&mut self) {
-        let peers = &self.peers;
-        if self.rosters.len() <= peers.len() {
+        if self.rosters.len() < ROSTERS_KEPT {
             return;
         }
-        self.rosters
-            .retain(|digest, _| peers.iter().any(|peer| peer.roster == *digest || peer.roster_wanted == Some(*digest)));
+        let (peers, own) = (&self.peers, self.roster_digest);
+        let uses = |peer: &Peer, digest: Digest| peer.roster == digest || peer.roster_wanted == Some(digest);
+        self.rosters.retain(|&digest, _| digest != own && peers.iter().any(|peer| uses(peer, digest)));
     }
 }
 
@@ -180,4 +188,47 @@ pub(super) fn packed(blocks: Vec<Block>, left: usize) -> Vec<Vec<Block>> {
         room = room.saturating_sub(size);
     }
     datagrams
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::super::saved::Saved;
+    use super::super::settings::{Member, ModePolicy, Settings, Timing};
+    use super::super::{Input, Listing};
+    use super::*;
+    use crate::identity::{Incarnation, NodeId};
+
+    fn detector(nodes: u16) -> Detector {
+        let member = |number: u16| Member::new(format!("n{number}"), "", (Ipv4Addr::LOCALHOST, 7000 + number).into());
+        let settings = Settings {
+            cluster: "test".into(),
+            node: member(0),
+            timing: Timing::of_period(Duration::from_secs(1)).into(),
+            mode: ModePolicy::default(),
+            endpoints: Vec::new(),
+        };
+        let mut detector = Detector::new(settings, Saved::default(), Incarnation(1), [7; 32], Now::START);
+        detector.handle(Input::Listing(Listing::of((0..nodes).map(member).collect())), Now::START);
+        detector
+    }
+
+    #[test]
+    fn rosters_that_nobody_uses_any_more_are_forgotten() {
+        let mut detector = detector(200);
+        for change in 1..=150 {
+            let ids = vec![NodeId(change)];
+            let digest = Digest::of_ids(ids.iter().copied());
+            // The first peer keeps the first one, the second changes all the time.
+            let place = if change == 1 { 1 } else { 2 };
+            detector.peers[place].roster = digest;
+            detector.peers[place].roster_wanted = Some(digest);
+            detector.receive_roster(place, &RosterPart { digest, total: 1, from: 0, ids }, Now::START);
+            assert!(detector.rosters[&digest].complete().is_some());
+            assert!(detector.rosters.len() <= ROSTERS_KEPT);
+        }
+        assert!(detector.rosters.contains_key(&detector.peers[1].roster));
+    }
 }

@@ -66,8 +66,12 @@ impl Detector {
         }
         let ids = std::mem::take(&mut self.membership.to_strike_off);
         let is_there = |id: NodeId| self.place_of(id).is_some_and(|place| self.is_there(place));
-        let ids: Vec<NodeId> = ids.into_iter().filter(|&id| !is_there(id)).collect();
-        let Some(newest) = self.ballot.newest().filter(|_| !ids.is_empty()) else { return };
+        let Some(newest) = self.ballot.newest() else { return };
+        // Another agent of this side may have been told the same.
+        let ids: Vec<NodeId> = ids.into_iter().filter(|&id| newest.electorate.has(id) && !is_there(id)).collect();
+        if ids.is_empty() {
+            return;
+        }
         let mut changed = newest.electorate.changed(&[], &ids);
         if changed.is_in_foundation() {
             changed = changed.with_lower_floor();

@@ -149,6 +149,7 @@ impl Detector {
     /// Judges what changed, publishes what has settled, and says what this side may do. Costs nothing when none of it
     /// is due: it is called after every datagram.
     pub(super) fn assess(&mut self, now: Now) {
+        self.note_company(now);
         if self.next_assessment().is_none_or(|due| now < due) {
             return;
         }
@@ -204,6 +205,7 @@ impl Detector {
             self.next_settling(now),
             self.publication.next_look,
             Some(self.begins).filter(|&end| end > now),
+            self.membership.could_hear_by(self.timing.detection_bound()).filter(|&end| end > now),
             self.publication.tells_since.map(|since| since + self.timing.confirm_period).filter(|&end| end > now),
             self.health.next_end(now),
         ];
@@ -267,7 +269,8 @@ impl Detector {
 
     /// Why it cannot.
     pub(super) fn blind_cause(&self, now: Now) -> Option<BlindCause> {
-        let unheard = self.never_heard_anybody().then_some(BlindCause::NeverHeard);
+        let could_hear = self.membership.could_hear_by(self.timing.detection_bound()).is_some_and(|by| by <= now);
+        let unheard = (could_hear && self.never_heard_anybody()).then_some(BlindCause::NeverHeard);
         unheard.or_else(|| self.health.blind_cause(now))
     }
 
@@ -324,14 +327,14 @@ impl Detector {
         }
     }
 
-    /// What was published before a stall holds again once d has passed since anything could be told, and nothing less waits.
+    /// What was published before a stall holds again once d has passed since anything could be told, and nothing waits that
+    /// says otherwise. A cut that waits to be closed says that more may be done than before.
     fn catch_up(&mut self, now: Now) {
         let since = *self.publication.tells_since.get_or_insert(now);
-        let publication = &self.publication;
-        let (published, candidate) = (publication.side.published(), publication.side.candidate());
-        let loses = publication.cut.is_pending() && publication.cut.candidate().is_some()
-            || !published.without(candidate).is_empty();
-        self.publication.is_outdated &= loses || now < since + self.timing.confirm_period;
+        let (cut, side) = (&self.publication.cut, &self.publication.side);
+        let closes = cut.is_pending() && cut.candidate().is_none() && side.candidate().covers(side.published());
+        let waits = !closes && (cut.is_pending() || side.is_pending());
+        self.publication.is_outdated &= waits || now < since + self.timing.confirm_period;
     }
 
     /// Whether something settles now: what came since the last judgement, and made the rows quiet, may say otherwise.

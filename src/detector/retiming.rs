@@ -14,7 +14,7 @@ use super::timing::Timing;
 const SLACK: u32 = 32;
 
 impl Detector {
-    /// Whether one bound has passed since the start.
+    /// Whether one bound has passed since the start, in which somebody could be heard.
     pub(super) fn has_begun(&self, now: Now) -> bool {
         now >= self.begins
     }

@@ -36,8 +36,8 @@ impl Detector {
 
     /// What the mode is computed from.
     pub(super) fn standing(&mut self, now: Now) -> Standing {
-        let blind = self.is_blind(now);
-        if blind && !self.publication.said_blind && self.has_begun(now) && self.never_heard_anybody() {
+        let is_deaf = self.has_begun(now) && self.blind_cause(now) == Some(BlindCause::NeverHeard);
+        if is_deaf && !self.publication.said_blind {
             self.publication.said_blind = true;
             self.emit_event(Event::Blind { cause: BlindCause::NeverHeard });
         }

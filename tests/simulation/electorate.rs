@@ -179,6 +179,33 @@ fn agents_that_know_addresses_only_find_each_other_and_every_newcomer() {
 }
 
 #[test]
+fn a_first_list_that_comes_late_makes_nobody_blind_or_isolated() {
+    for discovery in [BY_NAME, BY_ADDRESS] {
+        for_each_seed(verify::size(10, 100), |seed| {
+            let mut world = World::new(5, default_timing(), lossy(0.0), seed);
+            world.discover(discovery, &[0, 1, 2, 3, 4]);
+            for host in 0..5 {
+                world.set_discovery_down(host, true);
+                world.start(host, false);
+            }
+            world.run_for(Duration::from_secs(20));
+            assert_modes(&world, 0..5, Mode::Starting, "nobody is known");
+            (0..5).for_each(|host| world.set_discovery_down(host, false));
+            world.run_for(Duration::from_secs(25));
+            assert_modes(&world, 0..5, Mode::Normal, "all are known");
+            for told in world.told() {
+                let is_wrong = match &told.event {
+                    Event::Blind { .. } | Event::PartitionOpened(_) => true,
+                    Event::ModeChanged { to, .. } => *to == Mode::Isolated,
+                    _ => false,
+                };
+                assert!(!is_wrong, "seed {seed}: {told:?}");
+            }
+        });
+    }
+}
+
+#[test]
 fn under_addresses_nobody_writes_before_all_of_them_have_a_name() {
     let mut world = World::new(5, default_timing(), lossy(0.0), 1);
     world.discover(BY_ADDRESS, &[0, 1, 2, 3, 4]);
