@@ -21,11 +21,14 @@ impl Detector {
     }
 
     fn open_partial(&mut self, at: usize, cut: &PartialCut, now: Now) {
+        if self.publication.partials.is_taken(self.partial_id(cut)) {
+            // Only now: where another cut takes the place of this one, all agents still agree on the epoch.
+            self.leave_epoch(self.epoch);
+        }
         let epoch = self.epoch;
-        let names = [0, 1].map(|side: usize| self.names_of(&cut.sides[side]));
         let sides = self.own_first(cut);
         let partition = Partition {
-            id: PartitionId::partial(&self.settings.cluster, epoch, names),
+            id: self.partial_id(cut),
             kind: PartitionKind::Partial,
             endpoint: None,
             certain: self.is_certain(cut, now),
@@ -46,6 +49,11 @@ impl Detector {
         self.publication.partials.opened(cut.clone(), now);
         let open = self.opened(partition, now);
         self.publication.partials.slots[at].open = Some(open);
+    }
+
+    fn partial_id(&self, cut: &PartialCut) -> PartitionId {
+        let names = [0, 1].map(|side: usize| self.names_of(&cut.sides[side]));
+        PartitionId::partial(&self.settings.cluster, self.epoch, names)
     }
 
     /// From the last datagram over links of this agent's own, or from the first row that showed it.
@@ -105,7 +113,8 @@ impl Detector {
         } else if others.meets(self.publication.agents_down.candidate()) {
             (CloseCause::AgentDown, Some(false))
         } else {
-            (CloseCause::Superseded, None)
+            self.publication.partials.note_superseded(open.partition.id);
+            return self.over(open.partition, CloseCause::Superseded, None, now);
         };
         self.closed(open.partition, cause, confirmed, now);
     }

@@ -11,6 +11,7 @@ use super::announce::Open;
 use super::bits::Bits;
 use super::direction::Watch;
 use super::partial::{BrokenPairs, Label, PartialCut, explain};
+use super::partition::PartitionId;
 use super::publish::{FLAPPING, LONGEST_HOLD};
 use super::settle::{Rule, Settling};
 use super::time::Now;
@@ -25,6 +26,9 @@ const BRIDGES_ASKED: usize = 3;
 
 /// How many are asked at once about all cuts together.
 const MOST_ASKED: usize = 16;
+
+/// How many names of superseded cuts are remembered: more than can be open at once.
+const REMEMBERED: usize = 128;
 
 /// A partial cut that the matrix means.
 #[derive(Clone, Debug)]
@@ -88,6 +92,8 @@ pub(super) struct Partials {
     openings: VecDeque<(Now, PartialCut)>,
     /// When bridges were asked last whether they are.
     asked: Option<Now>,
+    /// The last ones of which another cut took the place: the epoch goes on, so their names are taken.
+    superseded: VecDeque<PartitionId>,
 }
 
 impl Partials {
@@ -122,6 +128,15 @@ impl Partials {
     pub(super) fn opened(&mut self, cut: PartialCut, now: Now) {
         self.openings.push_back((now, cut));
         self.openings.retain(|&(opening, _)| now.since(opening) < FLAPPING);
+    }
+
+    pub(super) fn note_superseded(&mut self, id: PartitionId) {
+        self.superseded.push_back(id);
+        self.superseded.drain(..self.superseded.len().saturating_sub(REMEMBERED));
+    }
+
+    pub(super) fn is_taken(&self, id: PartitionId) -> bool {
+        self.superseded.contains(&id)
     }
 
     fn reopenings(&self, cut: &PartialCut) -> usize {
