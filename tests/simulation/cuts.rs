@@ -8,7 +8,8 @@ use netsplit::detector::settings::Timing;
 use netsplit::simulation::{Conditions, World};
 
 use crate::expectation::{Truth, is_verdict};
-use crate::verify::{self, CUTS};
+use crate::times::Times;
+use crate::verify::{self, CUTS, MANY, THOUSAND, Table};
 use crate::{default_timing, for_each_seed, lossy, seeds, settled};
 
 /// Sides of consecutive hosts with these sizes.
@@ -49,13 +50,8 @@ fn cut_and_heal_watching_links(
     (detections, silences)
 }
 
-/// The smallest value that at least this many of a hundred do not exceed.
-fn quantile(sorted: &[f64], percent: usize) -> f64 {
-    sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
-}
-
-/// Runs a cut for each seed and holds the times against the budget.
-fn cut_in_many_worlds(name: &str, sizes: &[usize], conditions: &Conditions, timing: Timing, seeds: u64) -> Vec<f64> {
+/// Runs a cut for each seed, and keeps a row of it.
+fn cut_in_many_worlds(name: &str, sizes: &[usize], conditions: &Conditions, timing: Timing, seeds: u64) -> Times {
     let hosts: usize = sizes.iter().sum();
     let all = Mutex::new(Vec::new());
     for_each_seed(seeds, |seed| {
@@ -65,34 +61,26 @@ fn cut_in_many_worlds(name: &str, sizes: &[usize], conditions: &Conditions, timi
         let detections = cut_and_heal(&mut world, timing, &truth, &label);
         all.lock().unwrap().extend(detections);
     });
-    let mut times = all.into_inner().unwrap();
-    times.sort_by(f64::total_cmp);
-    let (median, p99) = (quantile(&times, 50), quantile(&times, 99));
-    let max = times.last().copied().unwrap_or_default();
-    let seconds = |time: f64| format!("{time:.2} s");
-    CUTS.row(&[
-        name.to_owned(),
-        hosts.to_string(),
-        format!("{} %", conditions.loss * 100.0),
-        seeds.to_string(),
-        "0".to_owned(),
-        seconds(median),
-        seconds(p99),
-        seconds(max),
-    ]);
+    let times = Times::of(all.into_inner().unwrap());
+    times.row(table_of(hosts), name, hosts, conditions.loss, seeds);
     times
+}
+
+/// What a thousand agents say is a table of its own.
+fn table_of(hosts: usize) -> &'static Table<8> {
+    if hosts < MANY { &CUTS } else { &THOUSAND }
 }
 
 /// The budget of a clean cut with the default timing. Beyond its hundred nodes some row is lost in nearly every run with loss,
 /// and comes d/2 later.
-fn assert_in_budget(times: &[f64], hosts: usize, loss: f64, label: &str) {
-    let (p99, max) = (quantile(times, 99), times.last().copied().unwrap_or_default());
+fn assert_in_budget(times: &Times, hosts: usize, loss: f64, label: &str) {
+    let (p99, max) = (times.quantile(99), times.max());
     let most = if hosts > 100 && loss > 0.0 { 3.75 } else { 3.5 };
     assert!(p99 <= most, "{label}: p99 {p99}");
     assert!(max <= 4.7, "{label}: max {max}");
 }
 
-fn cuts_of(shapes: &[(&str, &[usize])], seeds: u64) {
+pub fn cuts_of(shapes: &[(&str, &[usize])], seeds: u64) {
     cuts_with_loss_of(shapes, seeds, seeds);
 }
 
@@ -129,22 +117,12 @@ fn a_hundred_nodes_name_their_sides_from_the_first_word_on() {
     cuts_with_loss_of(&shapes, verify::size(8, 200), verify::size(50, 200));
 }
 
-/// In `make test` one cut of two hundred and twenty: a thousand agents are a matter of minutes.
-#[test]
-fn a_thousand_nodes_name_their_sides_from_the_first_word_on() {
-    let [half, more, third] = verify::either([110, 112, 73], [500, 510, 333]);
-    let shapes =
-        [("half|half", vec![half, half]), ("51|49", vec![more, 2 * half - more]), ("three-way", vec![third; 3])];
-    let shapes = shapes.iter().map(|(name, sizes)| (*name, sizes.as_slice()));
-    cuts_of(&shapes.take(verify::either(1, 3)).collect::<Vec<_>>(), 1);
-}
-
 #[test]
 fn the_fast_profile_detects_within_less_than_a_second() {
     let timing = Timing::of_period(Duration::from_millis(200));
     for (name, sizes) in [("fast 3|2", &[3, 2]), ("fast 15|15", &[15, 15])] {
         let times = cut_in_many_worlds(name, sizes, &lossy(0.01), timing, verify::size(40, 200));
-        let p99 = quantile(&times, 99);
+        let p99 = times.quantile(99);
         assert!(p99 <= 0.8, "{name}: p99 {p99}");
     }
 }
@@ -155,7 +133,7 @@ fn a_long_period_detects_within_its_bound_and_two_windows() {
     let limit = (timing.detection_bound() + timing.confirm_period * 2).as_secs_f64();
     for (name, sizes) in [("slow 3|2", &[3, 2]), ("slow 15|15", &[15, 15])] {
         let times = cut_in_many_worlds(name, sizes, &lossy(0.01), timing, verify::size(20, 200));
-        let max = times.last().copied().unwrap();
+        let max = times.max();
         assert!(max <= limit, "{name}: {max} of {limit}");
     }
 }
@@ -240,9 +218,7 @@ fn everybody_throttled_still_detects_within_the_bound_and_two_timeouts() {
             assert!(silences.iter().all(|silence| *silence <= limit), "{label}: {silences:?}");
             all.lock().unwrap().extend(times);
         });
-        let mut times = all.into_inner().unwrap();
-        times.sort_by(f64::total_cmp);
-        let p99 = quantile(&times, 99);
+        let p99 = Times::of(all.into_inner().unwrap()).quantile(99);
         assert!(p99 <= 4.0, "p99 {p99}");
     }
 }

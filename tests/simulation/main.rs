@@ -30,6 +30,8 @@ mod returning;
 mod review;
 mod scenarios;
 mod settings;
+mod thousand;
+mod times;
 #[path = "../verify/mod.rs"]
 mod verify;
 mod views;
