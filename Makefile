@@ -18,10 +18,7 @@ test: ## Install what the tests need, lint, then run every test (unit, property,
 	@# Somebody without root may test without the needs, and sees what is skipped; CI may not.
 	scripts/install-test-needs.sh || test -z "$${NETSPLIT_TEST_ALL:-}"
 	$(MAKE) --no-print-directory lint
-	mkdir -p target
-	cargo test --locked --no-fail-fast | tee target/test.log
-	awk '/^test result: ok/ { passed += $$4; ignored += $$8; programs++ } \
-	  END { printf "Everything passed: formatting, lints, documentation and %d tests in %d programs (%d ignored).\n", passed, programs, ignored }' target/test.log
+	scripts/test.sh
 
 lint: ## Check formatting, clippy and documentation; every warning is an error
 	@cargo fmt --check
