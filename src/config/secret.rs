@@ -7,9 +7,13 @@ const LEFT_OUT: char = '…';
 const NAMES: [&str; 9] =
     ["password", "passwd", "token", "secret", "authorization", "cookie", "api_key", "apikey", "api-key"];
 
+/// From how many hex digits in a row on they are taken for a key, though one has [`crate::keys::KEY_DIGITS`]: some may be
+/// missing, or mistyped.
+const DIGITS: usize = 32;
+
 /// The line up to the first secret that can be seen in it.
 pub(super) fn without_secrets(line: &str) -> String {
-    let end = [user_in_url(line), login(line), named(line)].into_iter().flatten().min();
+    let end = [user_in_url(line), login(line), named(line), key(line)].into_iter().flatten().min();
     match end.and_then(|end| line.get(..end)) {
         Some(harmless) => format!("{harmless}{LEFT_OUT}"),
         None => line.to_owned(),
@@ -57,6 +61,18 @@ fn named(line: &str) -> Option<usize> {
     NAMES.iter().filter_map(|name| of(name)).min()
 }
 
+/// Where a key of the cluster begins, or what is left of one. Beside a `/` it is the name of a file.
+pub(super) fn key(text: &str) -> Option<usize> {
+    let mut begin = 0;
+    for run in text.split_inclusive(|sign: char| !sign.is_ascii_hexdigit() && sign != '/') {
+        if run.chars().take_while(char::is_ascii_hexdigit).count() >= DIGITS && !run.contains('/') {
+            return Some(begin);
+        }
+        begin += run.len();
+    }
+    None
+}
+
 /// Whether a key is named like a secret.
 pub(super) fn is_secret(key: &str) -> bool {
     NAMES.contains(&key.to_ascii_lowercase().as_str())
@@ -77,6 +93,7 @@ mod tests {
             ("{address: \"me:hunter2@db:1\"}", "{address: \"…"),
             ("{name: db, password: hunter2}", "{name: db, password: …"),
             ("  Password: \"hunter2\"", "  Password: …"),
+            ("authentication: [0123456789ABCDEF0123456789abcdef]", "authentication: […"),
             ("headers: {\"Authorization\": \"Bearer x\"}", "headers: {\"Authorization\": …"),
         ] {
             assert_eq!(without_secrets(line), shown);
@@ -90,6 +107,8 @@ mod tests {
             "url: \"http://db/a\"",
             "{username: me, password_file: /run/password}",
             "password:",
+            "keys: /run/0123456789abcdef0123456789abcdef",
+            "keys: 0123456789abcdef0123456789abcdef/keys",
             "token_file: /var/run/token",
             "é: ü",
         ] {

@@ -14,9 +14,8 @@ use super::reader::{Reader, Setting};
 use super::roster::{self, Listed};
 use super::schema::{self, File, Keys, Text};
 use super::{Authentication, Config, Discovery, Environment, Expose};
-use super::{alerts, audit, endpoints, expand, name, path, timing};
+use super::{alerts, audit, endpoints, expand, name, path, secret, timing};
 use crate::detector::settings::{ConfiguredTiming, Member, ModePolicy, Policy, Settings, Tie, WriteQuorum};
-use crate::keys::KEY_DIGITS;
 use crate::network::SourcePorts;
 
 /// Where the state is kept if the file does not say.
@@ -146,7 +145,8 @@ fn holds_a_key(authentication: &schema::Authentication, environment: &Environmen
         schema::Authentication::Word(word) => Some(word),
     };
     let text = text.and_then(|text| expand(text, environment).ok()).unwrap_or_default();
-    text.len() == KEY_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    // One that is broken into lines is a key all the same.
+    secret::key(&text.split_whitespace().collect::<String>()).is_some()
 }
 
 fn insecure(word: &str) -> Result<Authentication, Refusal> {
