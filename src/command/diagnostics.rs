@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use nix::unistd;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Whoever looks up names says what went wrong there once. These would repeat it at every lookup.
@@ -22,6 +23,9 @@ const LINES: usize = 1024;
 
 /// How long the end waits for a reader.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Overrules the level, and may name single parts of the program.
+const VARIABLE: &str = "RUST_LOG";
 
 /// Begins to write diagnostics of at least this level; `RUST_LOG` overrules it.
 pub(super) fn start(level: &str) {
@@ -43,7 +47,12 @@ pub(super) fn start_apart(level: &str) -> io::Result<Apart> {
 }
 
 fn begin(level: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},{QUIET}")));
+    let wish = std::env::var_os(VARIABLE).unwrap_or_default();
+    let wish = wish.to_string_lossy();
+    let wish = wish.trim();
+    let granted = filter_of(wish);
+    let is_understood = wish.is_empty() || granted.is_some();
+    let filter = granted.unwrap_or_else(|| EnvFilter::new(format!("{level},{QUIET}")));
     let begun = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
@@ -53,6 +62,20 @@ fn begin(level: &str, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'stati
         .try_init();
     // The first one to begin has begun for all.
     let _ = begun;
+    if !is_understood {
+        tracing::warn!(
+            "{VARIABLE}={wish:?} is neither a level nor like `netsplit=debug`: diagnostics are those of {level}"
+        );
+    }
+}
+
+/// None where nothing is wished, or nothing that can be understood: what is no level is taken for a part of the program,
+/// and nothing else would be said.
+fn filter_of(wish: &str) -> Option<EnvFilter> {
+    let says_something =
+        |word: &str| word == "netsplit" || word.contains(['=', '[', ':']) || word.parse::<LevelFilter>().is_ok();
+    let mut words = wish.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.any(says_something).then(|| EnvFilter::try_new(wish).ok()).flatten()
 }
 
 /// The end of the queue that takes lines.

@@ -107,6 +107,20 @@ fn a_discovery_that_does_not_answer_is_told_and_stops_neither_the_start_nor_the_
 }
 
 #[test]
+fn a_level_of_diagnostics_that_is_none_silences_nothing() {
+    for (level, is_told) in [("", false), (" ", false), ("debgu", true), ("netsplit=debgu", true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = configuration(directory.path(), &format!("127.0.0.1:{}", free_port()));
+        let mut child = run(&file).env("RUST_LOG", level).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let before: Vec<String> = lines.take_while(|line| !line.contains("the agent runs")).collect();
+        assert_eq!(before.iter().any(|line| line.contains("WARN") && line.contains("RUST_LOG")), is_told, "{before:?}");
+        terminate(&child);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
 fn an_agent_that_hears_nobody_asks_whether_its_port_is_allowed() {
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(directory.path(), &format!("127.0.0.1:{}", free_port()));
