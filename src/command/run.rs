@@ -63,7 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 
 fn run_with(file: File, config: Config) -> anyhow::Result<Exit> {
     let keys = keys_of(&config.authentication)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(file, config, keys))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(serve(file, config, keys));
+    // Whoever reads from a disk that hangs, or looks a name up, is not waited for.
+    runtime.shutdown_background();
+    exit
 }
 
 /// The configuration file as it was at the start, and what its variables are.

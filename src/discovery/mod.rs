@@ -11,6 +11,7 @@ mod chance;
 mod dns;
 mod families;
 mod kubernetes;
+mod reading;
 mod rounds;
 mod static_list;
 mod status;

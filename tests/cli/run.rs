@@ -5,10 +5,13 @@ use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use netsplit::clock::Clock;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -58,7 +61,7 @@ fn get(http: &str, path: &str) -> String {
 }
 
 /// Waits for what comes within seconds.
-fn until(is_so: impl Fn() -> bool) {
+fn until(mut is_so: impl FnMut() -> bool) {
     let clock = Clock::start();
     while !is_so() {
         assert!(clock.now().since_start() < Duration::from_mins(1), "it does not come");
@@ -86,23 +89,58 @@ fn sigterm_is_a_goodbye_and_exit_code_0() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// The nodes are found so, and not by a list.
+fn discover(file: &Path, discovery: &str) {
+    let listed = fs::read_to_string(file).unwrap();
+    let (before, after) = listed.split_once("    static:\n").unwrap();
+    let authentication = &after[after.find("authentication").unwrap()..];
+    fs::write(file, format!("{before}    {discovery}\n{authentication}")).unwrap();
+}
+
 #[test]
 fn a_discovery_that_does_not_answer_is_told_and_stops_neither_the_start_nor_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let file = configuration(directory.path(), &format!("127.0.0.1:{}", free_port()));
-    let listed = fs::read_to_string(&file).unwrap();
-    let (before, after) = listed.split_once("    static:\n").unwrap();
-    let authentication = &after[after.find("authentication").unwrap()..];
-    let server = silent.local_addr().unwrap();
-    let text = format!("{before}    dns: {{name: agents.example, server: \"{server}\"}}\n{authentication}");
-    fs::write(&file, text).unwrap();
+    discover(&file, &format!("dns: {{name: agents.example, server: \"{}\"}}", silent.local_addr().unwrap()));
     let mut child = run(&file).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("the agent runs") && line.contains("agents.example.")));
     assert!(lines.any(|line| line.contains("the discovery does not answer") && line.contains("cause=\"timeout\"")));
     terminate(&child);
     assert!(lines.any(|line| line.contains("stopped")));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A disk that hangs is like a pipe to which nobody writes.
+#[test]
+fn a_file_of_the_discovery_on_a_disk_that_hangs_is_told_and_stops_neither_the_agent_nor_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let (hung, kubeconfig) = (directory.path().join("token"), directory.path().join("kubeconfig"));
+    mkfifo(&hung, Mode::S_IRWXU).unwrap();
+    let text = format!(
+        "clusters: [{{name: c, cluster: {{server: \"http://127.0.0.1:9\"}}}}]\nusers: [{{name: u, user: {{tokenFile: {}}}}}]\n\
+         contexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\n",
+        hung.display()
+    );
+    fs::write(&kubeconfig, text).unwrap();
+    let http = format!("127.0.0.1:{}", free_port());
+    let file = configuration_with(directory.path(), &format!("127.0.0.1:{}", free_port()), &http);
+    discover(&file, &format!("kubernetes: {{service: agents, kubeconfig: {}}}", kubeconfig.display()));
+    let mut child = run(&file).spawn().unwrap();
+    let (tell, told) = mpsc::channel();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    thread::spawn(move || lines.for_each(|line| drop(tell.send(line))));
+    let told = |words: &str| {
+        let mut lines = std::iter::from_fn(|| told.recv_timeout(Duration::from_mins(1)).ok());
+        assert!(lines.any(|line| line.contains(words)), "nobody says {words}");
+    };
+    told("the agent runs");
+    told("does a disk hang?");
+    assert!(get(&http, "/healthz").starts_with("HTTP/1.1 200 OK\r\n"), "the loop turns");
+    terminate(&child);
+    told("stopped");
+    until(|| child.try_wait().unwrap().is_some());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 

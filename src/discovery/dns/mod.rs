@@ -20,6 +20,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 
 use self::judge::{Found, Lack, judge};
+use super::reading::Reading;
 use super::{Answer, Cause, Failure, Families, Source};
 
 /// How long one server has for one try. There are two, and both fit the patience of a round.
@@ -41,12 +42,13 @@ pub struct DnsSettings {
 pub struct DnsList {
     settings: DnsSettings,
     families: Families,
+    reading: Reading,
 }
 
 impl DnsList {
     /// The addresses of `settings.name` in `families`.
     pub fn new(settings: DnsSettings, families: Families) -> Self {
-        Self { settings, families }
+        Self { settings, families, reading: Reading::default() }
     }
 
     fn resolver(&self) -> Result<TokioResolver, Failure> {
@@ -100,7 +102,8 @@ impl Source for DnsList {
     }
 
     async fn ask(&self) -> Result<Answer, Failure> {
-        let resolver = self.resolver()?;
+        let list = self.clone();
+        let resolver = self.reading.by_another(move || list.resolver()).await?;
         let (ipv4, ipv6) = tokio::join!(
             self.find(&resolver, RecordType::A, self.families.ipv4),
             self.find(&resolver, RecordType::AAAA, self.families.ipv6),

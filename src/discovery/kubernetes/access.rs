@@ -1,6 +1,7 @@
 //! How the API server is reached and as whom, and what it means when it is not.
 
 use std::error::Error;
+use std::fs;
 use std::io;
 use std::iter;
 use std::path::Path;
@@ -28,7 +29,7 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// Reads where the API server is and as whom it is asked. Nothing is sent yet.
+    /// Reads where the API server is and as whom it is asked, which takes as long as a disk likes. Nothing is sent yet.
     pub(super) async fn open(settings: &KubernetesSettings) -> Result<Self, Failure> {
         let config = match &settings.kubeconfig {
             Some(file) => of_file(file).await?,
@@ -41,6 +42,10 @@ impl Access {
 }
 
 async fn of_file(file: &Path) -> Result<Config, Failure> {
+    if fs::metadata(file).is_ok_and(|about| !about.is_file()) {
+        let detail = format!("{}: it is no regular file", file.display());
+        return Err(Failure::new(Cause::Configuration, detail));
+    }
     let kubeconfig = Kubeconfig::read_from(file).map_err(|error| configuration(&error))?;
     // It would be run in the middle of the agent, and for as long as it likes.
     let infos = kubeconfig.auth_infos.iter().filter_map(|named| named.auth_info.as_ref());
@@ -180,6 +185,17 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let failure = runtime.block_on(Access::open(&settings)).err().unwrap();
         assert!(failure.detail.contains("/no/such/file"), "{}", failure.detail);
+    }
+
+    #[test]
+    fn a_pipe_is_no_kubeconfig() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("kubeconfig");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let settings = KubernetesSettings { service: "s".into(), namespace: None, kubeconfig: Some(pipe) };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let failure = runtime.block_on(Access::open(&settings)).err().unwrap();
+        assert!(failure.detail.ends_with("kubeconfig: it is no regular file"), "{}", failure.detail);
     }
 
     #[test]

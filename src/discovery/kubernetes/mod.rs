@@ -18,9 +18,11 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Resource;
 use kube::api::{ListParams, Request};
 use kube::client::Body;
+use tokio::runtime::Handle;
 
 use self::access::Access;
 use super::chance::part_of;
+use super::reading::Reading;
 use super::{Answer, Cause, Failure, Families, Source};
 
 /// How large a list may be: fifty times that of 1,000 nodes.
@@ -46,16 +48,19 @@ pub struct KubernetesSettings {
 pub struct KubernetesList {
     settings: KubernetesSettings,
     families: Families,
+    reading: Reading,
 }
 
 impl KubernetesList {
     /// The endpoints of `settings.service` in `families`.
     pub fn new(settings: KubernetesSettings, families: Families) -> Self {
-        Self { settings, families }
+        Self { settings, families, reading: Reading::default() }
     }
 
     async fn list(&self) -> Result<Bytes, Failure> {
-        let Access { client, namespace } = Access::open(&self.settings).await?;
+        let settings = self.settings.clone();
+        let opening = move || Handle::current().block_on(Access::open(&settings));
+        let Access { client, namespace } = self.reading.by_another(opening).await?;
         let url = EndpointSlice::url_path(&(), Some(&namespace));
         let wanted = ListParams::default().labels(&format!("kubernetes.io/service-name={}", self.settings.service));
         let request = Request::new(url).list(&wanted.match_any());
