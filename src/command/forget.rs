@@ -6,7 +6,7 @@ use netsplit::api::Events;
 use netsplit::clock::Clock;
 use serde_json::Value;
 
-use super::ordering::Ordering;
+use super::ordering::{Ordering, unanswered};
 use super::page::Page;
 use super::{Exit, words};
 
@@ -20,7 +20,7 @@ the majority; the others of this side learn it from the agent. So two of five th
 three are forgotten that will never return. A node that is heard is not forgotten. Be sure that it is gone: if it
 is only cut off, its side may go on writing as well. An order waits for an agent that does not run, for an hour.
 Exit codes: 0 it is forgotten, or will be when the agent runs; 1 the agent refused; 2 wrong arguments; 3 the
-state directory cannot be written, or the agent cannot be asked.";
+state directory cannot be written, or the agent cannot be asked what it made of the order.";
 
 /// What came of an order that was followed.
 const FORGOTTEN: &str = "forgotten";
@@ -44,12 +44,19 @@ fn name(text: &str) -> Result<String, String> {
 /// Fine if it is forgotten.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let (ordering, node) = (&arguments.ordering, arguments.node.as_str());
-    let before = ordering.wait_until::<Events>("/v1/events?limit=1", |_| true)?.map(|events| events.newest);
+    let before = ordering.wait_until::<Events>("/v1/events?limit=1", |_| true);
     let order = ordering.orders().forget(node, Clock::start().wall()).with_context(|| ordering.cannot())?;
-    let Some(before) = before else { return Ok(Exit::Fine) };
-    let answer = ordering.wait_until::<Events>(&format!("/v1/events?since={before}&limit=1000"), |events| {
+    let newest = match before {
+        Ok(events) => events.newest,
+        Err(error) => return unanswered(error),
+    };
+    let answer = ordering.wait_until::<Events>(&format!("/v1/events?since={newest}&limit=1000"), |events| {
         outcome(events, node).is_some()
-    })?;
+    });
+    let answer = match answer {
+        Err(error) if order.exists() => return unanswered(error),
+        answer => answer.ok(),
+    };
     let (text, exit) = match answer.as_ref().and_then(|events| outcome(events, node)) {
         Some(FORGOTTEN) => (format!("{node} is forgotten: it no longer counts."), Exit::Fine),
         Some("heard") => (format!("{node} counts on: it is heard, so it is there."), Exit::Negative),

@@ -10,6 +10,7 @@ use netsplit::detector::time::Now;
 use netsplit::orders::Orders;
 use serde::de::DeserializeOwned;
 
+use super::Exit;
 use super::ask::{Address, Agent, AskError};
 use super::page::note;
 
@@ -47,27 +48,29 @@ impl Ordering {
         )
     }
 
-    /// Asks the agent until it answers as wanted, for some seconds: its last answer, or none if it does not answer.
+    /// Asks the agent until it answers as wanted, for some seconds: its last answer.
     pub(super) fn wait_until<T: DeserializeOwned>(
         &self,
         path: &str,
         is_wanted: impl Fn(&T) -> bool,
-    ) -> anyhow::Result<Option<T>> {
+    ) -> Result<T, AskError> {
         let agent = Agent::at(self.address.clone())?;
         let clock = Clock::start();
         loop {
-            let answer: T = match agent.get(path) {
-                Ok(answer) => answer.said,
-                Err(error @ AskError::Refused(_)) => {
-                    note(&format!("{error:#}\nThe order waits until the agent runs."));
-                    return Ok(None);
-                }
-                Err(error) => return Err(error.into()),
-            };
+            let answer: T = agent.get(path)?.said;
             if is_wanted(&answer) || clock.now() > Now::at(PATIENCE) {
-                return Ok(Some(answer));
+                return Ok(answer);
             }
             park_timeout(PAUSE);
         }
     }
+}
+
+/// The order is given, and this is all that the agent says to it. Fine if it does not run: then it takes the order later.
+pub(super) fn unanswered(error: AskError) -> anyhow::Result<Exit> {
+    if let AskError::Refused(_) = error {
+        note(&format!("{error:#}\nThe order waits until the agent runs."));
+        return Ok(Exit::Fine);
+    }
+    Err(anyhow::Error::new(error).context("the order is given, but the agent does not say what it makes of it"))
 }

@@ -10,7 +10,7 @@ use netsplit::config::{Human, parse_duration};
 use netsplit::detector::mode::Mode;
 use netsplit::orders::{LONGEST, OverrideOrder};
 
-use super::ordering::Ordering;
+use super::ordering::{Ordering, unanswered};
 use super::page::Page;
 use super::{Exit, WrongArguments, mode, words};
 
@@ -26,7 +26,7 @@ It ends by itself. It is in the audit log when it begins and when it ends, in /v
 netsplit_mode_override, and every command says that it holds; what the agent judges goes on beneath it,
 and so do its alerts. Two sides that both write have to be reconciled by hand.
 Exit codes: 0 the agent follows, or will when it runs; 1 it does not follow; 2 wrong arguments; 3 the state
-directory cannot be written.";
+directory cannot be written, or the agent cannot be asked whether it follows.";
 
 /// Longer ones are for the journal of who was on call.
 const LONGEST_REASON: usize = 200;
@@ -100,7 +100,10 @@ fn follow_up(ordering: &Ordering, wanted: Option<&OverrideOrder>) -> anyhow::Res
         (None, None) => true,
         _ => false,
     };
-    let Some(answer) = ordering.wait_until::<ModeAnswer>("/v1/mode", is_followed)? else { return Ok(Exit::Fine) };
+    let answer = match ordering.wait_until::<ModeAnswer>("/v1/mode", is_followed) {
+        Ok(answer) => answer,
+        Err(error) => return unanswered(error),
+    };
     if is_followed(&answer) {
         say(&mode::line(&answer))?;
         return Ok(Exit::Fine);

@@ -2,9 +2,11 @@
 //! outlives a restart.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::thread::park_timeout;
+use std::thread::{self, park_timeout};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -224,4 +226,44 @@ fn an_order_to_an_agent_that_does_not_run_waits_for_it_and_a_wrong_one_is_said_t
     let said = cluster.asks(0, &order);
     assert_eq!(said.code, Some(1), "{}", said.note);
     assert!(said.out.contains("does not follow: is"), "{}", said.out);
+}
+
+/// Answers so often, and then is gone.
+fn answering(answers: &'static [&'static str]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let mut listener = Some(listener);
+        for (at, answer) in answers.iter().enumerate() {
+            let (mut stream, _) = listener.as_ref().unwrap().accept().unwrap();
+            if at + 1 == answers.len() {
+                listener = None;
+            }
+            let mut request = BufReader::new(&stream).lines().map_while(Result::ok);
+            assert!(request.any(|line| line.is_empty()));
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_node_is_ordered_to_be_forgotten_whatever_the_agent_answers() {
+    const BUSY: &str = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\n\r\n{\"error\":\"ask later\"}";
+    const NOTHING: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"events\":[],\"oldest\":null,\"newest\":0}";
+    let cases: [(&'static [&'static str], _, _); 3] = [
+        (&[BUSY], Some(3), "the order is given, but the agent does not say what it makes of it: cannot ask"),
+        (&[NOTHING, BUSY], Some(3), "the order is given, but"),
+        (&[NOTHING], Some(0), "The order waits until the agent runs."),
+    ];
+    for (answers, code, told) in cases {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netsplit"));
+        command.args(["forget", "node-4", "--address", &answering(answers)]);
+        let said = command.arg("--state-directory").arg(directory.path()).output().unwrap();
+        let note = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(said.status.code(), code, "{note}");
+        assert!(note.contains(told), "{note}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "the order is there");
+    }
 }
