@@ -103,9 +103,10 @@ fn follow(asking: &Asking) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// Whether nothing changed: the time since when may be told a little differently.
+/// Whether nothing changed: times may be told a little differently.
 fn is_the_same(one: &ModeAnswer, other: &ModeAnswer) -> bool {
-    one.timeless() == other.timeless()
+    let ends = one.overridden.as_ref().zip(other.overridden.as_ref());
+    one.timeless() == other.timeless() && ends.is_none_or(|(one, other)| words::may_be_one(&one.until, &other.until))
 }
 
 /// The mode and what it allows.

@@ -96,7 +96,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 /// What the agent makes of it.
 fn follow_up(ordering: &Ordering, wanted: Option<&OverrideOrder>) -> anyhow::Result<Exit> {
     let is_followed = |answer: &ModeAnswer| match (wanted, &answer.overridden) {
-        (Some(order), Some(held)) => answer.mode == order.mode && held.reason == order.reason,
+        (Some(order), Some(held)) => {
+            answer.mode == order.mode && held.reason == order.reason && words::may_be_one(&held.until, &order.until)
+        }
         (None, None) => true,
         _ => false,
     };

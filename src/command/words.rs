@@ -43,6 +43,13 @@ pub(super) fn between(start: &str, end: &str) -> Option<Duration> {
     Duration::try_from(end.duration_since(start)).ok()
 }
 
+/// Whether two times of day may be one: an agent takes ends that are up to two seconds apart for one, and reckons by a clock
+/// of its own.
+pub(super) fn may_be_one(time: &str, other: &str) -> bool {
+    let apart = between(time, other).or_else(|| between(other, time));
+    apart.is_some_and(|apart| apart < Duration::from_secs(3))
+}
+
 /// `one, two and 37 more`, of `count` in all.
 pub(super) fn names<S: AsRef<str>>(names: &[S], count: usize, separator: &str) -> String {
     let shown: Vec<&str> = names.iter().take(MOST_NAMES).map(AsRef::as_ref).collect();

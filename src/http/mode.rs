@@ -37,7 +37,7 @@ pub(super) async fn answer(
     let wait = query.duration("wait", LONGEST_WAIT)?;
     let had = Had::of(headers);
     if let Some(wait) = wait
-        && had.has(&tag(&now(sources)))
+        && had.has(&now(sources).1)
     {
         let _place = limits.wait()?;
         busy.reserve();
@@ -45,8 +45,7 @@ pub(super) async fn answer(
         let _ = tokio::time::timeout(wait, until_another(sources, &had)).await;
         busy.release();
     }
-    let mode = now(sources);
-    let tag = tag(&mode);
+    let (mode, tag) = now(sources);
     let is_met = match required {
         Some(Required::Reads) => mode.reads,
         Some(Required::Writes) => mode.writes,
@@ -60,13 +59,14 @@ pub(super) async fn answer(
     })
 }
 
-fn now(sources: &Sources) -> ModeAnswer {
+/// The answer, and its tag. An override that was extended is another one; its end goes by the agent's own clock here, which
+/// nobody sets.
+fn now(sources: &Sources) -> (ModeAnswer, Tag) {
     let view = sources.view();
-    ModeAnswer::of(&view, sources.calendar(), view.timeout)
-}
-
-fn tag(mode: &ModeAnswer) -> Tag {
-    Tag::of(&mode.timeless())
+    let mode = ModeAnswer::of(&view, sources.calendar(), view.timeout);
+    let until = view.overridden.as_ref().filter(|_| mode.overridden.is_some()).map(|held| held.until.since_start());
+    let tag = Tag::of(&(mode.timeless(), until));
+    (mode, tag)
 }
 
 /// Waits until the answer is another than the asker has: the view changed, or became too old to be relied on.
@@ -77,7 +77,7 @@ async fn until_another(sources: &Sources, had: &Had) {
             let view = views.borrow_and_update();
             (view.at, view.timeout)
         };
-        if !had.has(&tag(&now(sources))) {
+        if !had.has(&now(sources).1) {
             return;
         }
         tokio::select! {

@@ -146,6 +146,9 @@ fn a_minority_that_an_operator_overrules_may_write_and_everything_says_so() {
         assert!(note.contains("overrides the mode of this node: majority until"), "{command}: {note}");
     }
     cluster.until_logged(0, r#""event":"mode_overridden""#);
+    let until = mode["override"]["until"].as_str().unwrap();
+    let said = cluster.orders(0, &["override", "majority", "--for", "5h", "--reason", REASON]);
+    assert!(said.code == Some(0) && !said.out.contains(until), "it is extended: {} {}", said.out, said.note);
 
     cluster.kill(0);
     cluster.run(0);

@@ -119,6 +119,21 @@ fn an_override_is_the_mode_and_every_answer_says_that_it_is_one() {
 }
 
 #[test]
+fn an_override_that_is_extended_is_another_answer() {
+    let at = |seconds| Now::at(Duration::from_secs(seconds));
+    let until = |seconds| {
+        let held = Override { mode: Mode::Majority, since: at(5), until: at(seconds), reason: "testing".to_owned() };
+        View { overridden: Some(held), ..of_mode(Mode::Minority) }
+    };
+    let server = started(until(60));
+    let before = tag(&server, "/v1/mode");
+    server.show(View { mode_since: at(6), ..until(60) });
+    assert_eq!(tag(&server, "/v1/mode"), before);
+    server.show(until(3600));
+    assert_ne!(tag(&server, "/v1/mode"), before);
+}
+
+#[test]
 fn an_asker_that_has_the_answer_is_told_so_unless_what_it_requires_is_refused() {
     let server = start();
     let tag = tag(&server, "/v1/mode");

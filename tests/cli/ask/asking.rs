@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netsplit::api::{
-    AuthenticationStatus, ConfigurationStatus, DiscoveryStatus, Link, Method, Names, PartitionAnswer,
+    AuthenticationStatus, ConfigurationStatus, DiscoveryStatus, Link, Method, Names, OverrideAnswer, PartitionAnswer,
     UnreachedEndpoint, UnreachedEndpoints,
 };
 use netsplit::clock::Clock;
@@ -503,6 +503,12 @@ fn mode_is_followed_by_its_tag_until_nobody_reads() {
     assert!(lines.next().unwrap().contains("normal: writes yes"));
     server.answers("/v1/mode", &cut(3, 1..=1, Mode::Isolated).mode);
     assert!(lines.any(|line| line.contains("isolated: writes no")));
+    let mut held = cut(3, 1..=1, Mode::Isolated).mode;
+    for until in ["2026-11-21T13:00:00.000Z", "2026-11-21T17:00:00.000Z"] {
+        held.overridden = Some(OverrideAnswer { judged: Mode::Isolated, until: until.into(), reason: "so".into() });
+        server.answers("/v1/mode", &held);
+        assert!(lines.next().unwrap().contains(&format!("by an operator's override until {until}")));
+    }
     drop(lines);
     server.answers("/v1/mode", &healthy(3).mode);
     assert_eq!(child.wait().unwrap().code(), Some(0));
