@@ -16,6 +16,7 @@ pub use endpoints::{
 };
 pub use events::{EventAnswer, Events};
 pub use matrix::{Matrix, MatrixRow, Turned};
+pub(crate) use mode::is_fresh;
 pub use mode::{ModeAnswer, OVERRIDE, OverrideAnswer, SideAnswer};
 pub use partitions::{PartitionAnswer, Partitions};
 pub use peers::{Link, Peer, Peers};

@@ -57,6 +57,12 @@ pub struct OverrideAnswer {
     pub reason: String,
 }
 
+/// Whether the agent has judged lately. Who stalled knows neither what its side may do nor whether the time of an override
+/// is over.
+pub(crate) fn is_fresh(view: &View, calendar: Calendar) -> bool {
+    calendar.now.since(view.at) <= view.timeout
+}
+
 impl ModeAnswer {
     /// The mode that the agent judges, whatever an operator put in its place.
     pub fn judged(&self) -> Mode {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, ModeAnswer, PartitionAnswer, Partitions, of_day, seconds};
+use super::{Endpoint, ModeAnswer, PartitionAnswer, Partitions, is_fresh, of_day, seconds};
 use crate::calendar::Calendar;
 use crate::detector::endpoints::reach::UnreachedFrom;
 use crate::detector::link::LinkState;
@@ -184,7 +184,7 @@ impl Status {
             uptime_seconds: seconds(calendar.now.since(started)),
             age_seconds: seconds(calendar.now.since(view.at)),
             mode: ModeAnswer::of(&view, calendar, view.timeout),
-            quorum: view.quorum,
+            quorum: view.quorum.filter(|_| is_fresh(&view, calendar)),
             partitions: Partitions::of(&view, calendar).open,
             unheard: Names::of(&view, |node| node.unheard),
             agents_down: Names::of(&view, |node| node.agent_down.is_some()),

@@ -13,7 +13,7 @@ use super::guests::Busy;
 use super::limits::Limits;
 use super::query::Query;
 use super::{events, knowledge, mode};
-use crate::api::OVERRIDE;
+use crate::api::{OVERRIDE, is_fresh};
 use crate::detector::overruling::Override;
 use crate::metrics::Exporter;
 use crate::sources::Sources;
@@ -100,10 +100,10 @@ impl Router {
         self.with_override(answer).map(|body| body.keeping(busy))
     }
 
-    /// Whatever is asked: that an operator overrides the mode is not overlooked.
+    /// Whatever is asked: that an operator overrides the mode is not overlooked, as long as it is known.
     fn with_override(&self, answer: Answer) -> Answer {
-        let calendar = self.sources.calendar();
-        match self.sources.view().overriding(calendar.now) {
+        let (calendar, view) = (self.sources.calendar(), self.sources.view());
+        match view.overriding(calendar.now).filter(|_| is_fresh(&view, calendar)) {
             Some(Override { mode, until, .. }) => {
                 let until = calendar.text(*until);
                 answer::with_header(answer, OVERRIDE, &format!("{} until {until}", mode.as_str()))

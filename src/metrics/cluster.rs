@@ -50,10 +50,8 @@ pub(super) fn fill(sheet: &mut Sheet, scrape: &Scrape<'_>) {
     sheet.put(&COVERAGE_RATIO, view.coverage());
     let now = if scrape.is_stale { Mode::Starting } else { view.mode };
     sheet.each(&MODE, Mode::ALL.map(|mode| ([mode.as_str()], mode == now)));
-    sheet.each(
-        &MODE_OVERRIDE,
-        view.overriding(scrape.calendar.now).map(|overridden| ([overridden.mode.as_str()], true)),
-    );
+    let overridden = view.overriding(scrape.calendar.now).filter(|_| !scrape.is_stale);
+    sheet.each(&MODE_OVERRIDE, overridden.map(|overridden| ([overridden.mode.as_str()], true)));
     sheet.put_if_known(&QUORUM, view.quorum.filter(|_| !scrape.is_stale));
     sheet.put(&ELECTORATE_SIZE, view.electorate);
     sheet.put(&ELECTORATE_MEMBERS, view.members);

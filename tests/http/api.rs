@@ -119,6 +119,21 @@ fn an_override_is_the_mode_and_every_answer_says_that_it_is_one() {
 }
 
 #[test]
+fn an_agent_that_stalls_answers_everywhere_that_it_cannot_tell() {
+    let at = |seconds| Now::at(Duration::from_secs(seconds));
+    let held = Override { mode: Mode::Majority, since: at(5), until: at(60), reason: "testing".to_owned() };
+    let server = started(View { overridden: Some(held), ..of_mode(Mode::Minority) });
+    server.set_time(20_000);
+    let answer = server.get("/v1/status");
+    let status: Status = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((status.mode.mode, status.mode.overridden, status.quorum), (Mode::Starting, None, None));
+    for path in ["/v1/status", "/v1/mode", "/metrics", "/healthz"] {
+        assert!(!server.get(path).head.contains("netsplit-override"), "{path}");
+    }
+    assert!(!server.get("/metrics").body.contains("\nnetsplit_mode_override{"));
+}
+
+#[test]
 fn an_override_that_is_extended_is_another_answer() {
     let at = |seconds| Now::at(Duration::from_secs(seconds));
     let until = |seconds| {
