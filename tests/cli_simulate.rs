@@ -159,18 +159,24 @@ fn configuration(peers: &str) -> String {
 fn how_many_nodes_are_played_is_said_where_the_file_looks_them_up() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("netsplit.yaml");
-    let text = "cluster: test\nnode: {name: m-1}\npeers: {discovery: {dns: {name: nodes.example.internal}}}\n\
-                authentication: insecure\n";
-    fs::write(&file, text).unwrap();
     let notes = |more: &[&str]| {
         let output = simulate(&[&["--config", file.to_str().unwrap(), "--hours", "0.01"], more].concat());
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let guessed = notes(&[]);
-    assert!(guessed.contains("looked up in the DNS (nodes.example.internal.)"), "{guessed}");
-    assert!(guessed.contains("5 nodes are played; --nodes N"), "{guessed}");
-    assert!(!notes(&["--nodes", "4"]).contains("DNS"));
+    for (discovery, told) in [
+        ("{dns: {name: nodes.example.internal}}", "looked up in the DNS (nodes.example.internal.)"),
+        ("{kubernetes: {service: agents}}", "those of a Service of Kubernetes (agents)"),
+    ] {
+        let text = format!(
+            "cluster: test\nnode: {{name: m-1}}\npeers: {{discovery: {discovery}}}\nauthentication: insecure\n"
+        );
+        fs::write(&file, text).unwrap();
+        let guessed = notes(&[]);
+        assert!(guessed.contains(told), "{guessed}");
+        assert!(guessed.contains("5 nodes are played; --nodes N"), "{guessed}");
+        assert!(!notes(&["--nodes", "4"]).contains(told));
+    }
 }
 
 #[test]

@@ -70,13 +70,16 @@ fn refuse_without_faults(arguments: &Arguments) -> Result<(), WrongArguments> {
 /// A file that looks its nodes up does not say how many there are.
 fn guessed(arguments: &Arguments, config: &Config, played: usize) -> Option<String> {
     let is_said = arguments.nodes.is_some() || arguments.zones.as_ref().is_some_and(|zones| zones.nodes().is_some());
-    let Discovery::Dns(dns) = &config.discovery else { return None };
+    let found = match &config.discovery {
+        Discovery::Static(_) => return None,
+        Discovery::Dns(dns) => format!("looked up in the DNS ({})", dns.name),
+        Discovery::Kubernetes(kubernetes) => format!("those of a Service of Kubernetes ({})", kubernetes.service),
+    };
     let why = if arguments.cuts.iter().any(|cut| cut.nodes().is_some()) { ", as many as the cut has" } else { "" };
     (!is_said).then(|| {
         format!(
-            "The nodes are looked up in the DNS ({}), which is not asked here: {played} nodes are played{why}; --nodes N plays \
-             as many as you have.",
-            dns.name
+            "The nodes are {found}, which is not asked here: {played} nodes are played{why}; --nodes N plays as many as you \
+             have."
         )
     })
 }
