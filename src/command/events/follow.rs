@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::logs::Reading;
 use super::selection::Selection;
 use super::showing::{Showing, Told};
-use crate::command::page::Reader;
+use crate::command::page::{Reader, note};
 
 /// How often it is looked whether there is more.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -34,13 +34,12 @@ pub(super) fn follow(path: &Path, selection: &Selection, showing: &Showing) -> a
         return Ok(());
     }
     let known = |event: &Told| last.is_some_and(|last| event.seq().is_none_or(|seq| seq <= last));
-    let events = tail.read_on().map_err(|cause| ReadError::Failed { file: path.to_owned(), cause })?;
-    let mut reader = showing.show_all(events.into_iter().skip_while(known))?;
+    tail.last = last;
+    let mut reader = showing.show_all(tail.look()?.into_iter().skip_while(known))?;
     while reader == Reader::Reads {
         // A timer is made where there is a runtime to wake it.
         runtime.block_on(async { tokio::time::sleep(PAUSE).await });
-        let events = tail.read_on().map_err(|cause| ReadError::Failed { file: path.to_owned(), cause })?;
-        reader = showing.show_all(events)?;
+        reader = showing.show_all(tail.look()?)?;
     }
     Ok(())
 }
@@ -64,6 +63,8 @@ fn show_past(path: &Path, selection: &Selection, showing: &Showing) -> anyhow::R
 struct Tail {
     path: PathBuf,
     file: Option<Opened>,
+    /// The number of the last event.
+    last: Option<u64>,
 }
 
 struct Opened {
@@ -76,7 +77,7 @@ struct Opened {
 
 impl Tail {
     fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), file: None }
+        Self { path: path.to_owned(), file: None, last: None }
     }
 
     /// Opens the file at the path, from its beginning. While it is being rotated there is none.
@@ -90,6 +91,36 @@ impl Tail {
     }
 
     /// What has come since the last time.
+    fn look(&mut self) -> Result<Vec<Told>, ReadError> {
+        let events = self.read_on().map_err(|cause| ReadError::Failed { file: self.path.clone(), cause })?;
+        let events = self.with_missed(events)?;
+        self.last = events.iter().rev().find_map(Told::seq).or(self.last);
+        Ok(events)
+    }
+
+    /// A file that came and was moved away between two looks is read after all.
+    fn with_missed(&self, mut events: Vec<Told>) -> Result<Vec<Told>, ReadError> {
+        let mut last = self.last;
+        let mut gaps = events.iter().enumerate().filter_map(|(at, event)| {
+            let seq = event.seq().filter(|seq| self.last.is_none_or(|last| last < *seq))?;
+            let first = last.replace(seq)?.saturating_add(1);
+            (first < seq).then_some((at, first..seq))
+        });
+        let Some((at, missing)) = gaps.next() else { return Ok(events) };
+        let mut missed = Vec::new();
+        for line in lines(&self.path)? {
+            let event = Reading::default().read(&line?);
+            missed.extend(event.filter(|event| event.seq().is_some_and(|seq| missing.contains(&seq))));
+        }
+        let lost = (missing.end - missing.start).saturating_sub(u64::try_from(missed.len()).unwrap_or(u64::MAX));
+        if lost > 0 {
+            note(&format!("missing before event {}: {lost}; the log no longer has their file", missing.end));
+        }
+        events.splice(at..at, missed);
+        Ok(events)
+    }
+
+    /// What was written into the files that are seen.
     fn read_on(&mut self) -> io::Result<Vec<Told>> {
         // Looked up first: what was written into the old file before it was moved away is then read below.
         let is_moved = self.is_moved()?;
@@ -178,7 +209,7 @@ mod tests {
     }
 
     fn new(tail: &mut Tail) -> Vec<u64> {
-        tail.read_on().unwrap().iter().filter_map(Told::seq).collect()
+        tail.look().unwrap().iter().filter_map(Told::seq).collect()
     }
 
     #[test]
@@ -198,6 +229,37 @@ mod tests {
         append(&path, &line(5));
         assert_eq!(new(&mut tail), [5]);
         assert_eq!(new(&mut tail), [0; 0]);
+    }
+
+    #[test]
+    fn a_file_that_came_and_was_moved_away_between_two_looks_is_told_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, older, oldest] = ["log", "log.1", "log.2"].map(|name| directory.path().join(name));
+        let rotate = || {
+            let _ = fs::rename(&older, &oldest);
+            fs::rename(&path, &older).unwrap();
+        };
+        append(&path, &line(1));
+        let mut tail = Tail::new(&path);
+        assert_eq!(new(&mut tail), [1]);
+        append(&path, &line(2));
+        rotate();
+        append(&path, &format!("{}{}", line(3), line(4)));
+        rotate();
+        append(&path, &line(5));
+        assert_eq!(new(&mut tail), [2, 3, 4, 5]);
+        rotate();
+        append(&path, &line(6));
+        rotate();
+        append(&path, "");
+        assert_eq!(new(&mut tail), [0; 0], "nothing says yet that there was another file");
+        append(&path, &line(7));
+        assert_eq!(new(&mut tail), [6, 7]);
+        rotate();
+        append(&path, &line(8));
+        fs::remove_file(&path).unwrap();
+        append(&path, &line(9));
+        assert_eq!(new(&mut tail), [9], "what is gone is gone");
     }
 
     #[test]
