@@ -46,7 +46,7 @@ pub(super) struct Membership {
     removed: BTreeMap<NodeId, Now>,
     next_look: Now,
     /// Since when it knows of somebody else.
-    company_since: Option<Now>,
+    pub(super) company_since: Option<Now>,
     /// Whether this node's zone is that of its own entry in the list.
     zone_is_listed: bool,
     /// When another list is wanted before its time.
@@ -81,11 +81,6 @@ impl Membership {
     /// Nothing is listed yet. A node without a zone takes that of its entry in the list.
     pub(super) fn of(node: &Member) -> Self {
         Self { zone_is_listed: node.zone.is_empty(), ..Self::default() }
-    }
-
-    /// When one bound has passed in which somebody else could be heard; none before there is anybody.
-    pub(super) fn could_hear_by(&self, bound: Duration) -> Option<Now> {
-        self.company_since.map(|since| since + bound)
     }
 
     pub(super) fn has_listed_zone(&self) -> bool {
@@ -144,19 +139,6 @@ impl Detector {
         self.note_missing(now);
         self.note_floor(now);
         self.who_probes_may_change(now);
-    }
-
-    /// There is somebody whom it could hear, by a list or by a word of their own. Who belongs to no electorate yet begins
-    /// only now.
-    pub(super) fn note_company(&mut self, now: Now) {
-        if self.membership.company_since.is_some() || self.peers.len() == 1 && !self.contacts.has_unnamed() {
-            return;
-        }
-        self.membership.company_since = Some(now);
-        if self.ballot.newest().is_none() {
-            self.begins = self.begins.max(now + self.timing.detection_bound());
-        }
-        self.publication.hasten(now);
     }
 
     fn note_missing(&mut self, now: Now) {

@@ -71,6 +71,7 @@ pub mod settings;
 pub mod settle;
 mod standing;
 mod strangers;
+mod telling;
 pub mod time;
 pub mod timing;
 mod transmit;

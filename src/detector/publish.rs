@@ -10,7 +10,6 @@ use super::announce::{Memory, Open, Outage};
 use super::assess::{Candidates, Cut, Lost};
 use super::bits::Bits;
 use super::direction::Watch;
-use super::event::BlindCause;
 use super::link_records::LinkRecords;
 use super::partials::{Partials, hold_after};
 use super::partition::{Closed, Partition};
@@ -65,7 +64,7 @@ pub(super) struct Publication {
     /// What is published is what was so before a time in which nothing could be told.
     pub(super) is_outdated: bool,
     /// Since when it can be told again.
-    tells_since: Option<Now>,
+    pub(super) tells_since: Option<Now>,
 }
 
 impl Publication {
@@ -205,7 +204,7 @@ impl Detector {
             self.next_settling(now),
             self.publication.next_look,
             Some(self.begins).filter(|&end| end > now),
-            self.membership.could_hear_by(self.timing.detection_bound()).filter(|&end| end > now),
+            self.could_hear_by().filter(|&end| end > now),
             self.publication.tells_since.map(|since| since + self.timing.confirm_period).filter(|&end| end > now),
             self.health.next_end(now),
         ];
@@ -249,35 +248,6 @@ impl Detector {
         let sets = sets.map(|set| set.next_time(now, plain));
         let services = publication.services.next_time(now, plain);
         [again, cut, self.next_partial(now), services].into_iter().chain(sets).flatten().min()
-    }
-
-    /// Whether this agent may say anything of others: not within a bound of its start or of a stall, and not blind.
-    pub(super) fn can_tell(&self, now: Now) -> bool {
-        self.has_begun(now) && !self.health.is_waking(now) && !self.is_blind(now)
-    }
-
-    /// Whether what it says of its own side is of now: not right after a stall, when it is as it was before.
-    pub(super) fn knows_its_side(&self, now: Now) -> bool {
-        let publication = &self.publication;
-        self.can_tell(now) && !publication.is_outdated && !publication.side.published().is_empty()
-    }
-
-    /// Whether it cannot judge at all: nobody was ever heard, or its own socket drops what arrives.
-    pub(super) fn is_blind(&self, now: Now) -> bool {
-        self.blind_cause(now).is_some()
-    }
-
-    /// Why it cannot.
-    pub(super) fn blind_cause(&self, now: Now) -> Option<BlindCause> {
-        let could_hear = self.membership.could_hear_by(self.timing.detection_bound()).is_some_and(|by| by <= now);
-        let unheard = (could_hear && self.never_heard_anybody()).then_some(BlindCause::NeverHeard);
-        unheard.or_else(|| self.health.blind_cause(now))
-    }
-
-    /// Whether there are others who count, and none of them was ever heard.
-    pub(super) fn never_heard_anybody(&self) -> bool {
-        let counts = |place| place != self.me && !self.is_removed(place);
-        self.keeping.heard.is_empty() && ((0..self.peers.len()).any(counts) || self.contacts.has_unnamed())
     }
 
     fn plain_rule(&self) -> Rule {
@@ -325,16 +295,6 @@ impl Detector {
         if let Some(before) = self.publication.agents_down.settle(now, plain, quiet) {
             self.agents_down_published(&before, now);
         }
-    }
-
-    /// What was published before a stall holds again once d has passed since anything could be told, and nothing waits that
-    /// says otherwise. A cut that waits to be closed says that more may be done than before.
-    fn catch_up(&mut self, now: Now) {
-        let since = *self.publication.tells_since.get_or_insert(now);
-        let (cut, side) = (&self.publication.cut, &self.publication.side);
-        let closes = cut.is_pending() && cut.candidate().is_none() && side.candidate().covers(side.published());
-        let waits = !closes && (cut.is_pending() || side.is_pending());
-        self.publication.is_outdated &= waits || now < since + self.timing.confirm_period;
     }
 
     /// Whether something settles now: what came since the last judgement, and made the rows quiet, may say otherwise.

@@ -14,11 +14,6 @@ use super::timing::Timing;
 const SLACK: u32 = 32;
 
 impl Detector {
-    /// Whether one bound has passed since the start, in which somebody could be heard.
-    pub(super) fn has_begun(&self, now: Now) -> bool {
-        now >= self.begins
-    }
-
     /// An operator chose other settings.
     pub(super) fn change_settings(&mut self, settings: &Settings, now: Now) {
         let &Settings { timing, mode, .. } = settings;
