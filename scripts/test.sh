@@ -4,27 +4,29 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+programs=()
+for file in tests/*.rs tests/*/main.rs; do
+  name=${file#tests/}
+  name=${name%/main.rs}
+  name=${name%.rs}
+  [[ $name == simulation ]] || programs+=("--test=$name")
+done
 mkdir -p target
-logs=(target/simulation.log target/programs.log)
 cargo test --locked --no-run
 
-tests=$(cargo metadata --locked --no-deps --format-version 1 | python3 -c '
-import json, sys
-targets = json.load(sys.stdin)["packages"][0]["targets"]
-print(*("--test=" + target["name"] for target in targets if target["kind"] == ["test"] and target["name"] != "simulation"))')
-
-nice -n 19 cargo test --locked --no-fail-fast --test simulation &>"${logs[0]}" &
+# In a group of its own, so that it ends with this script, however this ends.
+set -m
+nice -n 19 cargo test --locked --no-fail-fast --test simulation &>target/simulation.log &
 simulation=$!
-trap 'kill "$simulation" 2>/dev/null || true' EXIT
+set +m
+trap 'kill -- -"$simulation" 2>/dev/null || true' EXIT
 
 status=0
-{
-  # shellcheck disable=SC2086
-  cargo test --locked --no-fail-fast --lib --bins $tests &&
-    cargo test --locked --doc
-} 2>&1 | tee "${logs[1]}" || status=$?
+cargo test --locked --no-fail-fast --lib --bins "${programs[@]}" 2>&1 | tee target/programs.log || status=$?
+cargo test --locked --doc 2>&1 | tee -a target/programs.log || status=$?
 wait "$simulation" || status=$?
-cat "${logs[0]}"
+trap - EXIT
+cat target/simulation.log
 
 if ((status != 0)); then
   echo 'Some tests failed: their names are above, behind "failures:".' >&2
@@ -32,4 +34,4 @@ if ((status != 0)); then
 fi
 awk '/^test result: ok/ { passed += $4; ignored += $8; programs++ }
   END { printf "Everything passed: formatting, lints, documentation and %d tests in %d programs (%d ignored).\n", passed, programs, ignored }' \
-  "${logs[@]}"
+  target/programs.log target/simulation.log

@@ -53,11 +53,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let answer = ordering.wait_until::<Events>(&format!("/v1/events?since={newest}&limit=1000"), |events| {
         outcome(events, node).is_some()
     });
-    let answer = match answer {
+    let events = match answer {
+        Ok(events) => events,
         Err(error) if order.exists() => return unanswered(error),
-        answer => answer.ok(),
+        Err(error) => return Err(error).context("the agent took the order, but does not say what came of it"),
     };
-    let (text, exit) = match answer.as_ref().and_then(|events| outcome(events, node)) {
+    let (text, exit) = match outcome(&events, node) {
         Some(FORGOTTEN) => (format!("{node} is forgotten: it no longer counts."), Exit::Fine),
         Some("heard") => (format!("{node} counts on: it is heard, so it is there."), Exit::Negative),
         Some("itself") => (format!("{node} counts on: it is this node."), Exit::Negative),

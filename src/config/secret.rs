@@ -61,14 +61,15 @@ fn named(line: &str) -> Option<usize> {
     NAMES.iter().filter_map(|name| of(name)).min()
 }
 
-/// Where a key of the cluster begins, or what is left of one. Beside a `/` it is the name of a file.
+/// Where a key of the cluster begins, or what is left of one, mistyped or not. Beside a `/` it is the name of a file.
 pub(super) fn key(text: &str) -> Option<usize> {
     let mut begin = 0;
-    for run in text.split_inclusive(|sign: char| !sign.is_ascii_hexdigit() && sign != '/') {
-        if run.chars().take_while(char::is_ascii_hexdigit).count() >= DIGITS && !run.contains('/') {
+    for word in text.split_inclusive(|sign: char| !sign.is_ascii_alphanumeric() && sign != '/') {
+        let digits = word.chars().filter(char::is_ascii_hexdigit).count();
+        if digits >= DIGITS && digits * 8 >= word.len() * 7 && !word.contains('/') {
             return Some(begin);
         }
-        begin += run.len();
+        begin += word.len();
     }
     None
 }
@@ -94,6 +95,7 @@ mod tests {
             ("{name: db, password: hunter2}", "{name: db, password: …"),
             ("  Password: \"hunter2\"", "  Password: …"),
             ("authentication: [0123456789ABCDEF0123456789abcdef]", "authentication: […"),
+            ("authentication: {key: 0123456789O123456789abcdef0123456789abcdef}", "authentication: {key: …"),
             ("headers: {\"Authorization\": \"Bearer x\"}", "headers: {\"Authorization\": …"),
         ] {
             assert_eq!(without_secrets(line), shown);

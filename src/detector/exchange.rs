@@ -1,10 +1,10 @@
 //! How rows travel: on whatever datagram goes to a peer, again every d/2 until it says that it holds them. When they go
 //! by themselves is `row_turns`' matter.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::held_row::HeldRow;
-use super::peer::Peer;
 use super::row::{Cell, Cells};
 use super::row_parts::Assembly;
 use super::time::Now;
@@ -168,9 +168,9 @@ impl Detector {
         if self.rosters.len() < ROSTERS_KEPT {
             return;
         }
-        let (peers, own) = (&self.peers, self.roster_digest);
-        let uses = |peer: &Peer, digest: Digest| peer.roster == digest || peer.roster_wanted == Some(digest);
-        self.rosters.retain(|&digest, _| digest != own && peers.iter().any(|peer| uses(peer, digest)));
+        let used = self.peers.iter().flat_map(|peer| [Some(peer.roster), peer.roster_wanted]).flatten();
+        let used: BTreeSet<Digest> = used.filter(|&digest| digest != self.roster_digest).collect();
+        self.rosters.retain(|digest, _| used.contains(digest));
     }
 }
 

@@ -35,7 +35,7 @@ impl Detector {
             founding.changed(&joining, &leaving).with_lower_floor()
         } else if !joining.is_empty() {
             founding.changed(&joining, &[])
-        } else if self.membership.is_floor_gone() {
+        } else if self.membership.is_floor_gone() && is_too_high(founding, listing) {
             founding.with_floor(listed_or_named(founding, listing))
         } else {
             return;
@@ -46,11 +46,10 @@ impl Detector {
     /// More are waited for than the list still has addresses: an address without a name can be missed by its number alone.
     pub(super) fn note_floor(&mut self, now: Now) {
         let founding = self.ballot.newest().map(|newest| &newest.electorate);
-        let is_too_high = founding.zip(self.membership.listing.as_ref()).is_some_and(|(founding, listing)| {
-            usize::from(founding.floor().members) > listed_or_named(founding, listing)
-        });
-        let since = self.membership.floor_missing.filter(|_| is_too_high);
-        self.membership.floor_missing = since.or(is_too_high.then_some(now));
+        let both = founding.zip(self.membership.listing.as_ref());
+        let is_missing = both.is_some_and(|(founding, listing)| is_too_high(founding, listing));
+        let since = self.membership.floor_missing.filter(|_| is_missing);
+        self.membership.floor_missing = since.or(is_missing.then_some(now));
     }
 
     fn first_electorate(&self, listing: &Listed) -> Electorate {
@@ -86,7 +85,7 @@ impl Detector {
         let name_of = |address| heard.get(&address).copied().or_else(|| self.contacts.name_of(address));
         let forgotten = &self.membership.forgotten;
         let is_in = |id| electorate.has(id) || electorate.has_removed(id) && forgotten.contains(&id);
-        usize::from(electorate.floor().members) <= listed_or_named(electorate, listing)
+        !is_too_high(electorate, listing)
             && listing.ids.iter().copied().all(is_in)
             && listing.unnamed.iter().all(|&address| name_of(address).is_some_and(is_in))
     }
@@ -95,4 +94,9 @@ impl Detector {
 /// How many nodes there may be at the most, by their names or their addresses.
 fn listed_or_named(electorate: &Electorate, listing: &Listed) -> usize {
     electorate.names().max(listing.addresses.len())
+}
+
+/// Whether it waits for more nodes than there may be.
+fn is_too_high(electorate: &Electorate, listing: &Listed) -> bool {
+    usize::from(electorate.floor().members) > listed_or_named(electorate, listing)
 }

@@ -130,7 +130,7 @@ pub struct Detector {
     random: ChaCha8Rng,
     id: NodeId,
     started: Now,
-    /// One bound after the start.
+    /// One bound after the start, or since there is somebody whom it could hear.
     begins: Now,
     /// The roster, this node included, sorted by id: a peer's place here is its place in every row.
     peers: Vec<Peer>,

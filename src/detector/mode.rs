@@ -10,7 +10,7 @@ use super::settings::{ModePolicy, Policy, Tie, WriteQuorum};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Too early to tell: less than one bound since the start or a stall, or blind.
+    /// Too early to tell: just started, or what was so before a stall or a blind time may not be so any more.
     #[default]
     Starting,
     /// Everybody is heard.
@@ -125,7 +125,7 @@ pub struct Count {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of the table of modes")]
 pub struct Standing {
-    /// Less than one bound since start or stall, or blind.
+    /// Just started, just stalled, or blind.
     pub starting: bool,
     /// How this side stands in each electorate that counts, the newest first. None: no electorate is known.
     pub counts: Vec<Count>,

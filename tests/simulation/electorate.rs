@@ -244,6 +244,24 @@ fn an_address_that_never_gets_a_name_holds_the_foundation_up_until_it_is_listed_
 }
 
 #[test]
+fn while_another_address_has_no_name_the_foundation_is_changed_once() {
+    let mut world = World::new(6, default_timing(), lossy(0.0), 1);
+    world.discover(BY_ADDRESS, &[0, 1, 2, 3, 4, 5]);
+    for host in 0..4 {
+        world.start(host, false);
+    }
+    world.run_for(Duration::from_secs(20));
+    world.list(5, false);
+    world.run_for(Duration::from_secs(75));
+    (0..4).for_each(|host| world.set_discovery_down(host, true));
+    let digest = |world: &World| view(world, 0).electorate_digest;
+    let before = digest(&world);
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(digest(&world), before);
+    assert_modes(&world, 0..4, Mode::Starting, "one address has no name");
+}
+
+#[test]
 fn a_listed_node_that_never_comes_up_holds_the_foundation_up_until_it_is_forgotten() {
     let mut world = World::new(4, default_timing(), lossy(0.0), 1);
     world.discover(BY_NAME, &[0, 1, 2, 3]);

@@ -34,6 +34,7 @@ struct Weather {
 }
 
 /// Two nodes between whom a link was silent for so long that it was declared down.
+#[derive(Debug)]
 pub struct Fallen {
     at: Now,
     nodes: [String; 2],
@@ -69,7 +70,7 @@ impl Weather {
                     }
                     Event::PartitionChanged(partition) | Event::PartitionClosed { partition, .. }
                         if excused.contains(&partition.id) => {}
-                    event => assert!(!is_verdict(event), "{}: {told:?}", self.name),
+                    event => assert!(!is_verdict(event), "{}: {told:?}, of late {lately:?}", self.name),
                 }
             }
         }
