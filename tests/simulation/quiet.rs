@@ -1,6 +1,6 @@
 //! Where nothing is wrong with the network, nothing is said of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use netsplit::detector::event::Event;
@@ -42,6 +42,9 @@ pub struct Fallen {
 
 const HUNDRED: usize = 100;
 
+/// How long a link that is down may be known to rows before its agent tells of it: what was told later is not judged yet.
+const UNTOLD: Duration = Duration::from_secs(1);
+
 impl Weather {
     fn of(name: &'static str, conditions: Conditions) -> Self {
         let goes_on = |world: &mut World| world.run_for(Duration::from_secs(40));
@@ -53,17 +56,24 @@ impl Weather {
     fn last(&self, quick: Duration) -> (usize, usize) {
         let time = verify::size(quick, Duration::from_secs(6 * 3600));
         let mut world = settled(HUNDRED, default_timing(), self.conditions.clone(), 1);
-        world.forget_told();
         let (end, mut links, mut excused) = (world.now() + time, 0, BTreeSet::new());
-        let mut lately: Vec<Fallen> = Vec::new();
-        while world.now() < end {
-            (self.goes_on)(&mut world);
+        let before = world.take_told();
+        let mut lately: Vec<Fallen> = before.iter().flat_map(|told| fallen(&world, told)).collect();
+        let mut unjudged = VecDeque::new();
+        loop {
+            let is_over = world.now() >= end;
+            if is_over {
+                world.run_for(UNTOLD)
+            } else {
+                (self.goes_on)(&mut world)
+            }
             let told = world.take_told();
             let new: Vec<Fallen> = told.iter().flat_map(|told| fallen(&world, told)).collect();
             links += new.len();
             lately.retain(|one| world.now() < one.at + Duration::from_secs(120));
             lately.extend(new);
-            for told in &told {
+            unjudged.extend(told);
+            while let Some(told) = unjudged.pop_front_if(|told| told.at + UNTOLD <= world.now()) {
                 match &told.event {
                     Event::PartitionOpened(partition) if (self.is_excused)(partition, &lately) => {
                         excused.insert(partition.id);
@@ -72,6 +82,9 @@ impl Weather {
                         if excused.contains(&partition.id) => {}
                     event => assert!(!is_verdict(event), "{}: {told:?}, of late {lately:?}", self.name),
                 }
+            }
+            if is_over {
+                break;
             }
         }
         let excused = excused.len();
