@@ -30,7 +30,6 @@ mod returning;
 mod review;
 mod scenarios;
 mod settings;
-mod thousand;
 mod times;
 #[path = "../verify/mod.rs"]
 mod verify;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use netsplit::detector::event::Event;
 use netsplit::detector::mode::Mode;
-use netsplit::detector::partition::Partition;
+use netsplit::detector::partition::{Partition, PartitionId};
 use netsplit::detector::settings::Timing;
 use netsplit::detector::time::Now;
 use netsplit::simulation::{Bursts, Conditions, Running, Told, World};
@@ -56,38 +56,15 @@ impl Weather {
     fn last(&self, quick: Duration) -> (usize, usize) {
         let time = verify::size(quick, Duration::from_secs(6 * 3600));
         let mut world = settled(HUNDRED, default_timing(), self.conditions.clone(), 1);
-        let (end, mut links, mut excused) = (world.now() + time, 0, BTreeSet::new());
-        let before = world.take_told();
-        let mut lately: Vec<Fallen> = before.iter().flat_map(|told| fallen(&world, told)).collect();
-        let mut unjudged = VecDeque::new();
-        loop {
-            let is_over = world.now() >= end;
-            if is_over {
-                world.run_for(UNTOLD)
-            } else {
-                (self.goes_on)(&mut world)
-            }
-            let told = world.take_told();
-            let new: Vec<Fallen> = told.iter().flat_map(|told| fallen(&world, told)).collect();
-            links += new.len();
-            lately.retain(|one| world.now() < one.at + Duration::from_secs(120));
-            lately.extend(new);
-            unjudged.extend(told);
-            while let Some(told) = unjudged.pop_front_if(|told| told.at + UNTOLD <= world.now()) {
-                match &told.event {
-                    Event::PartitionOpened(partition) if (self.is_excused)(partition, &lately) => {
-                        excused.insert(partition.id);
-                    }
-                    Event::PartitionChanged(partition) | Event::PartitionClosed { partition, .. }
-                        if excused.contains(&partition.id) => {}
-                    event => assert!(!is_verdict(event), "{}: {told:?}, of late {lately:?}", self.name),
-                }
-            }
-            if is_over {
-                break;
-            }
+        let mut judge = Judge::of(&mut world);
+        let end = world.now() + time;
+        while world.now() < end {
+            (self.goes_on)(&mut world);
+            judge.hear(self, &mut world);
         }
-        let excused = excused.len();
+        world.run_for(UNTOLD);
+        judge.hear(self, &mut world);
+        let (links, excused) = (judge.links, judge.excused.len());
         self.row(time, links, excused);
         (links, excused)
     }
@@ -105,6 +82,47 @@ impl Weather {
             "0".to_owned(),
             format!("0 to {:.0} a day", 3.0 * 24.0 / hours),
         ]);
+    }
+}
+
+/// Who holds what is told against the links that fell.
+struct Judge {
+    links: usize,
+    lately: Vec<Fallen>,
+    excused: BTreeSet<PartitionId>,
+    /// Told so lately that a link may have fallen before of which nobody told yet.
+    waiting: VecDeque<Told>,
+}
+
+impl Judge {
+    /// One who knows what fell until now.
+    fn of(world: &mut World) -> Self {
+        let told = world.take_told();
+        let lately = told.iter().flat_map(|told| fallen(world, told)).collect();
+        Self { links: 0, lately, excused: BTreeSet::new(), waiting: VecDeque::new() }
+    }
+
+    fn hear(&mut self, weather: &Weather, world: &mut World) {
+        let told = world.take_told();
+        let new: Vec<Fallen> = told.iter().flat_map(|told| fallen(world, told)).collect();
+        self.links += new.len();
+        self.lately.retain(|one| world.now() < one.at + Duration::from_secs(120));
+        self.lately.extend(new);
+        self.waiting.extend(told);
+        while let Some(told) = self.waiting.pop_front_if(|told| told.at + UNTOLD <= world.now()) {
+            self.judge(weather, &told);
+        }
+    }
+
+    fn judge(&mut self, weather: &Weather, told: &Told) {
+        match &told.event {
+            Event::PartitionOpened(partition) if (weather.is_excused)(partition, &self.lately) => {
+                self.excused.insert(partition.id);
+            }
+            Event::PartitionChanged(partition) | Event::PartitionClosed { partition, .. }
+                if self.excused.contains(&partition.id) => {}
+            event => assert!(!is_verdict(event), "{}: {told:?}, of late {:?}", weather.name, self.lately),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use netsplit::simulation::World;
 
 use crate::expectation::{as_named, as_said, is_verdict, modes_of, verdicts_of};
 use crate::times::Times;
-use crate::verify::{self, MANY, SCENARIOS, THOUSAND};
+use crate::verify::{self, SCENARIOS};
 use crate::{default_timing, for_each_seed, lossy, settled};
 
 /// A partial cut as it is.
@@ -62,7 +62,7 @@ impl Cut {
 }
 
 /// What happens to the network, and how everybody should put it.
-pub struct Scenario {
+struct Scenario {
     name: &'static str,
     hosts: usize,
     cuts: Vec<Cut>,
@@ -199,7 +199,7 @@ fn play(scenario: &Scenario, loss: f64, seed: u64) -> Vec<f64> {
 }
 
 /// Plays a scenario for each seed and holds the times against the budget.
-pub fn scenario(scenario: &Scenario, quick: u64, full: u64) {
+fn scenario(scenario: &Scenario, quick: u64, full: u64) {
     for loss in [0.0, 0.01] {
         let all = Mutex::new(Vec::new());
         let seeds = verify::size(quick, full);
@@ -217,8 +217,7 @@ pub fn scenario(scenario: &Scenario, quick: u64, full: u64) {
             _ => (3.5, 4.7),
         };
         assert!(p99 <= most && max <= longest, "{label}: p99 {p99}, max {max}");
-        let table = if scenario.hosts < MANY { &SCENARIOS } else { &THOUSAND };
-        times.row(table, scenario.name, scenario.hosts, loss, seeds);
+        times.row(&SCENARIOS, scenario.name, scenario.hosts, loss, seeds);
     }
 }
 
@@ -234,24 +233,33 @@ fn at_each_size(of: impl Fn(usize) -> Scenario, sizes: &[usize]) {
     }
 }
 
-pub fn two_thirds(hosts: usize) -> Scenario {
+fn two_thirds(hosts: usize) -> Scenario {
     let third = hosts / 3;
     Scenario::new("1/3 | 1/3 via 1/3", hosts, vec![Cut::of(0..third, third..2 * third)])
 }
 
-pub fn halves_with_a_bridge(hosts: usize) -> Scenario {
+fn halves_with_a_bridge(hosts: usize) -> Scenario {
     let half = hosts / 2;
     Scenario::new("halves via one bridge", hosts, vec![Cut::of(0..half, half..hosts - 1)])
 }
 
-pub fn one_from_some(hosts: usize) -> Scenario {
+fn one_from_some(hosts: usize) -> Scenario {
     Scenario::new("one node | some", hosts, vec![Cut::of([0], 1..=hosts / 2)])
 }
 
-pub fn a_third_one_way(hosts: usize) -> Scenario {
+fn a_third_one_way(hosts: usize) -> Scenario {
     let third = hosts / 3;
     let cut = Cut { one_way: true, ..Cut::of(0..third, third..2 * third) };
     Scenario::new("1/3 > 1/3 via 1/3", hosts, vec![cut])
+}
+
+/// In `make test` at a hundred and fifty, where a side has names that are not listed: a thousand are a matter of many minutes.
+#[test]
+fn of_a_thousand_nodes_partial_cuts_are_named_too() {
+    let hosts = verify::either(150, 1000);
+    for of in [two_thirds, halves_with_a_bridge, one_from_some, a_third_one_way].iter().take(verify::either(2, 4)) {
+        scenario(&of(hosts), 1, 1);
+    }
 }
 
 #[test]

@@ -95,17 +95,6 @@ pub static SCENARIOS: Table<8> = Table {
     columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
 };
 
-/// From how many nodes on figures are in [`THOUSAND`].
-pub const MANY: usize = 999;
-
-/// Complete and partial cuts among a thousand nodes.
-pub static THOUSAND: Table<8> = Table {
-    document: "verdict",
-    section: "at-a-thousand",
-    command: "cargo test --locked --test simulation thousand::",
-    columns: ["cut", "nodes", "loss", "runs", "wrong", "median", "p99", "max"],
-};
-
 /// Who may write, whatever happens to those who count.
 pub static ELECTORATE: Table<5> = Table {
     document: "electorate",
