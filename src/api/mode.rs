@@ -1,7 +1,5 @@
 //! `/v1/mode`: what this side may do.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
@@ -77,9 +75,9 @@ impl ModeAnswer {
         timeless
     }
 
-    /// The answer from a view. One that is older than `fresh` is of an agent that stalled: it answers `starting`.
-    pub fn of(view: &View, calendar: Calendar, fresh: Duration) -> Self {
-        let is_fresh = calendar.now.since(view.at) <= fresh;
+    /// The answer from a view. One that is older than the timeout is of an agent that stalled: it answers `starting`.
+    pub fn of(view: &View, calendar: Calendar) -> Self {
+        let is_fresh = is_fresh(view, calendar);
         let before = view.mode_before.filter(|_| is_fresh && view.mode == Mode::Starting);
         let judged = if is_fresh { before.unwrap_or(view.mode) } else { Mode::Starting };
         // Who stalled does not know whether its time is over.

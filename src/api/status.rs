@@ -183,7 +183,7 @@ impl Status {
             started_at: calendar.text(started),
             uptime_seconds: seconds(calendar.now.since(started)),
             age_seconds: seconds(calendar.now.since(view.at)),
-            mode: ModeAnswer::of(&view, calendar, view.timeout),
+            mode: ModeAnswer::of(&view, calendar),
             quorum: view.quorum.filter(|_| is_fresh(&view, calendar)),
             partitions: Partitions::of(&view, calendar).open,
             unheard: Names::of(&view, |node| node.unheard),

@@ -63,7 +63,7 @@ pub(super) async fn answer(
 /// nobody sets.
 fn now(sources: &Sources) -> (ModeAnswer, Tag) {
     let view = sources.view();
-    let mode = ModeAnswer::of(&view, sources.calendar(), view.timeout);
+    let mode = ModeAnswer::of(&view, sources.calendar());
     let until = view.overridden.as_ref().filter(|_| mode.overridden.is_some()).map(|held| held.until.since_start());
     let tag = Tag::of(&(mode.timeless(), until));
     (mode, tag)

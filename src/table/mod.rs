@@ -381,7 +381,7 @@ mod tests {
     /// The table that the command draws from what the server answers.
     fn from_answers(view: &View, cells: Cells, width: usize) -> String {
         let calendar = Calendar { now: view.at, wall: Duration::from_hours(498_684) };
-        let mode = ModeAnswer::of(view, calendar, Duration::from_secs(1));
+        let mode = ModeAnswer::of(view, calendar);
         let (matrix, peers, partitions) = (Matrix::of(view), Peers::of(view), Partitions::of(view, calendar));
         let answers = Answers { matrix: &matrix, peers: &peers, mode: &mode, partitions: &partitions };
         answers.picture().showing(cells).draw(width)

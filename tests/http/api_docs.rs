@@ -76,7 +76,7 @@ fn value(answer: &impl Serialize) -> Value {
 fn instances() -> Instances {
     let calendar = Calendar { now: Now::at(Duration::from_secs(10)), wall: Duration::from_secs(10) };
     let (bare, full) = (view(), full(&view()));
-    let mut overridden = ModeAnswer::of(&full, calendar, Duration::from_secs(1));
+    let mut overridden = ModeAnswer::of(&full, calendar);
     let reason = "the other site burnt down".to_owned();
     let (judged, until) = (Mode::Minority, "2026-11-21T13:55:00.000Z".to_owned());
     overridden.overridden = Some(OverrideAnswer { judged, until, reason });

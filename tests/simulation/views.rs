@@ -115,11 +115,11 @@ fn the_mode_tells_since_when_it_holds() {
     world.cut(&[vec![0], vec![1, 2]]);
     world.run_for(Duration::from_secs(20));
     let changed = told_of(&world, 0, |event| matches!(event, Event::ModeChanged { .. })).at;
-    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world), FRESH);
+    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world));
     assert_eq!((answer.mode, answer.since), (Mode::Isolated, calendar(&world).text(changed)));
     assert_eq!((answer.reads, answer.writes, answer.side.nodes, answer.side.of), (true, false, 1, 3));
     assert!(answer.partition.is_some());
-    let answer = ModeAnswer::of(&view(&world, 1), calendar(&world), FRESH);
+    let answer = ModeAnswer::of(&view(&world, 1), calendar(&world));
     assert!(answer.writes && answer.reads, "{answer:?}");
 }
 
@@ -128,7 +128,7 @@ fn while_nobody_can_tell_there_is_no_quorum_and_no_writing() {
     let mut world = World::started(3, default_timing(), lossy(0.0), 6);
     world.run_for(Duration::from_secs(1));
     let view = view(&world, 0);
-    let answer = ModeAnswer::of(&view, calendar(&world), FRESH);
+    let answer = ModeAnswer::of(&view, calendar(&world));
     assert_eq!((view.quorum, answer.mode, answer.reads, answer.writes), (None, Mode::Starting, false, false));
 }
 
@@ -137,8 +137,8 @@ fn a_view_that_is_older_than_the_timeout_lets_nobody_write() {
     let world = settled(3, default_timing(), lossy(0.0), 7);
     let view = view(&world, 0);
     let later = |time: Duration| Calendar { now: view.at + time, ..calendar(&world) };
-    assert!(ModeAnswer::of(&view, later(FRESH), FRESH).writes);
-    let stalled = ModeAnswer::of(&view, later(FRESH + Duration::from_millis(1)), FRESH);
+    assert!(ModeAnswer::of(&view, later(FRESH)).writes);
+    let stalled = ModeAnswer::of(&view, later(FRESH + Duration::from_millis(1)));
     assert_eq!((stalled.mode, stalled.writes, stalled.reads, stalled.stale), (Mode::Starting, false, false, false));
 }
 
@@ -149,11 +149,11 @@ fn a_run_after_a_clean_stop_tells_the_mode_of_before_as_stale() {
     world.run_for(Duration::from_secs(2));
     world.start(0, true);
     world.run_for(Duration::from_millis(300));
-    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world), FRESH);
+    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world));
     assert_eq!((answer.mode, answer.stale), (Mode::Normal, true));
     assert!(answer.reads && !answer.writes, "a cut may have come since");
     world.run_for(Duration::from_secs(10));
-    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world), FRESH);
+    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world));
     assert_eq!((answer.mode, answer.stale), (Mode::Normal, false));
 }
 
@@ -165,11 +165,11 @@ fn a_stall_brings_nothing_back_of_what_the_run_before_said() {
     (1..3).for_each(|host| world.lose(host));
     world.start(0, true);
     world.run_for(Duration::from_secs(15));
-    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world), FRESH);
+    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world));
     assert!(!answer.writes && answer.mode != Mode::Starting, "{answer:?}");
     world.stall(0, Duration::from_secs(1));
     world.run_for(Duration::from_millis(1200));
-    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world), FRESH);
+    let answer = ModeAnswer::of(&view(&world, 0), calendar(&world));
     assert_eq!((answer.mode, answer.writes, answer.stale), (Mode::Starting, false, false));
 }
 
