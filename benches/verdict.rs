@@ -35,10 +35,12 @@ enum Matrix {
     Bridged,
     /// Here and there a node does not hear another.
     Scattered,
+    /// Half falls silent, and each row of the others shows another part of that yet.
+    Falling,
 }
 
 impl Matrix {
-    const ALL: [Self; 4] = [Self::Whole, Self::HalfCutOff, Self::Bridged, Self::Scattered];
+    const ALL: [Self; 5] = [Self::Whole, Self::HalfCutOff, Self::Bridged, Self::Scattered, Self::Falling];
 
     fn name(self) -> &'static str {
         match self {
@@ -46,6 +48,7 @@ impl Matrix {
             Self::HalfCutOff => "half is cut off",
             Self::Bridged => "a third cut off from a third",
             Self::Scattered => "one pair in 10,000 broken",
+            Self::Falling => "half falls silent, each row shows another part",
         }
     }
 
@@ -56,6 +59,7 @@ impl Matrix {
             Self::HalfCutOff => owner % 2 != peer % 2,
             Self::Bridged => (owner % 3, peer % 3) == (0, 1) || (owner % 3, peer % 3) == (1, 0),
             Self::Scattered => owner != peer && random.next_u32().is_multiple_of(20_000),
+            Self::Falling => owner % 2 < peer % 2 && ((random.next_u32() % 100) as usize) < 20 + owner % 70,
         }
     }
 

@@ -86,6 +86,12 @@ impl Bits {
         self.iter().next()
     }
 
+    /// The only set bit, if it is one alone.
+    pub fn only(&self) -> Option<usize> {
+        let mut set = self.iter();
+        set.next().filter(|_| set.next().is_none())
+    }
+
     /// The words, lowest bits first.
     pub fn words(&self) -> &[u64] {
         &self.words

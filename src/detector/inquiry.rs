@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::assess::Cut;
 use super::bits::Bits;
+use super::by_age::ByAge;
 use super::event::AgentDownCause;
 use super::evidence::{Evidence, Question, Sign};
 use super::link::LinkState;
@@ -29,11 +30,11 @@ pub(super) struct Inquiry {
     /// Whose turn is still to come, in order; who is no longer waiting is skipped.
     waiting: VecDeque<NodeId>,
     /// Since when each question is out.
-    out: BTreeMap<NodeId, Now>,
+    out: ByAge,
     /// When each spoke first in its episode: its link may be coming up, and if not, what was found is out of date.
-    spoke: BTreeMap<NodeId, Now>,
+    spoke: ByAge,
     /// When everybody lost those of whom something had been found long before.
-    stale: BTreeMap<NodeId, Now>,
+    stale: ByAge,
 }
 
 /// One silence of a peer.
@@ -67,23 +68,22 @@ impl Inquiry {
 
     /// The peer is heard, or gone: what was found says nothing any more. True if there was anything.
     fn end(&mut self, peer: NodeId) -> bool {
-        self.spoke.remove(&peer);
-        self.stale.remove(&peer);
+        self.spoke.remove(peer);
+        self.stale.remove(peer);
         !self.episodes.is_empty() && self.episodes.remove(&peer).is_some()
     }
 
     /// The peer said something, though its link is not up.
     pub(super) fn speaks(&mut self, peer: NodeId, now: Now) {
-        if self.episodes.contains_key(&peer) {
-            self.spoke.entry(peer).or_insert(now);
+        if self.episodes.contains_key(&peer) && !self.spoke.contains(peer) {
+            self.spoke.insert(peer, now);
         }
     }
 
     /// Who spoke one bound ago, and whose link did not come up: what was found about them is dropped.
     fn out_of_date(&mut self, now: Now, timing: &Timing) -> Vec<NodeId> {
         let bound = timing.detection_bound();
-        let old: Vec<NodeId> =
-            self.spoke.iter().filter(|&(_, &spoke)| spoke + bound <= now).map(|(&peer, _)| peer).collect();
+        let old = self.spoke.since(|spoke| spoke + bound <= now);
         for &peer in &old {
             self.end(peer);
         }
@@ -106,7 +106,7 @@ impl Inquiry {
 
     /// An answer came. True if it was asked for, and the peer is silent still.
     fn answer(&mut self, evidence: &Evidence, now: Now) -> bool {
-        self.out.remove(&evidence.peer);
+        self.out.remove(evidence.peer);
         let episode = self.episodes.get_mut(&evidence.peer).filter(|episode| episode.stage == Stage::Asked);
         episode.map(|episode| *episode = Episode { stage: Stage::Answered(evidence.sign()), since: now }).is_some()
     }
@@ -114,10 +114,8 @@ impl Inquiry {
     /// Questions that nobody answered are no longer waited for.
     fn give_up(&mut self, now: Now, timing: &Timing) {
         let patience = timing.confirm_period * 2;
-        let given_up: Vec<NodeId> =
-            self.out.iter().filter(|&(_, &asked)| asked + patience <= now).map(|(&peer, _)| peer).collect();
-        for peer in given_up {
-            self.out.remove(&peer);
+        for peer in self.out.since(|asked| asked + patience <= now) {
+            self.out.remove(peer);
             if let Some(episode) = self.episodes.get_mut(&peer).filter(|episode| episode.stage == Stage::Asked) {
                 *episode = Episode { stage: Stage::GivenUp, since: now };
             }
@@ -133,8 +131,7 @@ impl Inquiry {
 
     /// What is stale is dropped, a moment after whoever said it: rows that say the same are on their way.
     fn drop_stale(&mut self, now: Now, timing: &Timing) -> Vec<NodeId> {
-        let due = |lost: Now| lost + timing.confirm_period / 8 <= now;
-        let dropped: Vec<NodeId> = self.stale.iter().filter(|&(_, &at)| due(at)).map(|(&peer, _)| peer).collect();
+        let dropped = self.stale.since(|lost| lost + timing.confirm_period / 8 <= now);
         for &peer in &dropped {
             self.end(peer);
         }
@@ -143,13 +140,10 @@ impl Inquiry {
 
     /// When the next question is given up, or what was found is out of date.
     pub(super) fn next_end(&self, timing: &Timing) -> Option<Now> {
-        if self.out.is_empty() && self.spoke.is_empty() && self.stale.is_empty() {
-            return None;
-        }
-        let given_up = self.out.values().min().map(|&asked| asked + timing.confirm_period * 2);
-        let out_of_date = self.spoke.values().min().map(|&spoke| spoke + timing.detection_bound());
-        let dropped = self.stale.values().min().map(|&lost| lost + timing.confirm_period / 8);
-        given_up.into_iter().chain(out_of_date).chain(dropped).min()
+        let given_up = self.out.oldest().map(|asked| asked + timing.confirm_period * 2);
+        let out_of_date = self.spoke.oldest().map(|spoke| spoke + timing.detection_bound());
+        let dropped = self.stale.oldest().map(|lost| lost + timing.confirm_period / 8);
+        [given_up, out_of_date, dropped].into_iter().flatten().min()
     }
 
     /// What is known of the life of a silent peer.
@@ -162,7 +156,7 @@ impl Inquiry {
 
     /// Whether the peer spoke since.
     pub(super) fn has_spoken(&self, peer: NodeId) -> bool {
-        self.spoke.contains_key(&peer)
+        self.spoke.contains(peer)
     }
 
     fn is_decided(&self, peer: NodeId) -> bool {
@@ -316,10 +310,10 @@ impl Detector {
     pub(super) fn awaits_evidence(&self, cut: &Cut, now: Now) -> bool {
         let patience = self.timing.confirm_period / 4 * 5;
         let is_other = |id: NodeId| self.place_of(id).is_some_and(|place| cut.others.has(place));
-        let is_asked = |id: &NodeId| self.inquiry.episodes.get(id).is_some_and(|episode| episode.stage == Stage::Asked);
-        let mut out = self.inquiry.out.iter().filter(|&(id, &asked)| is_asked(id) && now < asked + patience);
+        let is_asked = |id: NodeId| self.inquiry.episodes.get(&id).is_some_and(|episode| episode.stage == Stage::Asked);
+        let mut out = self.inquiry.out.iter().filter(|&(id, asked)| is_asked(id) && now < asked + patience);
         let decided = |place: &usize| self.inquiry.is_decided(self.peers[*place].id);
-        out.any(|(&id, _)| is_other(id)) && cut.others.iter().filter(decided).count() < MOST_ASKED
+        out.any(|(id, _)| is_other(id)) && cut.others.iter().filter(decided).count() < MOST_ASKED
     }
 }
 

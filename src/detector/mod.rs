@@ -15,6 +15,7 @@ mod attributes;
 mod ballot;
 pub mod bits;
 mod bucket;
+mod by_age;
 mod checking;
 mod chores;
 mod contacts;

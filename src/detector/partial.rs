@@ -27,11 +27,13 @@ pub struct PartialCut {
 impl PartialCut {
     fn new(one: Bits, other: Bits, pairs: &BrokenPairs) -> Self {
         let sides = if one.first() < other.first() { [one, other] } else { [other, one] };
-        let gaps = sides[0].iter().flat_map(|from| {
-            let unbroken = pairs.of(from).map_or_else(|| sides[1].clone(), |broken| sides[1].without(broken));
-            unbroken.iter().map(|to| (from, to)).collect::<Vec<_>>()
-        });
-        let gaps = gaps.take(MOST_GAPS).collect();
+        let unbroken = |from: usize, to: &Bits| pairs.of(from).map_or_else(|| to.clone(), |broken| to.without(broken));
+        let gaps = if let Some(lone) = sides[1].only() {
+            unbroken(lone, &sides[0]).iter().map(|from| (from, lone)).take(MOST_GAPS).collect()
+        } else {
+            let of = |from| unbroken(from, &sides[1]).iter().map(|to| (from, to)).collect::<Vec<_>>();
+            sides[0].iter().flat_map(of).take(MOST_GAPS).collect()
+        };
         Self { sides, gaps }
     }
 
@@ -102,13 +104,15 @@ impl PartialCut {
 #[derive(Clone, Debug)]
 pub struct BrokenPairs {
     of: Vec<Option<Bits>>,
+    /// How many each node has.
+    degrees: Vec<usize>,
     nodes: Bits,
 }
 
 impl BrokenPairs {
     /// None, among so many nodes.
     pub fn none(nodes: usize) -> Self {
-        Self { of: vec![None; nodes], nodes: Bits::none(nodes) }
+        Self { of: vec![None; nodes], degrees: vec![0; nodes], nodes: Bits::none(nodes) }
     }
 
     /// What the rows of these nodes say of each other.
@@ -126,13 +130,18 @@ impl BrokenPairs {
             }
             pairs.half(owner).add(&peers);
         }
+        pairs.degrees = pairs.of.iter().map(|broken| broken.as_ref().map_or(0, Bits::count)).collect();
         pairs
     }
 
     /// One more.
     pub fn set(&mut self, one: usize, other: usize) {
-        self.half(one).set(other);
-        self.half(other).set(one);
+        for (from, to) in [(one, other), (other, one)] {
+            let broken = self.half(from);
+            let is_new = !broken.has(to);
+            broken.set(to);
+            self.degrees[from] += usize::from(is_new);
+        }
     }
 
     fn half(&mut self, node: usize) -> &mut Bits {
@@ -146,10 +155,6 @@ impl BrokenPairs {
         self.of.get(node)?.as_ref()
     }
 
-    fn degree(&self, node: usize) -> usize {
-        self.of(node).map_or(0, Bits::count)
-    }
-
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
@@ -158,13 +163,19 @@ impl BrokenPairs {
     /// Takes out all pairs of these nodes with those.
     fn remove(&mut self, ones: &Bits, others: &Bits) {
         for (from, to) in [(ones, others), (others, ones)] {
+            let lone = to.only();
             for node in from.iter() {
-                if let Some(broken) = &mut self.of[node] {
+                let Some(broken) = &mut self.of[node] else { continue };
+                if let Some(lone) = lone {
+                    self.degrees[node] -= usize::from(broken.has(lone));
+                    broken.clear(lone);
+                } else {
                     broken.remove(to);
-                    if broken.is_empty() {
-                        self.of[node] = None;
-                        self.nodes.clear(node);
-                    }
+                    self.degrees[node] = broken.count();
+                }
+                if self.degrees[node] == 0 {
+                    self.of[node] = None;
+                    self.nodes.clear(node);
                 }
             }
         }
@@ -212,15 +223,32 @@ pub struct Label<'a> {
 
 /// Explains the broken pairs among the nodes of one component.
 pub fn explain(pairs: BrokenPairs, component: &Bits, labels: &[Label<'_>]) -> Vec<PartialCut> {
-    let mut cover = Cover { all: pairs.clone(), left: pairs, component, labels, cuts: Vec::new() };
+    let ranks = ranks_by_name(labels);
+    let mut cover = Cover { all: pairs.clone(), left: pairs, component, labels, ranks, cuts: Vec::new() };
     cover.take_groups();
+    let mut regroupings = 0..MOST_CUTS;
     while let Some(node) = cover.worst_node() {
         cover.take_node(node);
-        cover.take_groups();
+        // While a large cut begins, thousands of nodes may miss half of the others, each another half.
+        if regroupings.next().is_some() {
+            cover.take_groups();
+        }
     }
+    cover.take_groups();
     cover.take_zone_pairs();
     cover.take_single_links();
     told_at_once(cover.cuts, labels)
+}
+
+/// Where each node stands in the order of their names.
+fn ranks_by_name(labels: &[Label<'_>]) -> Vec<usize> {
+    let mut ordered: Vec<usize> = (0..labels.len()).collect();
+    ordered.sort_unstable_by_key(|&node| labels[node].name);
+    let mut ranks = vec![0; labels.len()];
+    for (rank, node) in ordered.into_iter().enumerate() {
+        ranks[node] = rank;
+    }
+    ranks
 }
 
 /// Of very many the largest, and of single links the first by name.
@@ -250,6 +278,7 @@ struct Cover<'a> {
     left: BrokenPairs,
     component: &'a Bits,
     labels: &'a [Label<'a>],
+    ranks: Vec<usize>,
     cuts: Vec<PartialCut>,
 }
 
@@ -262,7 +291,7 @@ impl Cover<'_> {
     /// Groups of two colours, three quarters of whose pairs are broken, are one cut each.
     fn take_groups(&mut self) {
         for [one, other] in self.left.groups().into_iter().flatten() {
-            let broken: usize = one.iter().map(|node| self.left.degree(node)).sum();
+            let broken: usize = one.iter().map(|node| self.left.degrees[node]).sum();
             if broken * 4 >= one.count() * other.count() * 3 {
                 self.take(one, other);
             }
@@ -272,15 +301,21 @@ impl Cover<'_> {
     /// The node that misses most, if it misses half of the others.
     fn worst_node(&self) -> Option<usize> {
         let others = self.component.count().saturating_sub(1);
-        let missing = self.left.nodes.iter().filter(|&node| self.left.degree(node) * 2 >= others);
-        missing.min_by_key(|&node| (Reverse(self.left.degree(node)), self.labels[node].name))
+        let degrees = &self.left.degrees;
+        let missing = self.left.nodes.iter().filter(|&node| degrees[node] * 2 >= others);
+        missing.min_by_key(|&node| (Reverse(degrees[node]), self.ranks[node]))
     }
 
     fn take_node(&mut self, node: usize) {
-        let mut one = Bits::none(self.component.len());
-        one.set(node);
-        let Some(other) = self.left.of(node).cloned() else { return };
-        self.take(one, other);
+        if let Some(other) = self.left.of(node).cloned() {
+            self.take(self.only(node), other);
+        }
+    }
+
+    fn only(&self, node: usize) -> Bits {
+        let mut bits = Bits::none(self.component.len());
+        bits.set(node);
+        bits
     }
 
     /// Two zones with nine tenths of at least four pairs broken between them, the most first.
@@ -316,23 +351,20 @@ impl Cover<'_> {
         .sum()
     }
 
+    /// The first by name of what is left: there may be millions.
     fn take_single_links(&mut self) {
-        let name = |node: usize| self.labels[node].name;
-        let ordered = |one: usize, other: usize| if name(one) < name(other) { (one, other) } else { (other, one) };
-        let of = |node: usize| self.left.of(node).into_iter().flat_map(Bits::iter).filter(move |&other| node < other);
-        let mut links: Vec<(usize, usize)> =
-            self.left.nodes.iter().flat_map(|node| of(node).map(move |other| (node, other))).collect();
-        for link in &mut links {
-            *link = ordered(link.0, link.1);
-        }
-        links.sort_unstable_by_key(|&(one, other)| (name(one), name(other)));
-        for (one, other) in links.into_iter().take(MOST_CUTS) {
-            let only = |node| {
-                let mut bits = Bits::none(self.component.len());
-                bits.set(node);
-                bits
-            };
-            self.take(only(one), only(other));
+        let ranks = &self.ranks;
+        let mut nodes: Vec<usize> = self.left.nodes.iter().collect();
+        nodes.sort_unstable_by_key(|&node| ranks[node]);
+        let links_of = |node: usize| {
+            let later = self.left.of(node).into_iter().flat_map(Bits::iter).filter(|&other| ranks[node] < ranks[other]);
+            let mut others: Vec<usize> = later.collect();
+            others.sort_unstable_by_key(|&other| ranks[other]);
+            others.into_iter().map(move |other| (node, other))
+        };
+        let links: Vec<(usize, usize)> = nodes.into_iter().flat_map(links_of).take(MOST_CUTS).collect();
+        for (one, other) in links {
+            self.take(self.only(one), self.only(other));
         }
     }
 }

@@ -274,6 +274,9 @@ impl Detector {
     }
 
     pub(super) fn settle_partials(&mut self, now: Now) {
+        if self.publication.partials.slots.is_empty() {
+            return;
+        }
         let times = self.partial_times();
         let owes = self.is_owed_a_row();
         let mut asked = BTreeSet::new();

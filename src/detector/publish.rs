@@ -275,7 +275,7 @@ impl Detector {
         if !self.publication.is_pending() {
             return;
         }
-        let quiet = self.is_quiet();
+        let quiet = self.is_quiet_if_that_matters(now);
         let waits = self.opening_awaits_evidence(now);
         let (cut_rule, plain) = (self.cut_rule(), self.plain_rule());
         let changed = if waits { None } else { self.publication.cut.settle(now, cut_rule, quiet) };
@@ -299,13 +299,21 @@ impl Detector {
 
     /// Whether something settles now: what came since the last judgement, and made the rows quiet, may say otherwise.
     fn is_about_to_publish(&self, now: Now) -> bool {
-        let (publication, quiet) = (&self.publication, self.is_quiet());
-        let plain = self.plain_rule();
+        self.is_due(now, self.is_quiet_if_that_matters(now)) || self.is_a_partial_due(now)
+    }
+
+    /// Whether something settles now that depends on whether the rows are quiet.
+    fn is_due(&self, now: Now, quiet: bool) -> bool {
+        let (publication, plain) = (&self.publication, self.plain_rule());
         let sets = [&publication.unheard, &publication.agents_down, &publication.side];
         publication.cut.is_due(now, self.cut_rule(), quiet)
             || sets.iter().any(|set| set.is_due(now, plain, quiet))
-            || self.is_a_partial_due(now)
             || publication.services.is_due(now, plain, quiet)
+    }
+
+    /// All rows are looked at for that: only where something settles if they are quiet.
+    fn is_quiet_if_that_matters(&self, now: Now) -> bool {
+        self.is_due(now, true) && self.is_quiet()
     }
 
     /// What is partial depends on what was published of whole sides and nodes, be the rows the same.
