@@ -63,7 +63,7 @@ impl Lost {
         for place in seen.without(&self.seen).iter() {
             self.seen_again[place] = Some(now);
         }
-        self.seen = seen.clone();
+        self.seen.clone_from(seen);
         lost
     }
 

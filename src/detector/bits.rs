@@ -1,10 +1,22 @@
 //! A set of roster positions, one bit each: what the verdict computes with.
 
 /// A fixed number of bits. Bits at or beyond the length are never set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bits {
     words: Vec<u64>,
     len: usize,
+}
+
+/// One that is derived would take new memory to become another.
+impl Clone for Bits {
+    fn clone(&self) -> Self {
+        Self { words: self.words.clone(), len: self.len }
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        self.words.clone_from(&other.words);
+        self.len = other.len;
+    }
 }
 
 impl Bits {

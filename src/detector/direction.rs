@@ -66,12 +66,16 @@ fn one_way(
     stands: &impl Fn(usize) -> bool,
 ) -> (usize, usize) {
     let (mut down, mut only) = (0, 0);
+    // Of whom nothing is known nothing can be known to be ok: in a cut both ways these are all of them.
+    let mut telling = Bits::none(senders.len());
+    telling.extend(senders.iter().filter(|&sender| rows[sender].is_some() && stands(sender)));
     for receiver in receivers.iter() {
         let Some(broken) = rows[receiver].and_then(|row| row.broken) else { continue };
         let mut silent = broken.clone();
         silent.keep(senders);
         down += silent.count();
-        let hears = |sender: &usize| rows[*sender].is_some_and(|row| row.ok.has(receiver)) && stands(*sender);
+        silent.keep(&telling);
+        let hears = |sender: &usize| rows[*sender].is_some_and(|row| row.ok.has(receiver));
         only += silent.iter().filter(hears).count();
     }
     (down, only)

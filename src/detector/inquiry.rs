@@ -27,6 +27,8 @@ pub(super) const MOST_ASKED: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Inquiry {
     episodes: BTreeMap<NodeId, Episode>,
+    /// What was found of those of whom an answer came.
+    found: BTreeMap<NodeId, Sign>,
     /// Whose turn is still to come, in order; who is no longer waiting is skipped.
     waiting: VecDeque<NodeId>,
     /// Since when each question is out.
@@ -52,7 +54,7 @@ enum Stage {
     Asked,
     /// Nothing came within 2d.
     GivenUp,
-    Answered(Sign),
+    Answered,
 }
 
 impl Inquiry {
@@ -70,6 +72,7 @@ impl Inquiry {
     fn end(&mut self, peer: NodeId) -> bool {
         self.spoke.remove(peer);
         self.stale.remove(peer);
+        self.found.remove(&peer);
         !self.episodes.is_empty() && self.episodes.remove(&peer).is_some()
     }
 
@@ -108,7 +111,10 @@ impl Inquiry {
     fn answer(&mut self, evidence: &Evidence, now: Now) -> bool {
         self.out.remove(evidence.peer);
         let episode = self.episodes.get_mut(&evidence.peer).filter(|episode| episode.stage == Stage::Asked);
-        episode.map(|episode| *episode = Episode { stage: Stage::Answered(evidence.sign()), since: now }).is_some()
+        let Some(episode) = episode else { return false };
+        *episode = Episode { stage: Stage::Answered, since: now };
+        self.found.insert(evidence.peer, evidence.sign());
+        true
     }
 
     /// Questions that nobody answered are no longer waited for.
@@ -148,10 +154,7 @@ impl Inquiry {
 
     /// What is known of the life of a silent peer.
     pub(super) fn sign(&self, peer: NodeId) -> Option<Sign> {
-        match self.episodes.get(&peer) {
-            Some(&Episode { stage: Stage::Answered(sign), .. }) => Some(sign),
-            _ => None,
-        }
+        self.found.get(&peer).copied()
     }
 
     /// Whether the peer spoke since.
@@ -165,16 +168,13 @@ impl Inquiry {
 
     /// Everybody of whom an answer is known, in order of id.
     pub(super) fn signs(&self) -> impl Iterator<Item = (NodeId, Sign)> + '_ {
-        self.episodes.iter().filter_map(|(&peer, episode)| match episode.stage {
-            Stage::Answered(sign) => Some((peer, sign)),
-            _ => None,
-        })
+        self.found.iter().map(|(&peer, &sign)| (peer, sign))
     }
 }
 
 impl Episode {
     fn is_decided(&self) -> bool {
-        matches!(self.stage, Stage::Answered(_) | Stage::GivenUp)
+        matches!(self.stage, Stage::Answered | Stage::GivenUp)
     }
 }
 

@@ -50,6 +50,14 @@ impl OwnRow {
 }
 
 impl Detector {
+    /// A link may have changed: what the row says of it is compared, as most first failures are nobody's business.
+    pub(super) fn touch_cell(&mut self, place: usize) {
+        let cells = &self.row.held.cells;
+        if place >= cells.len() || cells.get(place) != self.peers[place].cell() {
+            self.row.touch();
+        }
+    }
+
     /// Writes the own row anew if a cell changed, or what the probes of endpoints come to.
     pub(super) fn update_row(&mut self, now: Now) {
         if self.next_row_update().is_none_or(|due| now < due) {

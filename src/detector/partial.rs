@@ -61,7 +61,11 @@ impl PartialCut {
         };
         let [first, second] = &self.sides;
         let [one, two] = &other.sides;
-        common(first, one) * common(second, two) + common(first, two) * common(second, one)
+        let pairs = |straight: usize, beside: [&Bits; 2]| match straight {
+            0 => 0,
+            nodes => nodes * common(beside[0], beside[1]),
+        };
+        pairs(common(first, one), [second, two]) + pairs(common(first, two), [second, one])
     }
 
     /// Whom a node of the first side is cut off from.

@@ -5,7 +5,6 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::quality::LossChange;
-use super::row::Cell;
 use super::session::{Admission, Proof};
 use super::strangers::reachable;
 use super::time::Now;
@@ -133,7 +132,7 @@ impl Detector {
         }
         peer.unreadable = number;
         peer.link.speaks_unreadably(now, &self.timing);
-        self.row.touch();
+        self.touch_cell(place);
         self.publication.touch();
         self.hasten_turn(place);
     }
@@ -148,7 +147,7 @@ impl Detector {
         self.peers[place].doubted = Some(run);
         if self.peers[place].link.become_unknown(now, &timing) {
             self.inquiry.speaks(self.peers[place].id, now);
-            self.row.touch();
+            self.touch_cell(place);
             self.publication.touch();
             self.peers[place].update_pace(self.down_pace, now, &timing);
             self.hasten_turn(place);
@@ -189,9 +188,8 @@ impl Detector {
         if let Some(address) = *found_at {
             self.found_at(place, address);
         }
-        let was = self.peers[place].cell();
         self.learn_numbers(place, datagram, now);
-        self.hear(place, datagram, was, now);
+        self.hear(place, datagram, now);
         self.compare_electorates(place, datagram.electorate_digest, now);
         self.note_row_due(place, now);
         for block in &datagram.blocks {
@@ -213,14 +211,14 @@ impl Detector {
         self.hasten_turn(place);
     }
 
-    /// The link hears it. `was`: what the row said of it before.
-    fn hear(&mut self, place: usize, datagram: &Datagram, was: Cell, now: Now) {
+    /// The link hears it.
+    fn hear(&mut self, place: usize, datagram: &Datagram, now: Now) {
         let counts = !datagram.flags.last;
         let change = self.peers[place].link.heard(now, datagram.pace, counts, &self.timing);
         if let Some(change) = change {
             self.link_changed(place, change, now);
-        } else if self.peers[place].cell() != was {
-            self.row.touch();
+        } else {
+            self.touch_cell(place);
         }
         if self.peers[place].link.is_up() {
             self.end_episode(place, now);

@@ -120,9 +120,9 @@ impl Detector {
     }
 
     pub(super) fn link_changed(&mut self, place: usize, change: Change, now: Now) {
-        self.row.touch();
-        self.publication.touch();
+        self.touch_cell(place);
         if !matches!(change, Change::Failed { .. }) {
+            self.publication.touch();
             self.who_probes_may_change(now);
         }
         let peer = self.name_of(place);

@@ -62,14 +62,17 @@ pub fn judge(rows: &[Option<RowBits<'_>>], me: usize, left: &Bits) -> Verdict {
         judged.remove(&agents_down);
         component = component_of(rows, me, &judged);
     }
-    let joined = reach(&component, me, |from, to| is_joined(rows, from, to));
-    let counted = reach(&joined, me, |from, to| is_joined(rows, from, to) && !is_hearsay(rows, from, to));
+    let broken = |from: usize| rows[from].and_then(|row| row.broken);
+    let joined = reach(&component, me, broken, |from, to| is_joined(rows, from, to));
+    let counted = reach(&joined, me, broken, |from, to| is_joined(rows, from, to) && !is_hearsay(rows, from, to));
     let seen = seen_by(rows, &component);
     Verdict { judged, agents_down, component, joined, counted, seen }
 }
 
 fn component_of(rows: &[Option<RowBits<'_>>], me: usize, judged: &Bits) -> Bits {
-    reach(judged, me, |from, to| !is_surely_broken(rows, from, to) && !is_absent_for_one(rows, from, to))
+    let surely_broken = |from: usize| rows[from].filter(|row| !row.relayed).and_then(|row| row.broken);
+    let edge = |from, to| !is_surely_broken(rows, from, to) && !is_absent_for_one(rows, from, to);
+    reach(judged, me, surely_broken, edge)
 }
 
 /// Whether for one of the pair, which is heard here, the other is absent, and the other says nothing itself.
@@ -145,21 +148,29 @@ fn is_hearsay(rows: &[Option<RowBits<'_>>], one: usize, other: usize) -> bool {
     }
 }
 
-/// Who of `among` can be reached from `start` over `edge`s.
-fn reach(among: &Bits, start: usize, edge: impl Fn(usize, usize) -> bool) -> Bits {
+/// Who of `among` can be reached from `start` over `edge`s. `never`: to whom no edge leads from a node, as far as its own
+/// row says so: in a cut these are half of all, and need not be looked at one by one.
+fn reach<'a>(
+    among: &Bits,
+    start: usize,
+    never: impl Fn(usize) -> Option<&'a Bits>,
+    edge: impl Fn(usize, usize) -> bool,
+) -> Bits {
     let mut reached = Bits::none(among.len());
     reached.set(start);
-    let mut unreached: Vec<usize> = among.iter().filter(|&node| node != start).collect();
-    let mut frontier = vec![start];
+    let mut unreached = among.clone();
+    unreached.clear(start);
+    let (mut frontier, mut possible) = (vec![start], Bits::default());
     while let Some(from) = frontier.pop() {
-        unreached.retain(|&to| {
-            let found = edge(from, to);
-            if found {
-                reached.set(to);
-                frontier.push(to);
-            }
-            !found
-        });
+        possible.clone_from(&unreached);
+        if let Some(never) = never(from) {
+            possible.remove(never);
+        }
+        for to in possible.iter().filter(|&to| edge(from, to)) {
+            reached.set(to);
+            unreached.clear(to);
+            frontier.push(to);
+        }
     }
     reached
 }

@@ -11,7 +11,7 @@ use netsplit::detector::partition::PartitionKind;
 use netsplit::detector::settings::Policy;
 use netsplit::simulation::World;
 
-use crate::quiet::{fallen, was_silent};
+use crate::falls::{Falls, UNTOLD};
 use crate::{default_timing, for_each_seed, lossy, settled, verify};
 
 fn links_fallen(world: &World) -> usize {
@@ -58,18 +58,19 @@ fn cuts_told_at(loss: f64, seed: u64) -> usize {
     let mut world = settled(8, default_timing(), lossy(0.0), seed);
     world.forget_told();
     world.set_conditions(lossy(loss));
-    let (mut silent, mut opened) = (Vec::new(), 0);
-    for _ in 0..20 {
-        world.run_for(Duration::from_secs(30));
-        let told = world.take_told();
-        silent.extend(told.iter().flat_map(|told| fallen(&world, told)));
-        for told in &told {
-            if let Event::PartitionOpened(partition) = &told.event {
-                assert!(was_silent(partition, &silent), "loss {loss}, seed {seed}: {told:?}");
-                opened += 1;
-            }
-        }
+    world.run_for(Duration::from_secs(600));
+    let mut falls = Falls::default();
+    let told = world.take_told();
+    // A link may be known to rows before its agent tells of it.
+    world.run_for(UNTOLD);
+    for told in told.iter().chain(world.told()) {
+        falls.hear(&world, told);
     }
+    let cuts = told.iter().filter_map(|told| match &told.event {
+        Event::PartitionOpened(partition) => Some(partition),
+        _ => None,
+    });
+    let opened = cuts.inspect(|cut| assert!(falls.explain(cut), "loss {loss}, seed {seed}: {cut:?}")).count();
     assert!(!modes(&world).contains(&Mode::Normal), "loss {loss}, seed {seed}: {:?}", modes(&world));
     world.set_conditions(lossy(0.0));
     world.run_for(Duration::from_secs(600));

@@ -16,6 +16,7 @@ mod endpoints;
 mod endpoints_shared;
 mod evidence;
 mod expectation;
+mod falls;
 mod forgetting;
 mod hard_cases;
 mod health;

@@ -7,10 +7,10 @@ use netsplit::detector::event::Event;
 use netsplit::detector::mode::Mode;
 use netsplit::detector::partition::{Partition, PartitionId};
 use netsplit::detector::settings::Timing;
-use netsplit::detector::time::Now;
 use netsplit::simulation::{Bursts, Conditions, Running, Told, World};
 
 use crate::expectation::is_verdict;
+use crate::falls::{Falls, UNTOLD};
 use crate::verify::{self, QUIET};
 use crate::{default_timing, for_each_seed, lossy, settled};
 
@@ -28,22 +28,12 @@ struct Weather {
     name: &'static str,
     conditions: Conditions,
     /// Whether this cut may be told: that is no false alarm.
-    is_excused: fn(&Partition, &[Fallen]) -> bool,
+    is_excused: fn(&Partition, &Falls) -> bool,
     /// What goes on with some host or link, for a while.
     goes_on: fn(&mut World),
 }
 
-/// Two nodes between whom a link was silent for so long that it was declared down.
-#[derive(Debug)]
-pub struct Fallen {
-    at: Now,
-    nodes: [String; 2],
-}
-
 const HUNDRED: usize = 100;
-
-/// How long a link that is down may be known to rows before its agent tells of it: what was told later is not judged yet.
-const UNTOLD: Duration = Duration::from_secs(1);
 
 impl Weather {
     fn of(name: &'static str, conditions: Conditions) -> Self {
@@ -88,7 +78,7 @@ impl Weather {
 /// Who holds what is told against the links that fell.
 struct Judge {
     links: usize,
-    lately: Vec<Fallen>,
+    lately: Falls,
     excused: BTreeSet<PartitionId>,
     /// Told so lately that a link may have fallen before of which nobody told yet.
     waiting: VecDeque<Told>,
@@ -97,21 +87,21 @@ struct Judge {
 impl Judge {
     /// One who knows what fell until now.
     fn of(world: &mut World) -> Self {
-        let told = world.take_told();
-        let lately = told.iter().flat_map(|told| fallen(world, told)).collect();
+        let mut lately = Falls::default();
+        for told in world.take_told() {
+            lately.hear(world, &told);
+        }
         Self { links: 0, lately, excused: BTreeSet::new(), waiting: VecDeque::new() }
     }
 
     fn hear(&mut self, weather: &Weather, world: &mut World) {
         let told = world.take_told();
-        let new: Vec<Fallen> = told.iter().flat_map(|told| fallen(world, told)).collect();
-        self.links += new.len();
-        self.lately.retain(|one| world.now() < one.at + Duration::from_secs(120));
-        self.lately.extend(new);
+        self.links += told.iter().map(|told| self.lately.hear(world, told)).sum::<usize>();
         self.waiting.extend(told);
         while let Some(told) = self.waiting.pop_front_if(|told| told.at + UNTOLD <= world.now()) {
             self.judge(weather, &told);
         }
+        self.lately.forget_old(world.now());
     }
 
     fn judge(&mut self, weather: &Weather, told: &Told) {
@@ -124,27 +114,6 @@ impl Judge {
             event => assert!(!is_verdict(event), "{}: {told:?}, of late {:?}", weather.name, self.lately),
         }
     }
-}
-
-pub fn fallen(world: &World, told: &Told) -> Vec<Fallen> {
-    let Event::LinkDown { links } = &told.event else { return Vec::new() };
-    let me = world.name(told.host).to_owned();
-    links.iter().map(|link| Fallen { at: told.at, nodes: [me.clone(), link.peer.clone()] }).collect()
-}
-
-/// Whether a link between any two who are said to be cut off was silent for a bound lately.
-pub fn was_silent(partition: &Partition, fallen: &[Fallen]) -> bool {
-    let lately =
-        |at: Now| partition.opened < at + Duration::from_secs(15) && at < partition.opened + Duration::from_secs(1);
-    let is_silent = |pair: [&String; 2]| {
-        let is_it = |one: &Fallen| pair.iter().all(|&node| one.nodes.contains(node)) && lately(one.at);
-        fallen.iter().any(is_it)
-    };
-    let is_joined = |one: &String, other: &String| {
-        partition.exceptions.iter().any(|(first, second)| [first, second] == [one, other])
-    };
-    let (near, far) = (&partition.sides[0].nodes, &partition.sides[1].nodes);
-    near.iter().all(|one| far.iter().all(|other| is_joined(one, other) || is_silent([one, other])))
 }
 
 fn is_between(partition: &Partition, one: &[&str], other: &[&str]) -> bool {
@@ -169,8 +138,10 @@ fn a_hundred_agents_at_five_percent_loss_name_no_cut() {
 fn of_bursts_of_half_a_second_on_every_link_only_those_are_told_that_outlast_the_bound() {
     let bursts = Bursts { mean: Duration::from_millis(500), pause: Duration::from_secs(60) };
     let conditions = Conditions { bursts: Some(bursts), ..lossy(0.0) };
-    let weather =
-        Weather { is_excused: was_silent, ..Weather::of("bursts of 0.5 s every 60 s on each link", conditions) };
+    let weather = Weather {
+        is_excused: |partition, falls| falls.explain(partition),
+        ..Weather::of("bursts of 0.5 s every 60 s on each link", conditions)
+    };
     weather.last(Duration::from_secs(2 * 60));
 }
 
