@@ -68,12 +68,12 @@ impl Inquiry {
         begins
     }
 
-    /// The peer is heard, or gone: what was found says nothing any more. True if there was anything.
-    fn end(&mut self, peer: NodeId) -> bool {
+    /// The peer is heard, or gone: what was found says nothing any more. Returns that.
+    fn end(&mut self, peer: NodeId) -> Option<Sign> {
         self.spoke.remove(peer);
         self.stale.remove(peer);
-        self.found.remove(&peer);
-        !self.episodes.is_empty() && self.episodes.remove(&peer).is_some()
+        self.episodes.remove(&peer)?;
+        self.found.remove(&peer)
     }
 
     /// The peer said something, though its link is not up.
@@ -209,7 +209,7 @@ impl Detector {
     /// What was found about a peer.
     pub(super) fn learn_evidence(&mut self, evidence: &Evidence, now: Now) {
         if self.inquiry.answer(evidence, now) {
-            self.row.touch();
+            self.touch_row_of(evidence.sign());
             self.publication.touch();
             self.publication.hasten(now);
             self.judge_udp(now);
@@ -248,12 +248,19 @@ impl Detector {
     /// A peer is heard, or said goodbye: its episode is over.
     pub(super) fn end_episode(&mut self, place: usize, now: Now) {
         let id = self.peers[place].id;
-        if self.inquiry.end(id) {
-            self.row.touch();
+        if let Some(found) = self.inquiry.end(id) {
+            self.touch_row_of(found);
         }
         let bound = self.timing.detection_bound();
         if self.health.udp_passes(id, now, bound) {
             self.publication.touch();
+        }
+    }
+
+    /// This was found, or is known no more. Of that the row shows whose agents are down.
+    fn touch_row_of(&mut self, sign: Sign) {
+        if matches!(sign, Sign::AgentDown(_)) {
+            self.row.touch();
         }
     }
 
@@ -354,7 +361,7 @@ mod tests {
         assert_eq!(asked(&mut inquiry, at(0)), [0]);
         assert!(inquiry.answer(&silent(0), at(1)));
         assert!(!inquiry.begin(NodeId(0), at(0)));
-        assert!(inquiry.end(NodeId(0)));
+        assert_eq!(inquiry.end(NodeId(0)), Some(Sign::Nothing));
         assert_eq!(inquiry.sign(NodeId(0)), None, "what was found is dropped");
         assert!(inquiry.begin(NodeId(0), at(0)));
         assert_eq!(asked(&mut inquiry, at(9)), [0]);
