@@ -160,8 +160,9 @@ fn reach<'a>(
     reached.set(start);
     let mut unreached = among.clone();
     unreached.clear(start);
+    let mut left = unreached.count();
     let (mut frontier, mut possible) = (vec![start], Bits::default());
-    while let Some(from) = frontier.pop() {
+    while let Some(from) = frontier.pop().filter(|_| left > 0) {
         possible.clone_from(&unreached);
         if let Some(never) = never(from) {
             possible.remove(never);
@@ -169,6 +170,7 @@ fn reach<'a>(
         for to in possible.iter().filter(|&to| edge(from, to)) {
             reached.set(to);
             unreached.clear(to);
+            left -= 1;
             frontier.push(to);
         }
     }
